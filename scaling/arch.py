@@ -1,0 +1,248 @@
+"""An architecture as a value: frozen, hashable, JSON-able; nothing else describes a network.
+
+`Arch` = stem + stages of repeated blocks + head + resolution. Rules map `Arch -> Arch`; models,
+counters, weights and result rows are functions of an `Arch`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+RoundWidth = Callable[[float], int]
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A k x k convolution, normalised and activated; with `skip`, a residual where shapes allow."""
+
+    kernel: int = 3
+    groups: int = 1
+    norm: bool = True
+    act: bool = True
+    skip: bool = False
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A k x k spatial pooling; the stage's width must equal its input's."""
+
+    op: str = "max"
+    kernel: int = 3
+
+
+@dataclass(frozen=True)
+class MBConv:
+    """Inverted bottleneck: 1x1 expand, k x k depthwise, squeeze-excite, 1x1 project.
+
+    `se_ratio` is relative to the block's *input* width, as in EfficientNet's own code.
+    Source: arXiv 1801.04381, arXiv 1807.11626.
+    """
+
+    kernel: int = 3
+    expand: int = 6
+    se_ratio: float = 0.25
+
+
+@dataclass(frozen=True)
+class FusedMBConv:
+    """Inverted bottleneck whose expansion is one k x k convolution. Source: arXiv 2104.00298."""
+
+    kernel: int = 3
+    expand: int = 4
+
+
+@dataclass(frozen=True)
+class Residual:
+    """A residual block: convolutions of sizes `kernels` at an inner width, added to a shortcut.
+
+    `inner` is the inner width over the block's output width (0.25 for a bottleneck, 1 for a basic
+    block); `stride_at` the index of the strided convolution; `groups` those of the convolutions
+    larger than 1x1 in a bottleneck. `shortcut` where shapes change: "projection" (1x1), "pool"
+    (average pool, then 1x1; ResNet-D) or "zero_pad" (subsample and pad; option A).
+    `preact` puts norm and activation before each convolution and a bare 1x1 on the shortcut.
+    Source: arXiv 1512.03385, 1603.05027, 1611.05431, 1709.01507.
+    """
+
+    kernels: tuple[int, ...] = (3, 3)
+    inner: float = 1.0
+    stride_at: int = 0
+    groups: int = 1
+    se_ratio: float = 0.0
+    shortcut: str = "projection"
+    preact: bool = False
+
+
+Block = Conv | Pool | MBConv | FusedMBConv | Residual
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`repeats` blocks of one output `width`; the first has the stride, the rest stride 1."""
+
+    block: Block
+    width: int
+    repeats: int = 1
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class Head:
+    """What follows the last stage: an optional 1x1 convolution of `width`, pooling, a classifier.
+
+    `preact` adds the final norm and activation that pre-activation networks need.
+    """
+
+    width: int | None = None
+    preact: bool = False
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Batch normalisation: `eps`, and `momentum` as the decay of the running statistics."""
+
+    eps: float = 1e-5
+    momentum: float = 0.9
+
+
+@dataclass(frozen=True)
+class Arch:
+    """One network of one size.
+
+    `rounding` names the rule (see `scaling.rules.ROUNDINGS`) that turns scaled widths, depths and
+    resolutions into integers; `padding` is "torch" (symmetric) or "tf" (SAME); `resolution` is the
+    input side in pixels; `drop_rate` and `drop_path_rate` are the recipe's regularisation, both
+    probabilities of dropping; `weights` names the peer whose tensor names `load_torch` reads.
+    """
+
+    name: str
+    family: str
+    stem: tuple[Stage, ...]
+    stages: tuple[Stage, ...]
+    head: Head
+    resolution: int
+    num_classes: int = 1000
+    in_channels: int = 3
+    activation: str = "relu"
+    norm: Norm = field(default_factory=Norm)
+    padding: str = "torch"
+    rounding: str = "efficientnet"
+    drop_rate: float = 0.0
+    drop_path_rate: float = 0.0
+    weights: str = ""
+    source: str = ""
+
+    def __post_init__(self):
+        check(self)
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks in the stages."""
+        return sum(stage.repeats for stage in self.stages)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Output channels of each stage."""
+        return tuple(stage.width for stage in self.stages)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Strides of the stem's stages, then of the stages."""
+        return tuple(stage.stride for stage in self.stem + self.stages)
+
+    def replace(self, **changes: Any) -> Arch:
+        """Return a copy with fields changed.
+
+        Beside the field names: `stem="small"` makes every stem convolution 3x3 with stride 1 and
+        drops stem pooling (for images of about 32 px and less); `strides=(...)` sets the strides of
+        stem and stages in the order of `Arch.strides`.
+        """
+        unknown = set(changes) - {f.name for f in dataclasses.fields(self)} - {"strides"}
+        if unknown:
+            raise TypeError(f"Arch has no field {sorted(unknown)}; see scaling.arch.Arch.")
+        arch = self
+        if (stem := changes.pop("stem", None)) is not None:
+            arch = dataclasses.replace(arch, stem=small_stem(arch.stem) if stem == "small" else stem)
+        if (strides := changes.pop("strides", None)) is not None:
+            arch = _with_strides(arch, tuple(strides))
+        return dataclasses.replace(arch, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        return _encode(self)
+
+    def to_json(self) -> str:
+        """Serialise; `Arch.from_json(arch.to_json()) == arch`."""
+        return json.dumps(self.to_dict(), separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> Arch:
+        return Arch.from_dict(json.loads(text))
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> Arch:
+        arch = _decode(data)
+        if not isinstance(arch, Arch):
+            raise ValueError(f"Expected a serialised Arch, got {type(arch).__name__}.")
+        return arch
+
+
+TYPES = {t.__name__: t for t in (Conv, Pool, MBConv, FusedMBConv, Residual, Stage, Head, Norm, Arch)}
+
+
+def small_stem(stem: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """The stem for small images: 3x3 convolutions of stride 1, no pooling."""
+    return tuple(
+        Stage(dataclasses.replace(s.block, kernel=3), s.width, s.repeats, stride=1)
+        for s in stem
+        if isinstance(s.block, Conv)
+    )
+
+
+def _with_strides(arch: Arch, strides: tuple[int, ...]) -> Arch:
+    if len(strides) != len(arch.strides):
+        raise ValueError(
+            f"strides={strides} has {len(strides)} entries; {arch.name} has {len(arch.stem)} stem and "
+            f"{len(arch.stages)} body stages: give {len(arch.strides)} strides, now {arch.strides}."
+        )
+    stages = [dataclasses.replace(s, stride=n) for s, n in zip(arch.stem + arch.stages, strides)]
+    cut = len(arch.stem)
+    return dataclasses.replace(arch, stem=tuple(stages[:cut]), stages=tuple(stages[cut:]))
+
+
+def check(arch: Arch) -> None:
+    """Raise ValueError where the architecture cannot be built, naming the value and the rule."""
+    positive = {"resolution": arch.resolution, "num_classes": arch.num_classes, "in_channels": arch.in_channels}
+    for name, value in positive.items():
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{arch.name}: {name}={value!r} must be an integer of at least 1.")
+    if arch.padding not in ("torch", "tf"):
+        raise ValueError(f"{arch.name}: padding={arch.padding!r} must be 'torch' or 'tf'.")
+    for rate in ("drop_rate", "drop_path_rate"):
+        if not 0 <= getattr(arch, rate) < 1:
+            raise ValueError(f"{arch.name}: {rate}={getattr(arch, rate)} must be in [0, 1).")
+    for i, stage in enumerate(arch.stem + arch.stages):
+        if min(stage.width, stage.repeats, stage.stride) < 1:
+            raise ValueError(f"{arch.name}: stage {i} has a width, repeats or stride below 1: {stage}.")
+
+
+def _encode(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        fields = {f.name: _encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"type": type(value).__name__, **fields}
+    if isinstance(value, tuple):
+        return [_encode(v) for v in value]
+    return value
+
+
+def _decode(data: Any) -> Any:
+    if isinstance(data, dict):
+        fields = {k: _decode(v) for k, v in data.items() if k != "type"}
+        if data.get("type") not in TYPES:
+            raise ValueError(f"Unknown architecture value {data.get('type')!r}; known: {', '.join(TYPES)}.")
+        return TYPES[data["type"]](**fields)
+    if isinstance(data, list):
+        return tuple(_decode(v) for v in data)
+    return data

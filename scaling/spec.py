@@ -1,0 +1,311 @@
+"""What one run is: frozen values with every default, built from a config at one border.
+
+`RunSpec.from_config` is the only place where a ConfigDict or a plain dict is read. Durations are
+text with a unit, "30 epochs" or "500 steps" (`Duration.parse`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import re
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+
+def _logistic(default: Any) -> Any:
+    """A field that says how a run is executed, not what it computes: left out of the run id."""
+    return field(default=default, metadata={"identity": False})
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """The network: a zoo name (or a serialised Arch), made a base, then scaled by a rule.
+
+    The base is `name` with `base_depth` and `base_width` applied, `base_resolution` set and, for
+    small images, `stem="small"` and `strides`. `rule="compound"` scales it by `alpha**phi`,
+    `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`. Rates of None keep
+    the architecture's own.
+    """
+
+    name: str = "efficientnet_b0"
+    arch: dict[str, Any] | None = None
+    base_depth: float = 1.0
+    base_width: float = 1.0
+    base_resolution: int | None = None
+    stem: str = ""
+    strides: tuple[int, ...] = ()
+    rule: str = "compound"
+    phi: float = 0.0
+    alpha: float = 1.2
+    beta: float = 1.1
+    gamma: float = 1.15
+    depth: float = 1.0
+    width: float = 1.0
+    resolution: float = 1.0
+    drop_rate: float | None = None
+    drop_path_rate: float | None = None
+    dtype: str = "float32"
+    scan: bool | None = _logistic(None)
+    remat: bool = _logistic(False)
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Where images come from and how they are split.
+
+    `source` is digits, folder, npz or tfds; `name` the TFDS name; `dir` a directory or file. Split
+    names follow the source. An empty `validation` takes `validation_fraction` of the training
+    split, by `split_seed`. `limit` keeps the first that many training images after the split.
+    `store` is the side in pixels at which images are kept in memory (None: their own side for
+    arrays; for photos the network's resolution over the evaluation crop). `resident` keeps the
+    training set on the device (None: where it fits); otherwise `workers` processes stream it.
+    """
+
+    source: str = "digits"
+    name: str = ""
+    dir: str = _logistic("")
+    train: str = "train"
+    validation: str = ""
+    test: str = "test"
+    validation_fraction: float = 0.1
+    split_seed: int = 0
+    limit: int | None = None
+    store: int | None = None
+    resident: bool | None = _logistic(None)
+    workers: int = _logistic(0)
+
+
+@dataclass(frozen=True)
+class AugmentSpec:
+    """Training augmentation, applied on the device in the order of the fields.
+
+    `crop` is none, pad (zero-pad by `pad` pixels and crop back) or resized (area in `area`, aspect
+    in `aspect`); `flip` is horizontal; RandAugment applies `randaugment_layers` operations of
+    `randaugment_magnitude` (0 to 10); `erase` is the probability of random erasing; `mixup` and
+    `cutmix` are Beta parameters, 0 for off. `eval_crop` is the centre fraction kept in evaluation.
+    """
+
+    crop: str = "none"
+    pad: int = 4
+    area: tuple[float, float] = (0.08, 1.0)
+    aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    flip: bool = False
+    randaugment_layers: int = 0
+    randaugment_magnitude: float = 9.0
+    erase: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    eval_crop: float = 1.0
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """The update rule. `name` is sgd, rmsprop (TensorFlow's), adamw or lamb.
+
+    The peak learning rate is `lr * batch / lr_batch` (`lr_batch=0`: `lr` as it is). Weight decay is
+    "coupled" (L2, added to the gradient) or "decoupled"; `decay_mask` says what is decayed: "kernels"
+    (convolutions and dense), "no_norm" (all but batch norm: EfficientNet's recipe) or "all".
+    """
+
+    name: str = "sgd"
+    lr: float = 0.1
+    lr_batch: int = 256
+    momentum: float = 0.9
+    nesterov: bool = False
+    rms_decay: float = 0.9
+    b1: float = 0.9
+    b2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    decay: str = "coupled"
+    decay_mask: str = "kernels"
+    clip_norm: float | None = None
+
+
+@dataclass(frozen=True)
+class ScheduleSpec:
+    """The learning rate over time: linear warm-up, then cosine, exponential, step or constant.
+
+    `exponential` multiplies by `factor` every `every` (a staircase); `step` multiplies by `factor`
+    at each of `boundaries`; `cosine` ends at `final` times the peak.
+    """
+
+    name: str = "cosine"
+    warmup: str = "0 steps"
+    final: float = 0.0
+    factor: float = 0.97
+    every: str = "2.4 epochs"
+    boundaries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """The loop. `batch` is global, over all devices, hosts and `accumulate` micro-batches.
+
+    `batch_norm` is "local" or "synced" statistics; `ema` the decay of averaged parameters and
+    statistics (0: none), ramped as min(ema, (1 + step) / (10 + step)) with `ema_ramp`.
+    `progressive` lists (fraction of training, fraction of the resolution): from that point on,
+    train at that part of the final resolution. `timeout` is in seconds, 0 for none.
+    """
+
+    batch: int = 128
+    duration: str = "10 epochs"
+    label_smoothing: float = 0.0
+    ema: float = 0.0
+    ema_ramp: bool = True
+    accumulate: int = 1
+    batch_norm: str = "local"
+    progressive: tuple[tuple[float, float], ...] = ()
+    eval_batch: int = _logistic(256)
+    eval_every: str = _logistic("1 epochs")
+    checkpoint_every: str = _logistic("1 epochs")
+    keep: int = _logistic(2)
+    log_every: str = _logistic("20 steps")
+    engine: str = _logistic("pmap")
+    devices: int | None = _logistic(None)
+    steps_per_call: int | None = _logistic(None)
+    timeout: float = _logistic(0.0)
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training run; `id` names what it computes (not where or how fast)."""
+
+    seed: int = 0
+    model: ModelSpec = field(default_factory=ModelSpec)
+    data: DataSpec = field(default_factory=DataSpec)
+    augment: AugmentSpec = field(default_factory=AugmentSpec)
+    optimizer: OptimizerSpec = field(default_factory=OptimizerSpec)
+    schedule: ScheduleSpec = field(default_factory=ScheduleSpec)
+    train: TrainSpec = field(default_factory=TrainSpec)
+
+    @staticmethod
+    def from_config(config: Mapping[str, Any]) -> RunSpec:
+        """Build from a ConfigDict or nested dict; ValueError on an unknown key or a wrong type."""
+        spec = _build(RunSpec, config, "config")
+        check(spec)
+        return spec
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-able values; `RunSpec.from_config(spec.to_dict()) == spec`."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @property
+    def id(self) -> str:
+        """Twelve hex digits of the hash of all fields that change the result."""
+        text = json.dumps(_identity(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("model", "stem"): ("", "small"),
+    ("model", "rule"): ("compound", "axes"),
+    ("model", "dtype"): ("float32", "bfloat16"),
+    ("data", "source"): ("digits", "folder", "npz", "tfds"),
+    ("augment", "crop"): ("none", "pad", "resized"),
+    ("optimizer", "name"): ("sgd", "rmsprop", "adamw", "lamb"),
+    ("optimizer", "decay"): ("coupled", "decoupled"),
+    ("optimizer", "decay_mask"): ("kernels", "no_norm", "all"),
+    ("schedule", "name"): ("cosine", "exponential", "step", "constant"),
+    ("train", "batch_norm"): ("local", "synced"),
+    ("train", "engine"): ("pmap", "jit"),
+}
+
+
+@dataclass(frozen=True)
+class Duration:
+    """A length of training: a number of epochs or of steps."""
+
+    value: float
+    unit: str
+
+    @staticmethod
+    def parse(text: str) -> Duration:
+        """Parse "30 epochs", "1 epoch", "2.4 epochs" or "500 steps"."""
+        match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(epoch|step)s?\s*", str(text))
+        if not match:
+            raise ValueError(f"duration {text!r} is not understood: write it as '30 epochs' or '500 steps'.")
+        return Duration(float(match[1]), match[2])
+
+    def steps(self, steps_per_epoch: int) -> int:
+        """The length in steps, rounded to the nearest."""
+        return round(self.value * (steps_per_epoch if self.unit == "epoch" else 1))
+
+
+def check(spec: RunSpec) -> None:
+    """Raise ValueError for values that no run can have, naming value, rule and fix."""
+    for (section, key), allowed in CHOICES.items():
+        value = getattr(getattr(spec, section), key)
+        if value not in allowed:
+            raise ValueError(f"config.{section}.{key}={value!r} must be one of {allowed}{nearest(value, allowed)}.")
+    for key in ("base_depth", "base_width", "depth", "width", "resolution", "alpha", "beta", "gamma"):
+        value = getattr(spec.model, key)
+        if value <= 0:
+            raise ValueError(f"config.model.{key}={value} must be above 0: a factor of 1 leaves the axis as it is.")
+    if spec.train.batch < 1 or spec.train.accumulate < 1 or spec.train.batch % spec.train.accumulate:
+        raise ValueError(
+            f"config.train.batch={spec.train.batch} must be a multiple of "
+            f"config.train.accumulate={spec.train.accumulate}, both at least 1."
+        )
+    texts = (spec.train.duration, spec.train.eval_every, spec.train.checkpoint_every, spec.train.log_every)
+    for text in texts + (spec.schedule.warmup, spec.schedule.every) + spec.schedule.boundaries:
+        Duration.parse(text)
+
+
+def nearest(value: Any, known: typing.Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" for the closest known names, or ""."""
+    close = difflib.get_close_matches(str(value), list(known), n=3, cutoff=0.4)
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def _build(cls: type, values: Mapping[str, Any], path: str) -> Any:
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    hints = typing.get_type_hints(cls)
+    for key in values:
+        if key not in fields:
+            raise ValueError(f"unknown key {path}.{key}{nearest(key, fields)} Known: {', '.join(fields)}.")
+    return cls(**{key: _convert(hints[key], values[key], f"{path}.{key}") for key in values})
+
+
+def _convert(hint: Any, value: Any, path: str) -> Any:
+    """Check `value` against the field's type; ints become floats, lists become tuples."""
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{path}={value!r} must hold the keys of {hint.__name__}.")
+        return _build(typing.cast(type, hint), value, path)
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        if value is None:
+            return None
+        return _convert(next(a for a in args if a is not type(None)), value, path)
+    if origin is tuple and isinstance(value, (list, tuple)):
+        inner = [args[0]] * len(value) if args[-1] is Ellipsis else args
+        if len(inner) != len(value):
+            raise ValueError(f"{path}={value!r} must have {len(inner)} entries.")
+        return tuple(_convert(a, v, f"{path}[{i}]") for i, (a, v) in enumerate(zip(inner, value)))
+    if origin is dict and isinstance(value, Mapping):
+        return json.loads(json.dumps(_plain(value)))
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if hint in (int, str, bool) and type(value) is hint:
+        return value
+    raise ValueError(f"{path}={value!r} must be {getattr(hint, '__name__', hint)}.")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def _identity(value: Any) -> Any:
+    if not dataclasses.is_dataclass(value):
+        return value
+    kept = [f for f in dataclasses.fields(value) if f.metadata.get("identity", True)]
+    return {f.name: _identity(getattr(value, f.name)) for f in kept}
