@@ -1,0 +1,139 @@
+"""The border of every command: `--config` files, `--config.a=b` overrides, errors as one paragraph.
+
+Overrides are typed by `RunSpec`, so that every key can be set, also one the file leaves at its default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib.util
+import json
+import sys
+import textwrap
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from scaling.spec import RunSpec, nearest
+
+ROOMS = ("scaling", "search", "experiments", "configs")
+USAGE_ERROR = 2
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with `--config` and `--workdir`; overrides are read by `parse`."""
+    made = argparse.ArgumentParser(
+        description=description,
+        allow_abbrev=False,
+        epilog="Any field of the config: --config.section.key=value, e.g. --config.train.batch=64.",
+    )
+    made.add_argument("--config", required=True, metavar="FILE", help="configs/x.py, or a run's config.json")
+    made.add_argument("--workdir", required=True, type=Path, metavar="DIR", help="where everything is written")
+    return made
+
+
+def parse(made: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[argparse.Namespace, dict[str, str]]:
+    """Split a command line into the parser's arguments and `{"section.key": text}` overrides."""
+    rest, overrides = [], {}
+    words = iter(argv)
+    for word in words:
+        if word.startswith("--config."):
+            key, equals, text = word.removeprefix("--config.").partition("=")
+            overrides[key] = text if equals else next(words, "")
+        else:
+            rest.append(word)
+    return made.parse_args(rest), overrides
+
+
+def read_module(path: str) -> ModuleType:
+    """Import a config file by its path; ValueError where there is none."""
+    if not path.endswith(".py") or not Path(path).is_file():
+        there = ", ".join(sorted(map(str, Path("configs").glob("*.py")))) or "no configs/*.py here"
+        raise ValueError(f"--config={path} is not a Python file: give one such as configs/x.py ({there}).")
+    found = importlib.util.spec_from_file_location(f"config_{Path(path).stem}", path)
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def read_config(path: str) -> dict[str, Any]:
+    """Read `get_config()` of a Python file ("x.py", or "x.py:argument"), or a run's `config.json`."""
+    file, _, argument = path.partition(":")
+    if file.endswith(".json"):
+        try:
+            return json.loads(Path(file).read_text())
+        except (OSError, ValueError) as error:
+            raise ValueError(f"--config={path} cannot be read: {error}") from error
+    module = read_module(file)
+    if not hasattr(module, "get_config"):
+        raise ValueError(f"--config={path} has no get_config(): define it and return a ConfigDict.")
+    config = module.get_config(argument) if argument else module.get_config()
+    return config.to_dict() if hasattr(config, "to_dict") else dict(config)
+
+
+def override(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `config` with {"section.key": value} set; text is read as the field's own type.
+
+    ValueError, naming the nearest key, where `RunSpec` has no such field.
+    """
+    full = RunSpec.from_config(config).to_dict()
+    for path, value in changes.items():
+        *sections, key = path.split(".")
+        at = full
+        for section in sections:
+            at = _known(at, section, path)
+        before = _known(at, key, path)
+        at[key] = _literal(value, before) if isinstance(value, str) else value
+    return full
+
+
+def load_spec(path: str, changes: Mapping[str, Any]) -> RunSpec:
+    """Read a config file, apply the overrides and build the `RunSpec`."""
+    return RunSpec.from_config(override(read_config(path), changes))
+
+
+def _known(values: Any, key: str, path: str) -> Any:
+    if not isinstance(values, dict) or key not in values:
+        known = list(values) if isinstance(values, dict) else []
+        raise ValueError(
+            f"--config.{path} is not a field of the config{nearest(key, known)}"
+            f" Known at that place: {', '.join(known) or 'nothing, it is a value'}."
+        )
+    return values[key]
+
+
+def _literal(text: str, before: Any) -> Any:
+    """Read command-line text as a Python value; a text field keeps it as it is."""
+    if isinstance(before, str):
+        return text
+    if text.lower() in ("true", "false", "none"):
+        return {"true": True, "false": False, "none": None}[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
+    """Run `command(argv)` and exit: our own errors become one paragraph and exit code 2."""
+    try:
+        sys.exit(command(sys.argv[1:]) or 0)
+    except (ValueError, KeyError) as error:
+        if not _is_ours(error):
+            raise
+        text = str(error.args[0]) if error.args else repr(error)
+        print(textwrap.fill(f"error: {text}", 100, break_long_words=False), file=sys.stderr)
+        sys.exit(USAGE_ERROR)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether one of our rooms raised it; an error from within a library keeps its traceback."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    module = frames[-1].f_globals.get("__name__", "")
+    return module == "__main__" or module.split(".")[0] in ROOMS
