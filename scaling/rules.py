@@ -1,0 +1,196 @@
+"""Rules that map an Arch to a larger or smaller one: depth, width, resolution, or all three by phi.
+
+Sources: arXiv 1905.11946 (compound scaling), arXiv 2104.00298 (EfficientNetV2), and the roundings of
+tensorflow/tpu models/official/efficientnet and google/automl efficientnetv2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from scaling.arch import Arch, Block, Conv, Pool, Residual, Stage
+from scaling.spec import ModelSpec, nearest
+
+ULP = 1e-9  # factors such as 1.1**2 / 1.21 sit an ulp beside the number they stand for
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """How scaled widths and depths become integers.
+
+    Widths go to the nearest multiple of `divisor` (halves up, at least one divisor), one divisor more
+    where that falls below `keep` times the exact width; depths go up to the next integer. `stem`,
+    `head`: whether these widths scale. `end_depths`: whether the first and last stage deepen.
+    """
+
+    divisor: int = 8
+    keep: float = 0.0
+    stem: bool = True
+    head: bool = True
+    end_depths: bool = True
+
+
+ROUNDINGS = {
+    # tensorflow/tpu models/official/efficientnet/efficientnet_model.py: round_filters, round_repeats
+    "efficientnet": Rounding(keep=0.9),
+    # google/automl efficientnetv2/effnetv2_model.py: no 0.9 rule
+    "efficientnet_v2": Rounding(),
+    # tensorflow/tpu models/official/efficientnet/lite: stem, head and end depths stay
+    "efficientnet_lite": Rounding(keep=0.9, stem=False, head=False, end_depths=False),
+    # ours: the papers scale by whole factors (arXiv 1605.07146, 1905.11946 Table 3); group counts are kept
+    "resnet": Rounding(),
+    # ours: CIFAR networks are narrow (16, 32, 64), so a step of 8 would hide a width factor of 1.1
+    "cifar_resnet": Rounding(divisor=4),
+}
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Factors over the base network; `phi` is None where the axes were given one by one."""
+
+    depth: float = 1.0
+    width: float = 1.0
+    resolution: float = 1.0
+    phi: float | None = None
+
+
+def scale(
+    arch: Arch, depth: float = 1.0, width: float = 1.0, resolution: float = 1.0, rounding: str | None = None
+) -> Arch:
+    """Scale each axis by a factor above 0; a factor of 1 leaves its axis exactly as it is.
+
+    `rounding` (default: the arch's own) names one of `ROUNDINGS`. A resolution becomes the nearest
+    integer, and does not go below the product of the strides (or the base's own side where that is
+    smaller): from there on a stride would act on a single pixel. Raises ValueError for a factor of 0
+    or below, or an unknown rounding.
+    """
+    _check_factors(depth=depth, width=width, resolution=resolution)
+    name = rounding or arch.rounding
+    if name not in ROUNDINGS:
+        raise ValueError(
+            f"rounding={name!r} is not in scaling.rules.ROUNDINGS{nearest(name, ROUNDINGS) or '.'}"
+        )
+    if depth == width == resolution == 1 and name == arch.rounding:
+        return arch
+    rule = ROUNDINGS[name]
+    scaled = arch.replace(rounding=name)
+    if width != 1:
+        scaled = _widen(scaled, width, rule)
+    if depth != 1:
+        scaled = scaled.replace(stages=_deepen(arch.stages, scaled.stages, depth, rule))
+    if resolution != 1:
+        scaled = scaled.replace(resolution=_round_resolution(arch, resolution))
+    done = {"d": depth, "w": width, "r": resolution}
+    labels = [f"{axis}={factor:.6g}" for axis, factor in done.items() if factor != 1]
+    if name != arch.rounding:
+        labels.append(f"rounding={name}")
+    return scaled.replace(name=" ".join([arch.name, *labels]))
+
+
+def compound(arch: Arch, phi: float, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15) -> Arch:
+    """Scale depth by alpha**phi, width by beta**phi, resolution by gamma**phi; phi of any sign.
+
+    The defaults are those of arXiv 1905.11946 section 4. phi = 0 is the identity.
+    """
+    _check_factors(alpha=alpha, beta=beta, gamma=gamma)
+    if phi == 0:
+        return arch
+    bases = "" if (alpha, beta, gamma) == (1.2, 1.1, 1.15) else f" ({alpha:.6g}, {beta:.6g}, {gamma:.6g})"
+    scaled = scale(arch, alpha**phi, beta**phi, gamma**phi)
+    return scaled.replace(name=f"{arch.name} phi={phi:.6g}{bases}")
+
+
+def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Arch, Coefficients]:
+    """Turn a ModelSpec into the network to build: name or arch, base, rule, then drop rates.
+
+    Raises KeyError for an unknown name and ValueError where the result is no valid Arch.
+    """
+    base = _base(model).replace(num_classes=num_classes, in_channels=in_channels)
+    if model.rule == "compound":
+        arch = compound(base, model.phi, model.alpha, model.beta, model.gamma)
+        factors = (model.alpha**model.phi, model.beta**model.phi, model.gamma**model.phi)
+        coefficients = Coefficients(*factors, phi=model.phi)
+    else:
+        arch = scale(base, model.depth, model.width, model.resolution)
+        coefficients = Coefficients(model.depth, model.width, model.resolution)
+    rates = {rate: getattr(model, rate) for rate in ("drop_rate", "drop_path_rate")}
+    return arch.replace(**{k: v for k, v in rates.items() if v is not None}), coefficients
+
+
+def _base(model: ModelSpec) -> Arch:
+    from scaling import zoo  # the zoo's tables are themselves built by the rules above
+
+    arch = Arch.from_dict(model.arch) if model.arch is not None else zoo.get(model.name)
+    changes: dict = {"resolution": model.base_resolution} if model.base_resolution is not None else {}
+    if model.stem:
+        changes["stem"] = model.stem
+    if model.strides:
+        changes["strides"] = model.strides
+    return scale(arch, depth=model.base_depth, width=model.base_width).replace(**changes)
+
+
+def round_width(width: float, divisor: int, keep: float = 0.0) -> int:
+    """Return the nearest multiple of `divisor` (halves up, at least one), not below keep * width."""
+    rounded = max(divisor, int(width + divisor / 2 + ULP) // divisor * divisor)
+    return rounded + divisor if rounded < keep * width else rounded
+
+
+def round_depth(depth: float) -> int:
+    """Return the next integer up, ignoring an ulp, and at least 1."""
+    return max(1, math.ceil(depth - ULP * max(1.0, depth)))
+
+
+def _round_resolution(arch: Arch, factor: float) -> int:
+    least = min(arch.resolution, math.prod(arch.strides))
+    return max(least, math.floor(arch.resolution * factor + 0.5 + ULP))
+
+
+def _widen(arch: Arch, factor: float, rule: Rounding) -> Arch:
+    stem = _widen_stages(arch.stem, factor, rule, arch.in_channels) if rule.stem else arch.stem
+    stages = _widen_stages(arch.stages, factor, rule, stem[-1].width if stem else arch.in_channels)
+    head = arch.head
+    if rule.head and head.width is not None:
+        head = dataclasses.replace(head, width=round_width(head.width * factor, rule.divisor, rule.keep))
+    return arch.replace(stem=stem, stages=stages, head=head)
+
+
+def _widen_stages(stages: tuple[Stage, ...], factor: float, rule: Rounding, width: int) -> tuple[Stage, ...]:
+    """Scale widths; a pooling stage keeps the `width` that reaches it."""
+    widened = []
+    for stage in stages:
+        if not isinstance(stage.block, Pool):
+            width = round_width(stage.width * factor, _step(stage.block, rule.divisor), rule.keep)
+        widened.append(dataclasses.replace(stage, width=width))
+    return tuple(widened)
+
+
+def _step(block: Block, divisor: int) -> int:
+    """The smallest step of the output width that keeps inner widths whole and divisible by groups."""
+    if isinstance(block, Residual):
+        inner = Fraction(block.inner).limit_denominator(1024)
+        needed = inner.denominator * block.groups
+        return math.lcm(divisor, needed // math.gcd(inner.numerator, needed))
+    return math.lcm(divisor, block.groups) if isinstance(block, Conv) else divisor
+
+
+def _deepen(
+    base: tuple[Stage, ...], stages: tuple[Stage, ...], factor: float, rule: Rounding
+) -> tuple[Stage, ...]:
+    """Scale repeats of the `base` stages, keeping everything else of `stages`."""
+    fixed = set() if rule.end_depths else {0, len(stages) - 1}
+    return tuple(
+        stage if i in fixed else dataclasses.replace(stage, repeats=round_depth(old.repeats * factor))
+        for i, (old, stage) in enumerate(zip(base, stages))
+    )
+
+
+def _check_factors(**factors: float) -> None:
+    for name, factor in factors.items():
+        if not (factor > 0 and math.isfinite(factor)):
+            raise ValueError(
+                f"{name}={factor} must be a finite factor above 0: 1 leaves the axis as it is, "
+                "values below 1 shrink it."
+            )

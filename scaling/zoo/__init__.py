@@ -1,0 +1,36 @@
+"""Published networks as values, by timm's names (torchvision's or the paper's where timm has none)."""
+
+from __future__ import annotations
+
+from scaling.arch import Arch
+from scaling.spec import nearest
+from scaling.zoo import cifar_resnet, efficientnet, efficientnet_v2, resnet, resnet_rs
+
+ZOO: dict[str, Arch] = {
+    **efficientnet.ARCHS,
+    **efficientnet_v2.ARCHS,
+    **resnet.ARCHS,
+    **resnet_rs.ARCHS,
+    **cifar_resnet.ARCHS,
+}
+
+
+def get(name: str) -> Arch:
+    """Return the named network; KeyError with the nearest names where there is none."""
+    if name not in ZOO:
+        raise KeyError(
+            f"no model named {name!r}{nearest(name, ZOO) or '.'} scaling.names() lists all {len(ZOO)}."
+        )
+    return ZOO[name]
+
+
+def names(family: str | None = None) -> list[str]:
+    """Return all names, or those of one family; KeyError with the nearest families where there is none."""
+    if family is None:
+        return list(ZOO)
+    families = list(dict.fromkeys(arch.family for arch in ZOO.values()))
+    if family not in families:
+        raise KeyError(
+            f"no family {family!r}{nearest(family, families) or '.'} Families: {', '.join(families)}."
+        )
+    return [name for name, arch in ZOO.items() if arch.family == family]

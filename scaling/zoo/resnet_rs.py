@@ -1,0 +1,47 @@
+"""ResNet-RS 50-420 in timm's names: deep stem, strided convolution for pooling, ResNet-D, SE 1/4.
+
+Source: arXiv 2103.07579 and tensorflow/tpu models/official/resnet/resnet_rs; drop rates as in its
+configurations, resolutions timm's training sides.
+"""
+
+from __future__ import annotations
+
+from scaling.arch import Arch, Conv, Residual, Stage
+from scaling.zoo.resnet import imagenet
+
+STEM = (
+    Stage(Conv(3), 32, stride=2),
+    Stage(Conv(3), 32),
+    Stage(Conv(3), 64),
+    Stage(Conv(3), 64, stride=2),  # in the place of the max pool
+)
+BLOCK = Residual(kernels=(1, 3, 1), inner=0.25, stride_at=1, se_ratio=0.25, shortcut="pool")
+
+# depth: (repeats, resolution, dropout, drop path)
+ROWS = {
+    50: ((3, 4, 6, 3), 160, 0.25, 0.0),
+    101: ((3, 4, 23, 3), 192, 0.25, 0.0),
+    152: ((3, 8, 36, 3), 256, 0.25, 0.0),
+    200: ((3, 24, 36, 3), 256, 0.25, 0.1),
+    270: ((4, 29, 53, 4), 256, 0.25, 0.1),
+    350: ((4, 36, 72, 4), 288, 0.4, 0.1),
+    420: ((4, 44, 87, 4), 320, 0.4, 0.1),
+}
+
+
+def _arch(depth: int) -> Arch:
+    repeats, resolution, dropout, drop_path = ROWS[depth]
+    return imagenet(
+        f"resnetrs{depth}",
+        "resnet_rs",
+        BLOCK,
+        repeats,
+        "arXiv 2103.07579",
+        stem=STEM,
+        resolution=resolution,
+        drop_rate=dropout,
+        drop_path_rate=drop_path,
+    )
+
+
+ARCHS = {f"resnetrs{depth}": _arch(depth) for depth in ROWS}
