@@ -1,0 +1,196 @@
+"""Augmentation as pure functions on the device, per example and from the example's own key.
+
+Every random draw of an example comes from its key alone, so results do not depend on how a batch is
+cut over devices; mixup and cutmix pair neighbours (2i, 2i + 1), drawing from the even one's key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+
+from scaling.data import resize
+from scaling.data.randaugment import randaugment
+from scaling.spec import AugmentSpec
+
+# One number per operation: an operation's draws stay the same when another is switched on.
+STREAMS = {"crop": 0, "flip": 1, "randaugment": 2, "erase": 3, "mix": 4}
+CROP_ATTEMPTS = 10
+ERASE_AREA = (0.02, 1 / 3)
+ERASE_ASPECT = (0.3, 1 / 0.3)
+
+Transform = Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+
+
+def train_transform(
+    augment: AugmentSpec, resolution: int, num_classes: int, mean: Sequence[float], std: Sequence[float]
+) -> Transform:
+    """Build f(images uint8[B, S, S, C], labels int[B], keys[B]) -> (x_nhwc float32, targets_bk float32).
+
+    Order: crop, flip, RandAugment, normalise, erase, then mixup or cutmix. ValueError on a bad setting.
+    """
+    check(augment)
+
+    def one(x_hwc: jax.Array, key: jax.Array) -> jax.Array:
+        x_hwc = crop(x_hwc, _stream(key, "crop"), augment, resolution)
+        if augment.flip:
+            x_hwc = jnp.where(jax.random.bernoulli(_stream(key, "flip")), x_hwc[:, ::-1], x_hwc)
+        if augment.randaugment_layers:
+            layers, magnitude = augment.randaugment_layers, augment.randaugment_magnitude
+            x_hwc = randaugment(x_hwc, _stream(key, "randaugment"), layers, magnitude)
+        x_hwc = normalise(x_hwc, mean, std)
+        return erase(x_hwc, _stream(key, "erase"), augment.erase) if augment.erase else x_hwc
+
+    def transform(images_nhwc: jax.Array, labels_b: jax.Array, keys_b: jax.Array):
+        x_nhwc = jax.vmap(one)(images_nhwc, keys_b)
+        targets_bk = jax.nn.one_hot(labels_b, num_classes)
+        if augment.mixup or augment.cutmix:
+            return mix(x_nhwc, targets_bk, keys_b, augment.mixup, augment.cutmix)
+        return x_nhwc, targets_bk
+
+    return transform
+
+
+def eval_transform(
+    augment: AugmentSpec, resolution: int, mean: Sequence[float], std: Sequence[float]
+) -> Callable[[jax.Array], jax.Array]:
+    """Build f(images uint8[B, S, S, C]) -> x_nhwc float32: centre crop of `eval_crop`, resize, normalise."""
+    check(augment)
+
+    def transform(images_nhwc: jax.Array) -> jax.Array:
+        side = images_nhwc.shape[1]
+        kept = max(1, round(side * augment.eval_crop))
+        first = (side - kept) // 2
+        centre = images_nhwc[:, first : first + kept, first : first + kept]
+        return normalise(resize.resize(centre, resolution), mean, std)
+
+    return transform
+
+
+def check(augment: AugmentSpec) -> None:
+    """Raise ValueError for a setting outside its range, naming the value and the range."""
+    ranges = {
+        "eval_crop": (augment.eval_crop, 0 < augment.eval_crop <= 1, "above 0 and at most 1"),
+        "area": (augment.area, 0 < augment.area[0] <= augment.area[1] <= 1, "two rising fractions in (0, 1]"),
+        "aspect": (augment.aspect, 0 < augment.aspect[0] <= augment.aspect[1], "two rising numbers above 0"),
+        "pad": (augment.pad, augment.pad >= 0, "at least 0"),
+        "randaugment_layers": (augment.randaugment_layers, augment.randaugment_layers >= 0, "at least 0"),
+        "randaugment_magnitude": (
+            augment.randaugment_magnitude, 0 <= augment.randaugment_magnitude <= 10, "from 0 to 10"
+        ),
+        "erase": (augment.erase, 0 <= augment.erase <= 1, "a probability"),
+        "mixup": (augment.mixup, augment.mixup >= 0, "at least 0 (0 is off)"),
+        "cutmix": (augment.cutmix, augment.cutmix >= 0, "at least 0 (0 is off)"),
+    }  # fmt: skip
+    for name, (value, good, rule) in ranges.items():
+        if not good:
+            raise ValueError(f"augment.{name}={value} must be {rule}.")
+
+
+def normalise(x: jax.Array, mean: Sequence[float], std: Sequence[float]) -> jax.Array:
+    """Pixels in [0, 255], channels last, to zero mean and unit deviation."""
+    scale, shift = jnp.asarray(std, jnp.float32) * 255, jnp.asarray(mean, jnp.float32) * 255
+    return (x.astype(jnp.float32) - shift) / scale
+
+
+def crop(x_hwc: jax.Array, key: jax.Array, augment: AugmentSpec, resolution: int) -> jax.Array:
+    """Bring uint8[S, S, C] to float32[resolution, resolution, C], values in [0, 255], by `augment.crop`."""
+    if augment.crop == "resized":
+        return random_resized_crop(x_hwc, key, augment.area, augment.aspect, resolution)
+    x_hwc = resize.resize(x_hwc[None], resolution)[0]
+    return padded_crop(x_hwc, key, augment.pad) if augment.crop == "pad" else x_hwc
+
+
+def padded_crop(x_hwc: jax.Array, key: jax.Array, pad: int) -> jax.Array:
+    """Pad with black and crop back at a random place (arXiv 1512.03385, section 4.2)."""
+    first_yx = jax.random.randint(key, (2,), 0, 2 * pad + 1)
+    padded = jnp.pad(x_hwc, ((pad, pad), (pad, pad), (0, 0)))
+    return jax.lax.dynamic_slice(padded, (first_yx[0], first_yx[1], 0), x_hwc.shape)
+
+
+def random_resized_crop(
+    x_hwc: jax.Array, key: jax.Array, area: tuple[float, float], aspect: tuple[float, float], resolution: int
+) -> jax.Array:
+    """Resize a box of random area (fraction) and aspect (log-uniform) to a square (arXiv 1409.4842).
+
+    The first of ten drawn boxes that lies inside is taken, else the whole image.
+    """
+    side = x_hwc.shape[0]
+    area_key, aspect_key, place_key = jax.random.split(key, 3)
+    areas = jax.random.uniform(area_key, (CROP_ATTEMPTS,), minval=area[0], maxval=area[1])
+    low, high = jnp.log(aspect[0]), jnp.log(aspect[1])
+    ratio = jnp.exp(0.5 * jax.random.uniform(aspect_key, (CROP_ATTEMPTS,), minval=low, maxval=high))
+    boxes_hw = jnp.sqrt(areas)[:, None] * jnp.stack([1 / ratio, ratio], 1)
+    inside = jnp.all(boxes_hw <= 1, axis=1)
+    box_hw = jnp.where(jnp.any(inside), boxes_hw[jnp.argmax(inside)], 1.0)
+    start_yx = jax.random.uniform(place_key, (2,)) * (1 - box_hw)
+    rows, columns = (resize.weights(start_yx[i] * side, box_hw[i] * side, side, resolution) for i in (0, 1))
+    return resize.sample(x_hwc, rows, columns)
+
+
+def erase(x_hwc: jax.Array, key: jax.Array, probability: float) -> jax.Array:
+    """With `probability` set a random rectangle to 0, the mean of normalised pixels (arXiv 1708.04896)."""
+    side = x_hwc.shape[0]
+    happens_key, area_key, aspect_key, place_key = jax.random.split(key, 4)
+    area = jax.random.uniform(area_key, minval=ERASE_AREA[0], maxval=ERASE_AREA[1])
+    low, high = jnp.log(ERASE_ASPECT[0]), jnp.log(ERASE_ASPECT[1])
+    ratio = jnp.exp(0.5 * jax.random.uniform(aspect_key, minval=low, maxval=high))
+    size_hw = jnp.minimum(1.0, jnp.sqrt(area) * jnp.stack([1 / ratio, ratio]))
+    start_yx = jax.random.uniform(place_key, (2,)) * (1 - size_hw)
+    hit = box_mask(start_yx * side, (start_yx + size_hw) * side, side)
+    return jnp.where(hit[..., None] & jax.random.bernoulli(happens_key, probability), 0.0, x_hwc)
+
+
+def box_mask(start_yx: jax.Array, stop_yx: jax.Array, side: int) -> jax.Array:
+    """bool[side, side]: which pixels have their centre in [start, stop)."""
+    centre = jnp.arange(side) + 0.5
+    rows, columns = ((centre >= start_yx[i]) & (centre < stop_yx[i]) for i in (0, 1))
+    return rows[:, None] & columns[None, :]
+
+
+def mix(
+    x_nhwc: jax.Array, targets_bk: jax.Array, keys_b: jax.Array, mixup: float, cutmix: float
+) -> tuple[jax.Array, jax.Array]:
+    """Mix each pair (2i, 2i + 1), images and targets alike, by mixup (arXiv 1710.09412) or cutmix (1905.04899).
+
+    `mixup` and `cutmix` are the Beta parameters, 0 for off; where both are on, a fair coin chooses for
+    each pair. ValueError where the batch on a device is odd.
+    """
+    count, side = len(x_nhwc), x_nhwc.shape[1]
+    if count % 2:
+        raise ValueError(
+            f"mixup and cutmix mix neighbours in pairs, but {count} images reach one device: choose train.batch "
+            "so that batch / devices / accumulate is even."
+        )
+
+    def share(key: jax.Array) -> jax.Array:
+        """How much of each pixel an image keeps, [H, W, 1]; the rest comes from its neighbour."""
+        coin_key, mixup_key, cutmix_key = jax.random.split(_stream(key, "mix"), 3)
+        use_mixup = jax.random.bernoulli(coin_key, 0.5 if mixup and cutmix else float(mixup > 0))
+        blend = jax.random.beta(mixup_key, mixup, mixup) if mixup else jnp.ones(())
+        cut = cutmix_share(cutmix_key, cutmix, side) if cutmix else jnp.ones((side, side))
+        return jnp.where(use_mixup, blend, cut)[..., None]
+
+    share_phwc = jnp.repeat(jax.vmap(share)(keys_b[0::2]), 2, axis=0)
+    weight_b1 = jnp.mean(share_phwc, axis=(1, 2))
+    mixed = share_phwc * x_nhwc + (1 - share_phwc) * swap_neighbours(x_nhwc)
+    return mixed, weight_b1 * targets_bk + (1 - weight_b1) * swap_neighbours(targets_bk)
+
+
+def cutmix_share(key: jax.Array, alpha: float, side: int) -> jax.Array:
+    """float[side, side], 0 in a square whose area is one minus a Beta(alpha, alpha) draw, 1 elsewhere."""
+    size_key, place_key = jax.random.split(key)
+    half = 0.5 * side * jnp.sqrt(1 - jax.random.beta(size_key, alpha, alpha))
+    centre_yx = jax.random.uniform(place_key, (2,)) * side
+    return 1.0 - box_mask(centre_yx - half, centre_yx + half, side)
+
+
+def swap_neighbours(x_n: jax.Array) -> jax.Array:
+    """Exchange entries 2i and 2i + 1 along the first axis."""
+    return x_n.reshape(-1, 2, *x_n.shape[1:])[:, ::-1].reshape(x_n.shape)
+
+
+def _stream(key: jax.Array, name: str) -> jax.Array:
+    return jax.random.fold_in(key, STREAMS[name])

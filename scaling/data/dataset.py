@@ -1,0 +1,156 @@
+"""From a DataSpec to a Dataset: open the source, cut validation, hold what fits, measure mean and std."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from scaling.data import photos
+from scaling.data.digits import open_digits
+from scaling.data.source import Source
+from scaling.data.splits import ArraySplit, Split, StreamSplit, carve
+from scaling.spec import AugmentSpec, DataSpec
+
+SOURCES = {"digits": open_digits}
+MEMORY_BUDGET = 2 * 2**30  # bytes of decoded images of one split held at once
+STATISTICS_PIXELS = 2**27  # enough for the whole of CIFAR-10, and some 2,700 photos at 224 pixels
+NAMED_PROBLEMS = 5  # how many bad files an error spells out
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Three splits of one data set.
+
+    `test` reads the test split when called, not before. `mean` and `std` are per channel, of the
+    training split, pixels in [0, 1]. `examples` counts train and validation; `problems` lists what
+    was left out of them (those of the test split are in its own `problems`).
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    in_channels: int
+    train: Split
+    validation: Split
+    test: Callable[[], Split]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def examples(self) -> dict[str, int]:
+        return {"train": len(self.train), "validation": len(self.validation)}
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return self.train.problems + self.validation.problems
+
+
+def load(data: DataSpec, augment: AugmentSpec, resolution: int) -> Dataset:
+    """Read training and validation images; the test split is read when `Dataset.test()` is called.
+
+    Photos are held at `data.store` pixels, by default the side of which the evaluation crop is
+    `resolution`. Raises ValueError where a split is missing, empty or mostly damaged.
+    """
+    _check_distinct(data)
+    source = SOURCES[data.source](data, data.store or round(resolution / augment.eval_crop))
+    train, validation = _train_and_validation(source, data)
+    train = hold(train, data.resident, data.train)
+    validation = hold(validation, data.resident, data.validation or f"{data.train} (validation part)")
+    mean, std = statistics(train)
+
+    def test() -> Split:
+        return hold(source.read(data.test), data.resident, data.test)
+
+    return Dataset(source.name, source.class_names, source.in_channels, train, validation, test, mean, std)
+
+
+def _check_distinct(data: DataSpec) -> None:
+    names = [name for name in (data.train, data.validation, data.test) if name]
+    if len(set(names)) < len(names) or not data.train or not data.test:
+        raise ValueError(
+            f"data.train={data.train!r}, data.validation={data.validation!r} and data.test={data.test!r} must be "
+            "different splits (validation may be empty: it is then cut from train); a set with one split only "
+            "takes parts of it, such as train='train[:80%]' and test='train[80%:]'."
+        )
+    if data.store is not None and data.store < 1:
+        raise ValueError(f"data.store={data.store} must be a side in pixels of at least 1, or None.")
+
+
+def _train_and_validation(source: Source, data: DataSpec) -> tuple[Split, Split]:
+    train = source.read(data.train)
+    if data.validation:
+        validation, rows = source.read(data.validation), np.arange(len(train))
+    else:
+        rows, held_out = carve(train.labels, data.validation_fraction, data.split_seed)
+        # Bad files found while listing belong to the whole split: they are named once, with train.
+        validation = replace(train.take(held_out), problems=())
+    if data.limit is not None and data.limit < 1:
+        raise ValueError(f"data.limit={data.limit} must be at least 1, or None for all training images.")
+    return train.take(rows[: data.limit]), validation
+
+
+def hold(split: Split, resident: bool | None, name: str) -> Split:
+    """Decode a streamed split into memory where it fits; leave out bad images, with a line for each.
+
+    It fits below 2 GiB; `resident` True or False decides otherwise. What stays streamed is screened
+    at a glance. ValueError where more than half is bad, or nothing is left.
+    """
+    images, bad, lines = None, {}, ()
+    if isinstance(split, StreamSplit):
+        if resident or (resident is None and split.nbytes <= MEMORY_BUDGET):
+            images, bad = photos.decode_all(split.decode, len(split), split.side, split.channels)
+        else:
+            bad = photos.attempt(split.screen, len(split))
+        lines = tuple(f"{split.describe(i)}: {reason}" for i, reason in bad.items())
+    good = np.setdiff1d(np.arange(len(split)), list(bad))
+    problems = split.problems + lines
+    check_enough(good, split.labels, problems, name)
+    if images is not None:
+        return ArraySplit(images[good] if bad else images, split.labels[good], problems)
+    return replace(split.take(good), problems=problems) if bad else split
+
+
+def check_enough(good: np.ndarray, labels: np.ndarray, problems: tuple[str, ...], name: str) -> None:
+    """Raise ValueError where a split has no image, a class lost all of its own, or most are bad."""
+    named = "; ".join(problems[:NAMED_PROBLEMS]) + (" ..." if len(problems) > NAMED_PROBLEMS else "")
+    if not len(good):
+        raise ValueError(f"split {name!r} has no usable image. Bad: {len(problems)}. {named}".strip())
+    if len(problems) > len(good):
+        raise ValueError(
+            f"split {name!r}: {len(problems)} of {len(problems) + len(good)} files are bad, more than half, so the "
+            f"set is probably damaged or not what was meant: repair or delete them. {named}"
+        )
+    lost = np.setdiff1d(labels, labels[good])
+    if len(lost):
+        raise ValueError(
+            f"split {name!r}: class {int(lost[0])} has no usable image left after bad ones were set aside: repair "
+            f"its files or delete the class. {named}"
+        )
+
+
+def statistics(split: Split) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and std per channel, pixels in [0, 1]; of an even sample where the split is very large.
+
+    Sums are integers, so a streamed and a resident split give equal bits. A constant channel has std 1.
+    """
+    count = min(len(split), max(1, STATISTICS_PIXELS // split.side**2))
+    rows = np.linspace(0, len(split) - 1, count).astype(int)
+    chunks = [rows[i : i + 64] for i in range(0, count, 64)]
+    total = np.zeros((2, split.channels), np.int64)
+    for sums in photos.in_threads(lambda chunk: _sums(split, chunk), chunks):
+        total += sums
+    mean, square = total / (count * split.side**2) / np.array([[255.0], [255.0**2]])
+    std = np.sqrt(np.maximum(square - mean**2, 0))
+    return tuple(mean.tolist()), tuple(np.where(std > 1e-6, std, 1.0).tolist())
+
+
+def _sums(split: Split, rows: np.ndarray) -> np.ndarray:
+    images = np.stack([split[i] for i in rows])
+    first = images.sum(axis=0, dtype=np.uint32)
+    second = np.square(images, dtype=np.uint16).sum(axis=0, dtype=np.uint32)
+    return np.stack([first, second]).sum(axis=(1, 2), dtype=np.int64)

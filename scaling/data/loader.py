@@ -1,0 +1,169 @@
+"""In what order images reach the devices: exact resume, process slices, padded evaluation batches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from scaling.data import photos
+from scaling.data.dataset import MEMORY_BUDGET
+from scaling.data.splits import ArraySplit, Split, permutation
+
+PREFETCH = 4  # batches read ahead of the step when images are streamed, each in its own thread
+ENDLESS = 2**31 - 1  # steps
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """Which examples form which step: for each epoch a permutation, whole batches only, tail dropped."""
+
+    count: int
+    batch: int
+    seed: int
+    process_index: int
+    process_count: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.count // self.batch
+
+    def step(self, step: int) -> dict[str, np.ndarray]:
+        """Rows of the split and places in the global batch that this process takes at `step`."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        local = self.batch // self.process_count
+        position = np.arange(local, dtype=np.int32) + self.process_index * local
+        rows = _epoch_order(self.seed, epoch, self.count)[place * self.batch + position]
+        return {"index": rows.astype(np.int32), "position": position}
+
+
+@lru_cache(maxsize=2)
+def _epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
+    return permutation(seed, epoch, count)
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Random access by step to batches with their images: what Grain's threads and workers read."""
+
+    split: Split
+    order: Order
+
+    def __len__(self) -> int:
+        return ENDLESS
+
+    def __getitem__(self, step: int) -> dict[str, np.ndarray]:
+        chosen = self.order.step(int(step))
+        return {**_rows(self.split, chosen["index"]), "position": chosen["position"]}
+
+
+@dataclass(frozen=True, eq=False)
+class Feed:
+    """Training batches of one process. `resident` is to be put on every device once, or is empty."""
+
+    split: Split
+    order: Order
+    workers: int
+    resident: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.order.steps_per_epoch
+
+    def batches(self, start_step: int) -> Iterator[dict[str, np.ndarray]]:
+        """Yield this process's batches from `start_step` on, without end.
+
+        Resident: index int32[b], position int32[b]. Streamed: image uint8[b, H, W, C], label int32[b],
+        position int32[b]. `position` is the place in the global batch.
+        """
+        if self.resident:
+            return (self.order.step(step) for step in range(start_step, ENDLESS))
+        return _streamed(Steps(self.split, self.order), start_step, self.workers)
+
+
+def feed(
+    split: Split,
+    batch: int,
+    seed: int,
+    resident: bool | None,
+    workers: int,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> Feed:
+    """Order `split` into global batches of `batch`, as a function of (seed, epoch) alone.
+
+    `resident` None keeps array splits up to 2 GiB on the device; streamed ones are decoded by
+    `workers` processes (0: threads). ValueError where the batch exceeds the split or does not divide.
+    """
+    _check_batch(batch, process_count)
+    if batch > len(split):
+        raise ValueError(
+            f"train.batch={batch} is larger than the training split of {len(split)} images, so an epoch would "
+            f"have no step: set train.batch to at most {len(split)}, or use more data (data.limit, "
+            "data.validation_fraction)."
+        )
+    in_memory = isinstance(split, ArraySplit)
+    if resident and not in_memory:
+        raise ValueError("resident=True needs a split in memory: load it with data.resident=True.")
+    order = Order(len(split), batch, seed, process_index, process_count)
+    if in_memory and (resident or (resident is None and split.nbytes <= MEMORY_BUDGET)):
+        return Feed(split, order, workers, {"image": split.images, "label": split.labels})
+    return Feed(split, order, workers)
+
+
+def eval_batches(
+    split: Split, batch: int, process_index: int = 0, process_count: int = 1
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yield every example exactly once over all processes, in order, the last batch padded.
+
+    Each is this process's slice: image uint8[b, H, W, C], label int32[b], mask float32[b] (0 where
+    padded). All processes yield the same number of batches.
+    """
+    _check_batch(batch, process_count)
+    local = batch // process_count
+    for start in range(0, len(split), batch):
+        first = start + process_index * local
+        rows = np.arange(first, min(first + local, len(split)))
+        found = _rows(split, rows, photos.in_threads)
+        padding = local - len(rows)
+        mask = np.ones(len(rows), np.float32)
+        yield {name: _pad(array, padding) for name, array in {**found, "mask": mask}.items()}
+
+
+def _check_batch(batch: int, process_count: int) -> None:
+    if batch < 1 or batch % process_count:
+        raise ValueError(
+            f"a global batch of {batch} must be a positive multiple of the {process_count} processes: choose "
+            f"{max(1, round(batch / process_count)) * process_count}."
+        )
+
+
+def _pad(array: np.ndarray, padding: int) -> np.ndarray:
+    return np.concatenate([array, np.zeros((padding, *array.shape[1:]), array.dtype)])
+
+
+def _rows(split: Split, rows: np.ndarray, each: Callable = map) -> dict[str, np.ndarray]:
+    if isinstance(split, ArraySplit):
+        return {"image": split.images[rows], "label": split.labels[rows]}
+    images = np.zeros((len(rows), split.side, split.side, split.channels), np.uint8)
+    for i, image in enumerate(each(split.__getitem__, rows)):
+        images[i] = image
+    return {"image": images, "label": split.labels[rows]}
+
+
+def _streamed(steps: Steps, start_step: int, workers: int) -> Iterator[dict[str, np.ndarray]]:
+    """Read ahead in Grain's threads or processes; the order of steps is kept by both."""
+    import grain
+
+    ahead = max(PREFETCH, os.cpu_count() or 1)
+    threads = grain.ReadOptions(num_threads=ahead, prefetch_buffer_size=ahead)
+    dataset = grain.MapDataset.source(steps)[start_step:].to_iter_dataset(threads)
+    # Worker processes get a copy of the split: worth it for decoding, not for images in memory.
+    if workers and not isinstance(steps.split, ArraySplit):
+        dataset = dataset.mp_prefetch(
+            grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
+        )
+    return iter(dataset)

@@ -1,0 +1,74 @@
+"""Encoded photos (JPEG, PNG, WebP) to squares of uint8: decoding, screening, many at once."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+MODES = {1: "L", 3: "RGB"}
+ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND\xaeB`\x82"}
+
+
+def decode(encoded: bytes, side: int | None, channels: int) -> np.ndarray:
+    """Decode to uint8[H, W, C] and squeeze to `side` x `side` (None: its own size).
+
+    Grey becomes RGB (or colour grey), transparency and EXIF orientation are ignored. Raises what
+    Pillow raises for damaged data, ValueError for more than 8 bits a channel.
+    """
+    from PIL import Image
+
+    with Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG", "WEBP")) as image:
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(f"mode {image.mode} has more than 8 bits a channel: store it with 8")
+        if side is not None:
+            image.draft(MODES[channels], (2 * side, 2 * side))  # a JPEG decoder that skips what is not needed
+        pixels = image.convert(MODES[channels])
+        if side is not None and pixels.size != (side, side):
+            pixels = pixels.resize((side, side), Image.Resampling.BILINEAR)
+        return np.asarray(pixels, np.uint8).reshape(pixels.height, pixels.width, channels)
+
+
+def looks_whole(head: bytes, tail: bytes) -> bool:
+    """Whether the first 16 and last 64 bytes are those of a whole JPEG, PNG or WebP file."""
+    if head[:4] == b"RIFF":
+        return head[8:12] == b"WEBP"
+    return any(head.startswith(start) and end in tail for start, end in ENDS.items())
+
+
+def decode_all(
+    decode_one: Callable[[int], np.ndarray], count: int, side: int, channels: int
+) -> tuple[np.ndarray, dict[int, str]]:
+    """Decode `count` images in threads into one uint8[N, side, side, C]; also {index: reason} of bad ones."""
+    images = np.zeros((count, side, side, channels), np.uint8)
+
+    def fill(index: int) -> None:
+        images[index] = decode_one(index)
+
+    return images, attempt(fill, count)
+
+
+def attempt(action: Callable[[int], None], count: int) -> dict[int, str]:
+    """Run `action` on 0..count-1 in threads; return {index: reason} of those that raised."""
+
+    def run(chunk: range) -> list[tuple[int, str]]:
+        failed = []
+        for index in chunk:
+            try:
+                action(index)
+            except Exception as error:  # noqa: BLE001 - Pillow raises nearly anything on damaged data
+                failed.append((index, f"{type(error).__name__}: {error}"))
+        return failed
+
+    chunks = [range(start, min(start + 64, count)) for start in range(0, count, 64)]
+    return {index: reason for failed in in_threads(run, chunks) for index, reason in failed}
+
+
+def in_threads(function: Callable, items: Iterable) -> Iterator:
+    """Map in order over one thread per core; Pillow releases the interpreter while it decodes."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(function, items)

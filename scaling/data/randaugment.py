@@ -1,0 +1,149 @@
+"""RandAugment on the device: every operation of a layer in one pass of warp, table look-up and blend.
+
+Under `vmap` each branch of a switch would run, so the fifteen operations share three mechanisms: one
+nearest-neighbour affine warp, one look-up table of 256 levels per channel, one blend with a degenerate
+image. An operation that is not of a mechanism's kind passes through it unchanged.
+
+Operations and ranges: arXiv 1909.13719 and 1805.09501, table 6, with severity rising in the magnitude
+for all of them; grey 128 fills what a warp uncovers.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+WARPS = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
+TABLES = (
+    "autocontrast", "equalize", "invert", "posterize", "solarize", "solarize_add", "brightness", "contrast"
+)  # fmt: skip
+BLENDS = ("color", "sharpness")
+OPERATIONS = WARPS + TABLES + BLENDS
+
+MAX_ROTATION = 30.0  # degrees
+MAX_SHEAR = 0.3
+MAX_TRANSLATION = 0.45  # of the side
+MAX_ENHANCEMENT = 0.9  # factor 1 +- this
+MAX_ADDITION = 110.0  # levels, of those below 128
+MAX_LOST_BITS = 4
+FILL = 128.0
+
+
+def randaugment(x_hwc: jax.Array, key: jax.Array, layers: int, magnitude: float) -> jax.Array:
+    """Apply `layers` operations drawn with equal chance, at `magnitude` in [0, 10]; values in [0, 255]."""
+    if not layers:
+        return x_hwc
+    x_hwc = jnp.round(jnp.clip(x_hwc, 0, 255))
+    for layer in range(layers):
+        choice_key, sign_key = jax.random.split(jax.random.fold_in(key, layer))
+        choice = jax.random.randint(choice_key, (), 0, len(OPERATIONS))
+        x_hwc = apply(x_hwc, choice, magnitude, jax.random.rademacher(sign_key, (), jnp.float32))
+    return x_hwc
+
+
+def apply(x_hwc: jax.Array, choice: jax.Array | int, magnitude: float, sign: jax.Array | float) -> jax.Array:
+    """Apply operation `OPERATIONS[choice]` to whole levels in [0, 255]; `sign` picks a direction."""
+    level = magnitude / 10
+    warped = warp(x_hwc, _select(WARPS, choice, warp_matrices(level * sign, x_hwc.shape[0]), jnp.eye(2, 3)))
+    levels = jnp.arange(256.0)[:, None] * jnp.ones(x_hwc.shape[-1])
+    table = _select(TABLES, choice, tables(warped, levels, level, sign), levels)
+    mapped = jnp.take_along_axis(table, warped.astype(jnp.int32).reshape(-1, x_hwc.shape[-1]), axis=0)
+    mapped = mapped.reshape(x_hwc.shape)
+    degenerate = _select(BLENDS, choice, {"color": grey(mapped), "sharpness": smooth(mapped)}, mapped)
+    return enhance(mapped, degenerate, 1 + MAX_ENHANCEMENT * level * sign)
+
+
+def _select(names: tuple[str, ...], choice, values: dict[str, jax.Array], otherwise: jax.Array) -> jax.Array:
+    """The value whose name is the chosen operation, or `otherwise`."""
+    for name in names:
+        otherwise = jnp.where(choice == OPERATIONS.index(name), values[name], otherwise)
+    return otherwise
+
+
+def enhance(x: jax.Array, degenerate: jax.Array, factor: jax.Array | float) -> jax.Array:
+    """Blend away from (factor > 1) or towards a degenerate image, in whole levels."""
+    return jnp.clip(jnp.round(degenerate + factor * (x - degenerate)), 0, 255)
+
+
+def warp_matrices(level: jax.Array | float, side: int) -> dict[str, jax.Array]:
+    """Output to input coordinates (x, y, 1), relative to the centre: float[2, 3] for each warp."""
+    angle = jnp.deg2rad(MAX_ROTATION * level)
+    cosine, sine = jnp.cos(angle), jnp.sin(angle)
+    shear, shift = MAX_SHEAR * level, MAX_TRANSLATION * level * side
+    rows = {
+        "rotate": [[cosine, sine, 0], [-sine, cosine, 0]],
+        "shear_x": [[1, shear, 0], [0, 1, 0]],
+        "shear_y": [[1, 0, 0], [shear, 1, 0]],
+        "translate_x": [[1, 0, shift], [0, 1, 0]],
+        "translate_y": [[1, 0, 0], [0, 1, shift]],
+    }
+    return {name: jnp.asarray(matrix, jnp.float32) for name, matrix in rows.items()}
+
+
+def warp(x_hwc: jax.Array, matrix: jax.Array) -> jax.Array:
+    """Resample at the nearest pixel of `matrix` applied to each output coordinate; outside is grey."""
+    side, channels = x_hwc.shape[0], x_hwc.shape[-1]
+    offset = jnp.arange(side) - (side - 1) / 2
+    x, y = offset[None, :], offset[:, None]
+    column, row = (
+        jnp.round(m[0] * x + m[1] * y + m[2] + (side - 1) / 2).astype(jnp.int32)
+        for m in (matrix[0], matrix[1])
+    )
+    inside = (row >= 0) & (row < side) & (column >= 0) & (column < side)
+    index = jnp.where(inside, row * side + column, 0)
+    found = jnp.take(x_hwc.reshape(-1, channels), index, axis=0, mode="clip")
+    return jnp.where(inside[..., None], found, FILL)
+
+
+def tables(
+    x_hwc: jax.Array, levels: jax.Array, level: float, sign: jax.Array | float
+) -> dict[str, jax.Array]:
+    """Look-up tables float[256, C] of the operations that map each level on its own."""
+    factor = 1 + MAX_ENHANCEMENT * level * sign
+    step = 2.0 ** round(MAX_LOST_BITS * level)
+    threshold = 256 - round(256 * level)
+    added = jnp.where(levels < 128, jnp.minimum(255, levels + round(MAX_ADDITION * level)), levels)
+    return {
+        "autocontrast": autocontrast(x_hwc, levels),
+        "equalize": equalize(x_hwc, levels),
+        "invert": 255 - levels,
+        "posterize": jnp.floor(levels / step) * step,
+        "solarize": jnp.where(levels < threshold, levels, 255 - levels),
+        "solarize_add": added,
+        "brightness": enhance(levels, jnp.zeros(()), factor),
+        "contrast": enhance(levels, jnp.round(jnp.mean(grey(x_hwc))), factor),
+    }
+
+
+def autocontrast(x_hwc: jax.Array, levels: jax.Array) -> jax.Array:
+    """Stretch each channel to the full range."""
+    low, high = jnp.min(x_hwc, axis=(0, 1)), jnp.max(x_hwc, axis=(0, 1))
+    stretched = jnp.floor((levels - low) * (255 / jnp.maximum(high - low, 1)))
+    return jnp.where(high > low, jnp.clip(stretched, 0, 255), levels)
+
+
+def equalize(x_hwc: jax.Array, levels: jax.Array) -> jax.Array:
+    """Flatten each channel's histogram, rounded as Pillow does."""
+    channels = x_hwc.shape[-1]
+    flat = x_hwc.astype(jnp.int32).reshape(-1, channels)
+    histogram = jnp.zeros((256, channels), jnp.int32).at[flat, jnp.arange(channels)].add(1)
+    brightest = jnp.take_along_axis(histogram, jnp.max(flat, axis=0)[None], axis=0)
+    step = (len(flat) - brightest) // 255
+    below = jnp.cumsum(histogram, axis=0) - histogram
+    mapped = jnp.minimum((step // 2 + below) // jnp.maximum(step, 1), 255)
+    return jnp.where(step > 0, mapped.astype(jnp.float32), levels)
+
+
+def grey(x_hwc: jax.Array) -> jax.Array:
+    """Luminance (ITU-R 601) in every channel, whole levels; one-channel images as they are."""
+    if x_hwc.shape[-1] != 3:
+        return x_hwc
+    luminance = jnp.sum(x_hwc * jnp.array([0.299, 0.587, 0.114]), axis=-1, keepdims=True)
+    return jnp.broadcast_to(jnp.round(luminance), x_hwc.shape)
+
+
+def smooth(x_hwc: jax.Array) -> jax.Array:
+    """A 3 x 3 mean with the centre counted five times; the border stays as it is."""
+    rows = x_hwc[:-2] + x_hwc[1:-1] + x_hwc[2:]
+    total = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] + 4 * x_hwc[1:-1, 1:-1]
+    return x_hwc.at[1:-1, 1:-1].set(jnp.round(total / 13))

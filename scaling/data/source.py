@@ -1,0 +1,19 @@
+"""What every source of images is: names, and a function that reads one split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scaling.data.splits import Split
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened data set. `read(split)` reads that split and nothing else; labels index `class_names`."""
+
+    name: str
+    class_names: tuple[str, ...]
+    in_channels: int
+    splits: tuple[str, ...]
+    read: Callable[[str], Split]
