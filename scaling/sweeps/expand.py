@@ -1,0 +1,147 @@
+"""From `get_sweep()`, a list of override dicts or a small declarative dict, to the trials of a sweep."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scaling.spec import RunSpec, nearest
+
+Overrides = dict[str, Any]
+KEYS = ("zip", "grid", "seeds")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of a sweep: the overrides that make it, and the spec that they give."""
+
+    overrides: Overrides
+    spec: RunSpec
+
+    @property
+    def label(self) -> str:
+        """The overrides as text, "model.phi=1.0 seed=3"."""
+        return " ".join(f"{key}={_short(value)}" for key, value in self.overrides.items()) or "(base config)"
+
+
+def grid(axes: Mapping[str, Sequence[Any]]) -> list[Overrides]:
+    """Every combination of the axes' values; the last axis varies fastest."""
+    return [dict(zip(axes, values)) for values in itertools.product(*axes.values())]
+
+
+def zipped(axes: Mapping[str, Sequence[Any]]) -> list[Overrides]:
+    """Axes that vary together; ValueError where their lengths differ."""
+    lengths = {key: len(values) for key, values in axes.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(
+            f"the axes of a zip vary together and need one length, got {lengths}: even them out."
+        )
+    return [dict(zip(axes, values)) for values in zip(*axes.values())]
+
+
+def product(*parts: Iterable[Overrides]) -> list[Overrides]:
+    """Every combination of one override dict of each part, merged; ValueError where two set one key."""
+    merged: list[Overrides] = []
+    for combination in itertools.product(*parts):
+        whole: Overrides = {}
+        for overrides in combination:
+            if twice := sorted(whole.keys() & overrides.keys()):
+                raise ValueError(f"the sweep sets {', '.join(twice)} in two places: keep one of them.")
+            whole |= overrides
+        merged.append(whole)
+    return merged
+
+
+def seeds(values: Iterable[int]) -> list[Overrides]:
+    """One override of `seed` for each value."""
+    return [{"seed": seed} for seed in values]
+
+
+def expand(sweep: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> list[Overrides]:
+    """The list of overrides that a sweep stands for.
+
+    A list of override dicts is taken as it is. A dict may have `zip` and `grid` (axes: dotted key ->
+    list of values) and `seeds` (a list); the result is their product, zip slowest, seeds fastest.
+
+    Raises:
+      ValueError: for an unknown key, a value that is no list, or a sweep without trials.
+    """
+    if isinstance(sweep, Mapping):
+        expanded = _declared(sweep)
+    else:
+        expanded = [dict(overrides) for overrides in sweep]
+    if not expanded:
+        raise ValueError("the sweep is empty: get_sweep() must give at least one set of overrides.")
+    return expanded
+
+
+def trials(
+    config: Mapping[str, Any], sweep: Sequence[Mapping[str, Any]] | Mapping[str, Any]
+) -> tuple[list[Trial], list[str]]:
+    """The distinct trials of a sweep over `config`, in its order, and one note for each dropped duplicate.
+
+    Raises:
+      ValueError: where an override names no key of the spec, or gives a value that it cannot have.
+    """
+    distinct: dict[str, Trial] = {}
+    notes: list[str] = []
+    base = RunSpec.from_config(config).to_dict()
+    for overrides in expand(sweep):
+        trial = Trial(overrides, RunSpec.from_config(override(base, overrides)))
+        if (first := distinct.setdefault(trial.spec.id, trial)) is not trial:
+            notes.append(f"trial {trial.label} is the same run as {first.label} ({trial.spec.id}): run once.")
+    return list(distinct.values()), notes
+
+
+def override(config: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a nested dict with dotted keys set; shares what is not changed."""
+    result = dict(config)
+    for key, value in overrides.items():
+        *path, last = key.split(".")
+        inner = result
+        for depth, name in enumerate(path):
+            if not hasattr(inner.get(name), "keys"):
+                raise ValueError(
+                    f"the sweep sets {key!r}, but config.{'.'.join(path[: depth + 1])} holds no keys"
+                    f"{nearest(name, inner)}"
+                )
+            inner[name] = dict(inner[name])
+            inner = inner[name]
+        inner[last] = value
+    return result
+
+
+def _declared(sweep: Mapping[str, Any]) -> list[Overrides]:
+    for key in sweep:
+        if key not in KEYS:
+            hint = (
+                f"write it as an axis, {{'grid': {{{key!r}: [...]}}}}"
+                if "." in key
+                else f"known: {', '.join(KEYS)}"
+            )
+            raise ValueError(f"get_sweep() gives the unknown key {key!r}{nearest(key, KEYS)}; {hint}.")
+    for name, axes in (("zip", sweep.get("zip", {})), ("grid", sweep.get("grid", {}))):
+        for key, values in axes.items():
+            _check_values(f"{name}[{key!r}]", values)
+    parts = []
+    if "zip" in sweep:
+        parts.append(zipped(sweep["zip"]))
+    if "grid" in sweep:
+        parts.append(grid(sweep["grid"]))
+    if "seeds" in sweep:
+        _check_values("seeds", sweep["seeds"])
+        parts.append(seeds(sweep["seeds"]))
+    return product(*parts) if parts else []
+
+
+def _check_values(where: str, values: Any) -> None:
+    if isinstance(values, (str, Mapping)) or not isinstance(values, Sequence) or not values:
+        raise ValueError(f"the sweep's {where}={values!r} must be a list of at least one value.")
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= 40 else text[:37] + "..."
