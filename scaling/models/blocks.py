@@ -1,0 +1,170 @@
+"""The modules of the block values in `scaling.arch`; choosing by value is one dict, `MODULES`.
+
+Every block takes (x_nhwc, train, drop_rate, keys_b): `drop_rate` is this block's drop-path
+probability (None: off), `keys_b` one random key an example.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from scaling import arch as values
+from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, drop_path, pool
+
+
+class ConvModule(nn.Module):
+    """Convolution, norm, activation; a residual if the value has `skip` and the shape stays."""
+
+    value: values.Conv
+    width: int
+    stride: int
+    settings: Settings
+
+    @nn.compact
+    def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
+        value, settings = self.value, self.settings
+        x = Convolution(
+            self.width, value.kernel, settings, self.stride, value.groups, not value.norm, name="conv"
+        )(x_nhwc)
+        if value.norm:
+            x = BatchNorm(settings, name="norm")(x, train)
+        if value.act:
+            x = settings.activate(x)
+        if value.skip and x.shape == x_nhwc.shape:
+            return _add(x_nhwc, x, drop_rate, keys_b)
+        return x
+
+
+class PoolModule(nn.Module):
+    """Spatial pooling."""
+
+    value: values.Pool
+    width: int
+    stride: int
+    settings: Settings
+
+    def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
+        del train, drop_rate, keys_b
+        return pool(x_nhwc, self.value.op, self.value.kernel, self.stride, self.settings.padding)
+
+
+class MBConvModule(nn.Module):
+    """Expand, depthwise, squeeze-excite, project; residual where width and stride allow."""
+
+    value: values.MBConv
+    width: int
+    stride: int
+    settings: Settings
+
+    @nn.compact
+    def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
+        value, settings, channels = self.value, self.settings, x_nhwc.shape[-1]
+        inner, x = channels * value.expand, x_nhwc
+        if value.expand != 1:
+            x = Convolution(inner, 1, settings, name="expand")(x)
+            x = settings.activate(BatchNorm(settings, name="norm_expand")(x, train))
+        x = Convolution(inner, value.kernel, settings, self.stride, inner, name="depthwise")(x)
+        x = settings.activate(BatchNorm(settings, name="norm_depthwise")(x, train))
+        if value.se_ratio:
+            squeeze = max(1, int(channels * value.se_ratio))
+            x = SqueezeExcite(squeeze, settings, settings.activation, name="se")(x)
+        x = Convolution(self.width, 1, settings, name="project")(x)
+        x = BatchNorm(settings, name="norm_project")(x, train)
+        return _add(x_nhwc, x, drop_rate, keys_b) if x.shape == x_nhwc.shape else x
+
+
+class FusedMBConvModule(nn.Module):
+    """Expand by a k x k convolution, project by 1x1; residual where width and stride allow."""
+
+    value: values.FusedMBConv
+    width: int
+    stride: int
+    settings: Settings
+
+    @nn.compact
+    def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
+        value, settings = self.value, self.settings
+        inner = x_nhwc.shape[-1] * value.expand
+        x = Convolution(inner, value.kernel, settings, self.stride, name="expand")(x_nhwc)
+        x = settings.activate(BatchNorm(settings, name="norm_expand")(x, train))
+        x = Convolution(self.width, 1, settings, name="project")(x)
+        x = BatchNorm(settings, name="norm_project")(x, train)
+        return _add(x_nhwc, x, drop_rate, keys_b) if x.shape == x_nhwc.shape else x
+
+
+class ResidualModule(nn.Module):
+    """Convolutions at an inner width added to a shortcut, post- or pre-activated."""
+
+    value: values.Residual
+    width: int
+    stride: int
+    settings: Settings
+
+    @nn.compact
+    def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
+        value, settings = self.value, self.settings
+        changes = self.stride != 1 or x_nhwc.shape[-1] != self.width
+        x = x_nhwc
+        if value.preact:
+            x = settings.activate(BatchNorm(settings, name="norm0")(x, train))
+        shortcut = self._shortcut(x if value.preact else x_nhwc, train) if changes else x_nhwc
+        x = self._branch(x, train)
+        if value.se_ratio:
+            squeeze = round_squeeze(self.width * value.se_ratio)
+            x = SqueezeExcite(squeeze, settings, "relu", name="se")(x)
+        x = _add(shortcut, x, drop_rate, keys_b)
+        return x if value.preact else settings.activate(x)
+
+    def _branch(self, x, train: bool):
+        value, settings, last = self.value, self.settings, len(self.value.kernels) - 1
+        inner = round(self.width * value.inner)
+        for i, kernel in enumerate(value.kernels):
+            features = self.width if i == last else inner
+            stride = self.stride if i == value.stride_at else 1
+            groups = value.groups if kernel > 1 else 1
+            x = Convolution(features, kernel, settings, stride, groups, name=f"conv{i}")(x)
+            if not value.preact:
+                x = BatchNorm(settings, name=f"norm{i}")(x, train)
+            elif i < last:
+                x = BatchNorm(settings, name=f"norm{i + 1}")(x, train)
+            if i < last:
+                x = settings.activate(x)
+        return x
+
+    def _shortcut(self, x, train: bool):
+        value, settings = self.value, self.settings
+        if value.shortcut == "zero_pad":
+            extra = self.width - x.shape[-1]
+            x = x[:, :: self.stride, :: self.stride]
+            return jnp.pad(x, ((0, 0), (0, 0), (0, 0), (extra // 2, extra - extra // 2)))
+        stride = self.stride
+        if value.shortcut == "pool" and stride > 1:
+            x, stride = pool(x, "avg", stride, stride, "tf"), 1
+        x = Convolution(self.width, 1, settings, stride, name="shortcut")(x)
+        return x if value.preact else BatchNorm(settings, name="norm_shortcut")(x, train)
+
+
+def round_squeeze(width: float) -> int:
+    """Round a squeeze width to the nearest multiple of 8, at least 8, as timm's ResNets do."""
+    return max(8, int(width + 4) // 8 * 8)
+
+
+def _add(shortcut, x, drop_rate, keys_b):
+    return shortcut + (x if drop_rate is None else drop_path(x, drop_rate, keys_b))
+
+
+MODULES: dict[type, Any] = {
+    values.Conv: ConvModule,
+    values.Pool: PoolModule,
+    values.MBConv: MBConvModule,
+    values.FusedMBConv: FusedMBConvModule,
+    values.Residual: ResidualModule,
+}
+
+
+def holds_convolutions(block: values.Block) -> bool:
+    """Whether a block runs real k x k convolutions (not only matrix products and depthwise ones)."""
+    return isinstance(block, values.Conv | values.FusedMBConv | values.Residual)

@@ -1,0 +1,40 @@
+"""Initial variables of a network from shapes alone: nothing is compiled, every seed is reproducible."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from scaling.models.initializers import from_generator
+
+
+def abstract_variables(net: nn.Module, resolution: int, in_channels: int) -> Any:
+    """Return the tree of shapes and dtypes of a network's variables, without computing."""
+    image = jax.ShapeDtypeStruct((1, resolution, resolution, in_channels), jnp.float32)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    return jax.eval_shape(lambda k, x: net.init(k, x, train=False), key, image)
+
+
+def initialize(net: nn.Module, seed: int) -> dict[str, Any]:
+    """Return {"params", "batch_stats"} of float32 NumPy arrays for a `Network`.
+
+    Each array is drawn from a generator named by its path, so it depends on the seed and its own
+    name alone; stacked layers (below a `blocks` key) are drawn one by one.
+    """
+    arch = net.arch  # pyright: ignore[reportAttributeAccessIssue]
+    shapes = abstract_variables(net, arch.resolution, arch.in_channels)
+
+    def draw(path, leaf):
+        names = [entry.key for entry in path]
+        rng = np.random.Generator(np.random.PCG64([seed, zlib.crc32("/".join(names).encode())]))
+        if "blocks" not in names:
+            return from_generator(rng, names[-2], names[-1], leaf.shape)
+        layers = [from_generator(rng, names[-2], names[-1], leaf.shape[1:]) for _ in range(leaf.shape[0])]
+        return np.stack(layers)
+
+    return jax.tree_util.tree_map_with_path(draw, shapes)

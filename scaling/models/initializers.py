@@ -1,0 +1,49 @@
+"""How each parameter starts, by its names and shape: one law, drawn by JAX keys or on the host.
+
+Convolutions: normal of std sqrt(2 / fan_out), fan_out = kh * kw * out, and kh * kw for depthwise
+(where Flax's variance_scaling is too small by sqrt(channels)). Dense: uniform of +-1 / sqrt(units).
+Norm scales and running variances 1, everything else 0. Source: EfficientNet's code, arXiv 1502.01852.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def law(module: str, leaf: str, shape: Sequence[int]) -> tuple[str, float]:
+    """Return ("normal", std), ("uniform", bound) or ("constant", value) for one array."""
+    if leaf == "kernel" and len(shape) == 4:
+        filters = 1 if module.startswith("depthwise") else shape[3]
+        return "normal", math.sqrt(2.0 / (shape[0] * shape[1] * filters))
+    if leaf == "kernel":
+        return "uniform", 1.0 / math.sqrt(shape[-1])
+    return "constant", 1.0 if leaf in ("scale", "var") else 0.0
+
+
+def from_key(module: str, leaf: str):
+    """Return a Flax initializer `(key, shape) -> array` that follows `law`."""
+
+    def init(key, shape):
+        kind, size = law(module, leaf, shape)
+        if kind == "normal":
+            return size * jax.random.normal(key, shape)
+        if kind == "uniform":
+            return jax.random.uniform(key, shape, minval=-size, maxval=size)
+        return jnp.full(shape, size)
+
+    return init
+
+
+def from_generator(rng: np.random.Generator, module: str, leaf: str, shape: Sequence[int]) -> np.ndarray:
+    """Draw float32 values on the host by the same `law`, without compiling anything."""
+    kind, size = law(module, leaf, shape)
+    if kind == "normal":
+        return np.float32(size) * rng.standard_normal(shape, np.float32)
+    if kind == "uniform":
+        return np.float32(size) * (2 * rng.random(shape, np.float32) - 1)
+    return np.full(shape, size, np.float32)

@@ -1,0 +1,195 @@
+"""The layers every block is made of: convolution, batch norm, squeeze-excite, activation, dropping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+
+from scaling.arch import Arch
+from scaling.models.depthwise import depthwise
+from scaling.models.forms import LAX, Forms
+from scaling.models.initializers import from_key
+
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "relu": jax.nn.relu,
+    "relu6": jax.nn.relu6,
+    "silu": jax.nn.silu,
+    "hard_swish": jax.nn.hard_swish,
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all layers of one network share; `axis_name` syncs batch-norm statistics over devices."""
+
+    activation: str = "relu"
+    eps: float = 1e-5
+    momentum: float = 0.9
+    padding: str = "torch"
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+    forms: Forms = LAX
+
+    @staticmethod
+    def of(arch: Arch, dtype: Any, axis_name: str | None, forms: Forms) -> Settings:
+        return Settings(
+            arch.activation, arch.norm.eps, arch.norm.momentum, arch.padding, dtype, axis_name, forms
+        )
+
+    def activate(self, x):
+        return ACTIVATIONS[self.activation](x)
+
+
+def pads(size: int, kernel: int, stride: int, padding: str) -> tuple[int, int]:
+    """Padding before and after one axis: "torch" is symmetric, "tf" is SAME (more at the end)."""
+    if padding == "torch":
+        return kernel // 2, kernel // 2 if kernel % 2 else kernel // 2 - 1
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+class Convolution(nn.Module):
+    """A k x k convolution of NHWC images, in the form that the backend runs fastest.
+
+    Shapes: (n, h, w, c) -> (n, oh, ow, features). Parameters and products' operands are float32
+    and `settings.dtype`.
+    """
+
+    features: int
+    kernel: int
+    settings: Settings
+    stride: int = 1
+    groups: int = 1
+    use_bias: bool = False
+
+    @nn.compact
+    def __call__(self, x_nhwc):
+        channels = x_nhwc.shape[-1]
+        if channels % self.groups or self.features % self.groups:
+            raise ValueError(
+                f"{self.name}: groups={self.groups} must divide the channels in ({channels}) and out "
+                f"({self.features}): choose another width or group count."
+            )
+        shape = (self.kernel, self.kernel, channels // self.groups, self.features)
+        kernel = self.param("kernel", from_key(self.name or "", "kernel"), shape)
+        y = convolve(x_nhwc, kernel.astype(self.settings.dtype), self.stride, self.groups, self.settings)
+        if self.use_bias:
+            bias = self.param("bias", from_key(self.name or "", "bias"), (self.features,))
+            y = y + bias.astype(y.dtype)
+        return y
+
+
+def convolve(x_nhwc, kernel_hwio, stride: int, groups: int, settings: Settings):
+    """Convolve as the settings' table of forms says; every form gives equal values."""
+    kernel, features = kernel_hwio.shape[0], kernel_hwio.shape[-1]
+    x_nhwc = x_nhwc.astype(settings.dtype)
+    if kernel == 1 and groups == 1 and settings.forms.pointwise == "matmul":
+        return jnp.einsum("nhwc,cf->nhwf", x_nhwc[:, ::stride, ::stride], kernel_hwio[0, 0])
+    h, w = x_nhwc.shape[1:3]
+    padding = (pads(h, kernel, stride, settings.padding), pads(w, kernel, stride, settings.padding))
+    if groups == x_nhwc.shape[-1] == features and settings.forms.depthwise == "shifted":
+        return depthwise(x_nhwc, kernel_hwio, stride, padding)
+    return lax.conv_general_dilated(
+        x_nhwc,
+        kernel_hwio,
+        (stride, stride),
+        padding,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
+    )
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation over n, h, w, with statistics in float32 whatever the compute type.
+
+    The running variance is the unbiased one, as in PyTorch and in TensorFlow's fused operator
+    (Flax's own is biased).
+    """
+
+    settings: Settings
+
+    @nn.compact
+    def __call__(self, x_nhwc, train: bool):
+        features = x_nhwc.shape[-1]
+        scale = self.param("scale", from_key(self.name or "", "scale"), (features,))
+        bias = self.param("bias", from_key(self.name or "", "bias"), (features,))
+        mean = self.variable("batch_stats", "mean", jnp.zeros, (features,))
+        var = self.variable("batch_stats", "var", jnp.ones, (features,))
+        if train:
+            batch_mean, batch_var, count = self._moments(x_nhwc)
+            if not self.is_initializing() and self.is_mutable_collection("batch_stats"):
+                unbiased = batch_var * (count / max(count - 1, 1))
+                mean.value = _decay(mean.value, batch_mean, self.settings.momentum)
+                var.value = _decay(var.value, unbiased, self.settings.momentum)
+        else:
+            batch_mean, batch_var = mean.value, var.value
+        factor = scale * lax.rsqrt(batch_var + self.settings.eps)
+        shift = bias - batch_mean * factor
+        return (x_nhwc.astype(jnp.float32) * factor + shift).astype(self.settings.dtype)
+
+    def _moments(self, x_nhwc):
+        """Mean, biased variance and number of values a channel, over all devices if synced."""
+        x = x_nhwc.astype(jnp.float32)
+        count = x.size // x.shape[-1]
+        moments = jnp.stack([jnp.mean(x, (0, 1, 2)), jnp.mean(jnp.square(x), (0, 1, 2))])
+        if self.settings.axis_name is not None and not self.is_initializing():
+            moments = lax.pmean(moments, self.settings.axis_name)
+            count *= lax.axis_size(self.settings.axis_name)
+        return moments[0], jnp.maximum(moments[1] - jnp.square(moments[0]), 0.0), count
+
+
+def _decay(old, new, momentum: float):
+    return momentum * old + (1 - momentum) * new
+
+
+class SqueezeExcite(nn.Module):
+    """Scale channels by a gate computed from their spatial means. Source: arXiv 1709.01507."""
+
+    squeeze: int
+    settings: Settings
+    activation: str
+
+    @nn.compact
+    def __call__(self, x_nhwc):
+        act = ACTIVATIONS[self.activation]
+        gate = jnp.mean(x_nhwc, (1, 2), keepdims=True)
+        gate = Convolution(self.squeeze, 1, self.settings, use_bias=True, name="reduce")(gate)
+        gate = Convolution(x_nhwc.shape[-1], 1, self.settings, use_bias=True, name="expand")(act(gate))
+        return x_nhwc * jax.nn.sigmoid(gate)
+
+
+def bernoulli_b(keys_b, keep):
+    """Draw one float32 0/1 value an example, from that example's key."""
+    return jax.vmap(lambda key: jax.random.bernoulli(key, keep))(keys_b).astype(jnp.float32)
+
+
+def drop_path(x_nhwc, rate, keys_b):
+    """Zero whole examples with probability `rate`, scaling the rest to keep the mean."""
+    keep = 1.0 - rate
+    gate = bernoulli_b(keys_b, keep) / keep
+    return x_nhwc * gate[:, None, None, None].astype(x_nhwc.dtype)
+
+
+def dropout(x_bf, rate: float, keys_b):
+    """Zero single features with probability `rate`, drawn from each example's key."""
+    keep = 1.0 - rate
+    mask = jax.vmap(lambda key: jax.random.bernoulli(key, keep, x_bf.shape[1:]))(keys_b)
+    return jnp.where(mask, x_bf / keep, 0).astype(x_bf.dtype)
+
+
+def pool(x_nhwc, op: str, kernel: int, stride: int, padding: str):
+    """Max or average pooling; padded pixels count for neither."""
+    h, w = x_nhwc.shape[1:3]
+    edges = ((0, 0), pads(h, kernel, stride, padding), pads(w, kernel, stride, padding), (0, 0))
+    window, strides = (1, kernel, kernel, 1), (1, stride, stride, 1)
+    if op == "max":
+        return lax.reduce_window(x_nhwc, -jnp.inf, lax.max, window, strides, edges)
+    ones = jnp.ones((1, h, w, 1), jnp.float32)
+    total = lax.reduce_window(x_nhwc.astype(jnp.float32), 0.0, lax.add, window, strides, edges)
+    return (total / lax.reduce_window(ones, 0.0, lax.add, window, strides, edges)).astype(x_nhwc.dtype)

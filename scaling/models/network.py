@@ -1,0 +1,188 @@
+"""One network for every `Arch`: stem, stages of repeated blocks (scanned or unrolled), head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jax import lax
+
+from scaling.arch import Arch, Stage
+from scaling.models.blocks import MODULES, holds_convolutions
+from scaling.models.forms import forms
+from scaling.models.initializers import from_key
+from scaling.models.layers import BatchNorm, Convolution, Settings, dropout
+
+
+class Repeated(nn.Module):
+    """`length` equal blocks in a row, their variables stacked on a leading axis.
+
+    The tree of variables does not depend on `scan`: a loop runs over the stacked arrays, or each
+    layer gets its slice. `drop_rates` (length,) and `indices` (length,) go a block at a time.
+    """
+
+    block: nn.Module
+    length: int
+    scan: bool
+    remat: bool = False
+
+    @nn.compact
+    def __call__(self, x_nhwc, train: bool, drop_rates=None, indices=None, keys_b=None):
+        stacked = self._variables(x_nhwc)
+        updating = train and self.is_mutable_collection("batch_stats") and not self.is_initializing()
+
+        def layer(x, inputs):
+            variables, rate, index = inputs
+            y, updates = self.block.apply(
+                variables, x, train, rate, fold(keys_b, index), mutable=["batch_stats"]
+            )
+            return y, updates["batch_stats"] if updating else None
+
+        step = jax.checkpoint(layer) if self.remat else layer
+        loop = lax.scan if self.scan else _unrolled
+        x, statistics = loop(step, x_nhwc, ({k: v.value for k, v in stacked.items()}, drop_rates, indices))
+        if updating:
+            stacked["batch_stats"].value = statistics
+        return x
+
+    def _variables(self, x_nhwc) -> dict[str, Any]:
+        """The stacked collections; created, when initialising, by the block's own initialisation."""
+
+        def create(collection: str):
+            keys = jax.random.split(self.make_rng("params"), self.length)
+            return jax.vmap(lambda key: self.block.init(key, x_nhwc, False))(keys)[collection]
+
+        return {name: self.variable(name, "blocks", create, name) for name in ("params", "batch_stats")}
+
+
+def _unrolled(step, x, inputs):
+    """Do what `lax.scan` does, by one copy of the step a layer.
+
+    The stacked arrays are split once: the gradient of a split is one concatenation, where that of
+    slicing layer by layer would be a sum of arrays as large as the stack.
+    """
+    length = len(jax.tree.leaves(inputs)[0])
+    split = jax.tree.map(lambda a: [jnp.squeeze(s, 0) for s in lax.split(a, (1,) * length)], inputs)
+    outer = jax.tree.structure(inputs)
+    inner = jax.tree.structure([0] * length)
+    outputs = []
+    for layer in jax.tree.transpose(outer, inner, split):
+        x, out = step(x, layer)
+        outputs.append(out)
+    return x, jax.tree.map(lambda *leaves: jnp.stack(leaves), *outputs)
+
+
+def fold(keys_b, index):
+    """Give each example's key a place in the network."""
+    return None if keys_b is None else jax.vmap(jax.random.fold_in, (0, None))(keys_b, index)
+
+
+class StageModule(nn.Module):
+    """The first block of a stage (it may change width and stride) and its `repeats - 1` equals."""
+
+    stage: Stage
+    settings: Settings
+    scan: bool | None = None
+    remat: bool = False
+
+    @nn.compact
+    def __call__(self, x_nhwc, train: bool, drop_rates=None, start: int = 0, keys_b=None):
+        stage, settings = self.stage, self.settings
+        module, rest = MODULES[type(stage.block)], stage.repeats - 1
+        first = module(stage.block, stage.width, stage.stride, settings, name="first")
+        rate = None if drop_rates is None else drop_rates[0]
+        x = first(x_nhwc, train, rate, fold(keys_b, start))
+        if rest == 0:
+            return x
+        block = module(stage.block, stage.width, 1, settings, parent=None)
+        blocks = Repeated(block, rest, self._scanned(), self.remat, name="rest")
+        rates = None if drop_rates is None else jnp.asarray(drop_rates[1:])
+        return blocks(x, train, rates, start + 1 + jnp.arange(rest), keys_b)
+
+    def _scanned(self) -> bool:
+        if self.scan is not None:
+            return self.scan
+        table = self.settings.forms
+        allowed = table.scan_convolutions or not holds_convolutions(self.stage.block)
+        return allowed and self.stage.repeats - 1 >= table.scan_least
+
+
+class Network(nn.Module):
+    """The network of an `Arch`: (n, h, w, c) images -> (n, num_classes) float32 logits.
+
+    `dtype` is that of the computation (parameters, statistics and logits stay float32); `scan` runs
+    repeated blocks as a loop (None: where the backend gains by it); `remat` recomputes repeated
+    blocks in the backward pass; `axis_name` syncs batch-norm statistics over that mapped axis;
+    `form` names a backend's operators (None: the one in use; "lax": plain convolutions).
+
+    In training pass `keys_b`, one key an example, or an rng named "dropout" from which they are
+    split; they are needed only if the architecture drops anything.
+    """
+
+    arch: Arch
+    dtype: Any = jnp.float32
+    scan: bool | None = None
+    remat: bool = False
+    axis_name: str | None = None
+    form: str | None = None
+
+    @nn.compact
+    def __call__(self, images_nhwc, train: bool = False, keys_b=None):
+        arch, settings = self.arch, self._settings()
+        keys_b, rates = self._randomness(images_nhwc.shape[0], train, keys_b)
+        x = images_nhwc.astype(self.dtype)
+        for i, stage in enumerate(arch.stem):
+            x = StageModule(stage, settings, self.scan, name=f"stem_{i}")(x, train)
+        start = 0
+        for i, stage in enumerate(arch.stages):
+            share = None if rates is None else rates[start : start + stage.repeats]
+            module = StageModule(stage, settings, self.scan, self.remat, name=f"stages_{i}")
+            x = module(x, train, share, start, keys_b)
+            start += stage.repeats
+        return self._head(x, train, settings, fold(keys_b, start))
+
+    def _settings(self) -> Settings:
+        return Settings.of(self.arch, self.dtype, self.axis_name, forms(self.form))
+
+    def _randomness(self, batch: int, train: bool, keys_b):
+        """The examples' keys and each block's drop-path rate, linear in depth; None where unused."""
+        arch = self.arch
+        if not train or not (arch.drop_rate or arch.drop_path_rate) or self.is_initializing():
+            return None, None
+        if keys_b is None:
+            keys_b = jax.random.split(self.make_rng("dropout"), batch)
+        if not arch.drop_path_rate:
+            return keys_b, None
+        return keys_b, np.float32(arch.drop_path_rate * np.arange(arch.depth) / arch.depth)
+
+    def _head(self, x_nhwc, train: bool, settings: Settings, keys_b):
+        head, x = self.arch.head, x_nhwc
+        if head.preact:
+            x = settings.activate(BatchNorm(settings, name="norm_final")(x, train))
+        if head.width is not None:
+            x = Convolution(head.width, 1, settings, name="head")(x)
+            x = settings.activate(BatchNorm(settings, name="norm_head")(x, train))
+        features = jnp.mean(x, (1, 2), dtype=jnp.float32)
+        if keys_b is not None and self.arch.drop_rate:
+            features = dropout(features, self.arch.drop_rate, keys_b)
+        return Classifier(self.arch.num_classes, name="classifier")(features)
+
+
+class Classifier(nn.Module):
+    """A float32 fully connected layer, whatever the compute type."""
+
+    units: int
+
+    @nn.compact
+    def __call__(self, features_bf):
+        kernel = self.param("kernel", from_key("classifier", "kernel"), (features_bf.shape[-1], self.units))
+        bias = self.param("bias", from_key("classifier", "bias"), (self.units,))
+        return features_bf @ kernel + bias
+
+
+def build(arch: Arch, **options: Any) -> Network:
+    """Return the network of an architecture; options are the fields of `Network`."""
+    return Network(arch, **options)
