@@ -24,6 +24,7 @@ class Conv:
     norm: bool = True
     act: bool = True
     skip: bool = False
+    bias: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class ConvModule(nn.Module):
     def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
         value, settings = self.value, self.settings
         x = Convolution(
-            self.width, value.kernel, settings, self.stride, value.groups, not value.norm, name="conv"
+            self.width, value.kernel, settings, self.stride, value.groups, value.bias, name="conv"
         )(x_nhwc)
         if value.norm:
             x = BatchNorm(settings, name="norm")(x, train)
