@@ -1,0 +1,54 @@
+"""Train one network: `python -m experiments.train --config=configs/x.py --workdir=runs/x`.
+
+Run it again to go on after an interruption. On several machines start it once on each, with
+`--coordinator=HOST:PORT --process_id=I --process_count=N` and a work directory that all of them see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from experiments import cli
+
+
+def main(argv: Sequence[str]) -> int:
+    """Train as the command line says; return the exit code."""
+    arguments, overrides = cli.parse(_parser(), argv)
+    spec = cli.load_spec(arguments.config, overrides)
+    _join(arguments)
+    from scaling.training import Interrupted, run
+
+    try:
+        row = run(spec, arguments.workdir)
+    except Interrupted as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.exit_code
+    percent = "not measured" if row.test_top1 is None else f"{100 * row.test_top1:.2f} %"
+    print(f"{row.status}: test top-1 {percent}; {arguments.workdir / 'row.json'}")
+    return 0 if row.status == "ok" else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--coordinator", metavar="HOST:PORT", help="address of process 0, with several processes")
+    parser.add_argument("--process_id", type=int, metavar="I")
+    parser.add_argument("--process_count", type=int, metavar="N")
+    return parser
+
+
+def _join(arguments: argparse.Namespace) -> None:
+    """Connect to the other processes, where there are any, before devices are touched."""
+    told = (arguments.coordinator, arguments.process_id, arguments.process_count)
+    if all(value is None for value in told):
+        return
+    if any(value is None for value in told):
+        raise ValueError("--coordinator, --process_id and --process_count go together: give all three or none.")
+    import jax
+
+    jax.distributed.initialize(*(told[0], told[2], told[1]))
+
+
+if __name__ == "__main__":
+    cli.run_command(main)

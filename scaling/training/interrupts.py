@@ -1,0 +1,53 @@
+"""Ctrl-C and SIGTERM as a request to stop at the next step, with everything saved."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run stopped on request and can be resumed; `exit_code` is the shell's for the signal."""
+
+    def __init__(self, signum: int, text: str):
+        super().__init__(text)
+        self.exit_code = 128 + signum
+
+
+class Requests:
+    """The signal that asked to stop; None while there is none."""
+
+    signum: int | None = None
+
+    def agreed(self, number: int) -> int:
+        """Return the largest of all processes' numbers, so that all of them stop at the same step."""
+        if jax.process_count() == 1:
+            return number
+        return int(np.max(multihost_utils.process_allgather(np.int32(number))))
+
+
+@contextlib.contextmanager
+def requests() -> Iterator[Requests]:
+    """Catch the first SIGINT or SIGTERM as a request; a second one interrupts at once."""
+    caught = Requests()
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+
+    def handle(signum, frame):
+        if caught.signum is not None:
+            raise Interrupted(signum, "interrupted twice: stopped without saving")
+        caught.signum = signum
+
+    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

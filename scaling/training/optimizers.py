@@ -1,0 +1,127 @@
+"""Update rules from optax, with weight decay masked by name and trust ratios that see layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from scaling.spec import OptimizerSpec
+from scaling.training.schedules import Schedule
+
+# A collection under this key holds equal layers stacked on a leading axis.
+STACKED = "blocks"
+
+
+def build(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
+    """Return clip -> coupled decay -> update rule -> decoupled decay, at the learning rate `rate`."""
+    clip = [] if spec.clip_norm is None else [optax.clip_by_global_norm(spec.clip_norm)]
+    coupled = _decay(spec) if spec.decay == "coupled" else []
+    decoupled = _decay_by_rate(spec, rate) if spec.decay == "decoupled" and spec.name != "lamb" else []
+    return optax.chain(*clip, *coupled, RULES[spec.name](spec, rate), *decoupled)
+
+
+def _sgd(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
+    trace = [optax.trace(spec.momentum, spec.nesterov)] if spec.momentum else []
+    return optax.chain(*trace, optax.scale_by_learning_rate(rate))
+
+
+def _rmsprop(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
+    """TensorFlow-1's: mean square from 1, epsilon within the root, momentum over the scaled step."""
+    return optax.rmsprop(
+        rate,
+        decay=spec.rms_decay,
+        eps=spec.eps,
+        initial_scale=1.0,
+        eps_in_sqrt=True,
+        momentum=spec.momentum or None,
+        nesterov=spec.nesterov,
+    )
+
+
+def _adamw(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
+    return optax.chain(
+        optax.scale_by_adam(spec.b1, spec.b2, spec.eps, nesterov=spec.nesterov),
+        optax.scale_by_learning_rate(rate),
+    )
+
+
+def _lamb(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
+    """LAMB (arXiv 1904.00962); its decoupled decay stands before the trust ratio."""
+    return optax.chain(
+        optax.scale_by_adam(spec.b1, spec.b2, spec.eps),
+        *(_decay(spec) if spec.decay == "decoupled" else []),
+        scale_by_layer_trust_ratio(),
+        optax.scale_by_learning_rate(rate),
+    )
+
+
+RULES = {"sgd": _sgd, "rmsprop": _rmsprop, "adamw": _adamw, "lamb": _lamb}
+
+
+def scale_by_layer_trust_ratio() -> optax.GradientTransformation:
+    """Scale each layer's update by |param| / |update|, taking stacked layers one by one.
+
+    The ratio is 1 where either norm is 0.
+    """
+
+    def scaled(path, update, param):
+        stacked = sum(name == STACKED for name in _names(path))
+        axes = tuple(range(stacked, param.ndim))
+        param_norm, update_norm = _norm(param, axes), _norm(update, axes)
+        ok = (param_norm > 0) & (update_norm > 0)
+        return update * jnp.where(ok, param_norm / jnp.where(ok, update_norm, 1.0), 1.0)
+
+    def transform(updates, state, params=None):
+        return jax.tree_util.tree_map_with_path(scaled, updates, params), state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), transform)
+
+
+def _norm(x, axes):
+    return jnp.sqrt(jnp.sum(jnp.square(x), axis=axes, keepdims=True))
+
+
+def _decay(spec: OptimizerSpec) -> list[optax.GradientTransformation]:
+    return [optax.add_decayed_weights(spec.weight_decay, decay_mask(spec.decay_mask))] if spec.weight_decay else []
+
+
+class DecayByRateState(NamedTuple):
+    count: Any
+
+
+def _decay_by_rate(spec: OptimizerSpec, rate: Schedule) -> list[optax.GradientTransformation]:
+    """Subtract `rate * weight_decay * param` from the finished update. Source: arXiv 1711.05101."""
+    if not spec.weight_decay:
+        return []
+    mask = decay_mask(spec.decay_mask)
+
+    def transform(updates, state, params=None):
+        shrink = rate(state.count) * spec.weight_decay
+        decayed = jax.tree.map(lambda u, p, m: u - shrink * p if m else u, updates, params, mask(params))
+        return decayed, DecayByRateState(state.count + 1)
+
+    return [optax.GradientTransformation(lambda params: DecayByRateState(jnp.zeros([], jnp.int32)), transform)]
+
+
+def decay_mask(name: str) -> Callable[[Any], Any]:
+    """Return params -> tree of bools: what is decayed, by the names of the leaves and modules.
+
+    Never by rank: a batch-norm scale of stacked blocks is a matrix too.
+    """
+    decayed = MASKS[name]
+    return lambda params: jax.tree_util.tree_map_with_path(lambda path, _: decayed(_names(path)), params)
+
+
+MASKS: dict[str, Callable[[list[str]], bool]] = {
+    "kernels": lambda names: names[-1] == "kernel",
+    "no_norm": lambda names: not any(name.startswith("norm") for name in names[:-1]),
+    "all": lambda names: True,
+}
+
+
+def _names(path) -> list[str]:
+    return [entry.key for entry in path]

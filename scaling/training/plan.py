@@ -1,0 +1,156 @@
+"""From a RunSpec to everything a run will do, decided and checked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from scaling import rules
+from scaling.arch import Arch
+from scaling.counting import Cost, count
+from scaling.data import Dataset, load
+from scaling.spec import Duration, RunSpec
+from scaling.training.parallel import check_batch, choose_devices
+
+# Steps dispatched at once where dispatching costs more than on a CPU, and no images travel with it.
+STEPS_PER_CALL = 10
+
+
+@dataclass(frozen=True)
+class Call:
+    """One dispatch: `steps` steps from step `start` on, on images of side `resolution`."""
+
+    start: int
+    steps: int
+    resolution: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.steps
+
+
+@dataclass(frozen=True)
+class Phase:
+    """From step `start` on, train at `resolution`; `macs` are those of one image there."""
+
+    start: int
+    resolution: int
+    macs: int
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A run: the network, the data and when what happens. Lengths are in steps, 0 for never."""
+
+    spec: RunSpec
+    arch: Arch
+    coefficients: Any
+    cost: Cost
+    dataset: Dataset
+    devices: tuple[jax.Device, ...]
+    steps_per_epoch: int
+    total_steps: int
+    phases: tuple[Phase, ...]
+    eval_every: int
+    checkpoint_every: int
+    log_every: int
+    steps_per_call: int
+
+    def calls(self, start: int) -> Iterator[Call]:
+        """Yield the dispatches from step `start` to the end.
+
+        They depend on `start` alone and never cross a boundary, so a resumed run makes the calls
+        that the uninterrupted one would have made.
+        """
+        while start < self.total_steps:
+            edge, phase = self._next_boundary(start), self.phase(start)
+            steps = self.steps_per_call if start + self.steps_per_call <= edge else 1
+            yield Call(start, steps, phase.resolution)
+            start += steps
+
+    def phase(self, step: int) -> Phase:
+        """Return the phase that a step belongs to."""
+        return [phase for phase in self.phases if phase.start <= step][-1]
+
+    def evaluates(self, step: int) -> bool:
+        """Whether validation follows update number `step`; the end has its own."""
+        return due(step, self.eval_every) and step < self.total_steps
+
+    def checkpoints(self, step: int) -> bool:
+        """Whether a checkpoint follows update number `step`; one always does at the end."""
+        return due(step, self.checkpoint_every) or step == self.total_steps
+
+    def train_flops(self, steps: int) -> float:
+        """FLOPs of `steps` training steps: 3 forward passes of 2 FLOPs per multiply-add, an image."""
+        ends = [*(phase.start for phase in self.phases[1:]), self.total_steps]
+        lengths = [max(0, min(end, steps) - phase.start) for phase, end in zip(self.phases, ends)]
+        return 6.0 * self.spec.train.batch * sum(n * phase.macs for n, phase in zip(lengths, self.phases))
+
+    def _next_boundary(self, step: int) -> int:
+        regular = [(step // every + 1) * every for every in (self.eval_every, self.checkpoint_every) if every]
+        phases = [phase.start for phase in self.phases if phase.start > step]
+        return min([*regular, *phases, self.total_steps])
+
+
+def due(step: int, every: int) -> bool:
+    """Whether something done every so many steps (0: never) is done after update number `step`."""
+    return every > 0 and step % every == 0
+
+
+def make_plan(spec: RunSpec) -> Plan:
+    """Resolve the network, read training and validation data, count, and check that all of it fits."""
+    train = spec.train
+    devices = choose_devices(train.devices)
+    pairs = bool(spec.augment.mixup or spec.augment.cutmix)
+    check_batch(train.batch, len(devices), train.accumulate, pairs)
+    # The number of classes is the data's to say, the resolution to hold images at the network's.
+    resolution = rules.resolve(spec.model, 2, 1)[0].resolution
+    dataset = load(spec.data, spec.augment, resolution)
+    arch, coefficients = rules.resolve(spec.model, dataset.num_classes, dataset.in_channels)
+    steps_per_epoch = max(1, len(dataset.train) // train.batch)
+
+    def steps(text: str) -> int:
+        return Duration.parse(text).steps(steps_per_epoch)
+
+    total = steps(train.duration)
+    if total < 1:
+        raise ValueError(
+            f"config.train.duration={train.duration!r} is no whole step of {steps_per_epoch} per epoch: lengthen it."
+        )
+    return Plan(
+        spec=spec,
+        arch=arch,
+        coefficients=coefficients,
+        cost=count(arch),
+        dataset=dataset,
+        devices=tuple(devices),
+        steps_per_epoch=steps_per_epoch,
+        total_steps=total,
+        phases=_phases(arch, train.progressive, total),
+        eval_every=steps(train.eval_every),
+        checkpoint_every=steps(train.checkpoint_every),
+        log_every=max(1, steps(train.log_every)),
+        steps_per_call=_steps_per_call(spec),
+    )
+
+
+def _phases(arch: Arch, progressive: tuple[tuple[float, float], ...], total: int) -> tuple[Phase, ...]:
+    """Turn (fraction of training, fraction of the resolution) into phases; the full one if not told."""
+    for when, part in progressive:
+        if not 0 <= when < 1 or part <= 0:
+            raise ValueError(
+                f"config.train.progressive holds ({when}, {part}): the first must be in [0, 1), a fraction of "
+                "training, the second above 0, a fraction of the resolution."
+            )
+    starts = {0: 1.0} | {round(when * total): part for when, part in sorted(progressive)}
+    sides = {start: max(1, round(arch.resolution * part)) for start, part in starts.items()}
+    return tuple(Phase(at, side, count(arch.replace(resolution=side)).macs) for at, side in sides.items())
+
+
+def _steps_per_call(spec: RunSpec) -> int:
+    if spec.train.steps_per_call is not None:
+        return max(1, spec.train.steps_per_call)
+    return 1 if jax.default_backend() == "cpu" or spec.data.resident is False else STEPS_PER_CALL

@@ -1,0 +1,103 @@
+"""The live parts of a run: engine, data on the devices, compiled programs, the state of step 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scaling.arch import Arch
+from scaling.data.augment import eval_transform, train_transform
+from scaling.data.loader import feed
+from scaling.models.forms import forms
+from scaling.models.initialize import initialize
+from scaling.models.network import Network
+from scaling.training import optimizers, schedules
+from scaling.training.evaluate import Evaluator
+from scaling.training.parallel import ENGINES, Program
+from scaling.training.plan import Plan
+from scaling.training.state import TrainState, create
+from scaling.training.step import AXIS, build_train_step, several
+
+
+class Rig:
+    """Builds from a plan what its calls need; programs are compiled when first used."""
+
+    def __init__(self, plan: Plan):
+        spec, data = plan.spec, plan.dataset
+        self.plan = plan
+        self.engine = ENGINES[spec.train.engine](plan.devices)
+        self.feed = feed(
+            data.train,
+            spec.train.batch,
+            spec.seed,
+            spec.data.resident,
+            spec.data.workers,
+            jax.process_index(),
+            jax.process_count(),
+        )
+        self.resident = self.engine.replicate(self.feed.resident)
+        peak = schedules.peak_rate(spec.optimizer, spec.train.batch)
+        self._rate = schedules.build(spec.schedule, peak, plan.total_steps, plan.steps_per_epoch)
+        self._optimizer = optimizers.build(spec.optimizer, self._rate)
+        self._programs: dict[int, Program] = {}
+        transform = eval_transform(spec.augment, plan.arch.resolution, data.mean, data.std)
+        self.evaluate = Evaluator(self.engine, self._network(plan.arch), transform, spec.train.eval_batch)
+
+    def first_state(self) -> TrainState:
+        """Return the host state of step 0, checked against the count."""
+        plan = self.plan
+        variables = initialize(self._network(plan.arch), plan.spec.seed)
+        sizes = tuple(_size(variables.get(name, {})) for name in ("params", "batch_stats"))
+        if sizes != (plan.cost.params, plan.cost.batch_stats):
+            raise RuntimeError(
+                f"{plan.arch.name} has {sizes} parameters and statistics, but was counted to have "
+                f"{(plan.cost.params, plan.cost.batch_stats)}: the counter and the model disagree."
+            )
+        return create(variables, self._optimizer, plan.spec.train.ema > 0)
+
+    def batches(self, start: int) -> Iterator[dict[str, np.ndarray]]:
+        """Yield this process's batches from step `start` on."""
+        return self.feed.batches(start)
+
+    def take(self, batches: Iterator[dict[str, np.ndarray]], count: int) -> Any:
+        """Stack the next `count` batches and put them on the devices."""
+        taken = [next(batches) for _ in range(count)]
+        stacked = {name: np.stack([batch[name] for batch in taken]) for name in taken[0]}
+        return self.engine.shard(stacked, axis=1)
+
+    def program(self, resolution: int) -> Program:
+        """Return (state, batches, resident) -> (state, metrics) at a resolution; the state is donated."""
+        if resolution not in self._programs:
+            self._programs[resolution] = Program(self.engine, self._steps(resolution), cut={1: 1}, donate=(0,))
+        return self._programs[resolution]
+
+    @property
+    def compile_seconds(self) -> float:
+        """Time spent compiling so far."""
+        return sum(p.seconds for p in (*self._programs.values(), self.evaluate.program))
+
+    def _steps(self, resolution: int):
+        spec, data, arch = self.plan.spec, self.plan.dataset, self.plan.arch
+        step = build_train_step(
+            self._network(arch.replace(resolution=resolution)),
+            self._optimizer,
+            self._rate,
+            train_transform(spec.augment, resolution, arch.num_classes, data.mean, data.std),
+            spec.train,
+            spec.seed,
+            unroll=not forms().scan_convolutions,
+        )
+        return several(step)
+
+    def _network(self, arch: Arch) -> Network:
+        model = self.plan.spec.model
+        synced = AXIS if self.plan.spec.train.batch_norm == "synced" else None
+        return Network(arch, jnp.dtype(model.dtype), model.scan, model.remat, axis_name=synced)
+
+
+def _size(tree: Any) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))

@@ -1,0 +1,72 @@
+"""Learning rates as pure functions of the step, built from a spec and the length of an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+
+from scaling.spec import Duration, OptimizerSpec, ScheduleSpec
+
+Schedule = Callable[[Any], Any]
+
+
+def peak_rate(spec: OptimizerSpec, batch: int) -> float:
+    """Return the peak learning rate for a global batch: linear in it, unless `lr_batch` is 0.
+
+    Source: arXiv 1706.02677, section 2.1.
+    """
+    return spec.lr * batch / spec.lr_batch if spec.lr_batch else spec.lr
+
+
+def build(spec: ScheduleSpec, peak: float, total_steps: int, steps_per_epoch: int) -> Schedule:
+    """Return the schedule: step (counted from 0) -> learning rate.
+
+    During the warm-up of w steps the rate is `peak * step / w`. The staircases count from step 0,
+    warm-up included, as EfficientNet's own code does; the cosine starts where the warm-up ends.
+    """
+    warmup = Duration.parse(spec.warmup).steps(steps_per_epoch)
+    if warmup >= total_steps:
+        raise ValueError(
+            f"config.schedule.warmup={spec.warmup!r} is {warmup} steps, not shorter than the whole training "
+            f"of {total_steps} steps: shorten it or lengthen config.train.duration."
+        )
+    factor = SHAPES[spec.name](spec, warmup, total_steps, steps_per_epoch)
+
+    def rate(step):
+        step = jnp.asarray(step)
+        after = peak * factor(step)
+        return jnp.where(step < warmup, peak * step / warmup, after) if warmup else after
+
+    return rate
+
+
+def _cosine(spec: ScheduleSpec, warmup: int, total_steps: int, steps_per_epoch: int) -> Schedule:
+    def factor(step):
+        progress = jnp.clip((step - warmup) / (total_steps - warmup), 0.0, 1.0)
+        return spec.final + (1.0 - spec.final) * 0.5 * (1.0 + jnp.cos(jnp.pi * progress))
+
+    return factor
+
+
+def _exponential(spec: ScheduleSpec, warmup: int, total_steps: int, steps_per_epoch: int) -> Schedule:
+    every = Duration.parse(spec.every).steps(steps_per_epoch)
+    if every < 1:
+        raise ValueError(
+            f"config.schedule.every={spec.every!r} is less than one step at {steps_per_epoch} steps per "
+            "epoch: make it longer."
+        )
+    return lambda step: jnp.float32(spec.factor) ** (step // every)
+
+
+def _step(spec: ScheduleSpec, warmup: int, total_steps: int, steps_per_epoch: int) -> Schedule:
+    edges = jnp.array([Duration.parse(b).steps(steps_per_epoch) for b in spec.boundaries], jnp.int32)
+    return lambda step: jnp.float32(spec.factor) ** jnp.sum(step >= edges)
+
+
+def _constant(spec: ScheduleSpec, warmup: int, total_steps: int, steps_per_epoch: int) -> Schedule:
+    return lambda step: jnp.float32(1.0)
+
+
+SHAPES = {"cosine": _cosine, "exponential": _exponential, "step": _step, "constant": _constant}

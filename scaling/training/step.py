@@ -1,0 +1,140 @@
+"""The one per-device training step and evaluation step, mapped over an axis named "batch".
+
+Every random number of an example comes from (seed, stream, step, the example's place in the global
+batch), so results depend neither on the number of devices nor on how a batch is cut up.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+from jax import lax
+
+from scaling.spec import TrainSpec
+from scaling.training.losses import cross_entropy, in_top_k, smooth
+from scaling.training.schedules import Schedule
+from scaling.training.state import TrainState, averaged
+
+AXIS = "batch"
+
+Step = Callable[[TrainState, dict[str, Any], dict[str, Any]], tuple[TrainState, dict[str, Any]]]
+
+
+def example_keys(seed: int, stream: str, step, position_b):
+    """Return one key an example: a function of the seed, the stream's name, the step and the place."""
+    named = jax.random.fold_in(jax.random.key(seed), zlib.crc32(stream.encode()) & 0x7FFFFFFF)
+    return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(named, step), position_b)
+
+
+def build_train_step(
+    network: nn.Module,
+    optimizer: optax.GradientTransformation,
+    rate: Schedule,
+    transform: Callable[[Any, Any, Any], tuple[Any, Any]],
+    spec: TrainSpec,
+    seed: int,
+    unroll: bool,
+) -> Step:
+    """Return step(state, batch, resident) -> (state, metrics), for one device's share of a batch.
+
+    `batch` holds {"position"} and either {"index"} into the arrays of `resident` or {"image",
+    "label"}. The share is cut into `spec.accumulate` micro-batches whose gradients are averaged, as
+    those of the devices are. Batch norm normalises each micro-batch by its own statistics (with
+    synced statistics: its own over all devices); each starts from the same running statistics, and
+    the new ones are averaged over micro-batches and devices. So k micro-batches on one device do
+    what k devices with local statistics do. `unroll` writes the micro-batches out instead of
+    looping, for backends that are slow at convolutions within a loop.
+
+    Metrics are means over the global batch; `finite` is 1 where loss, gradient and new state are.
+    """
+
+    def losses(params, state, part, resident):
+        image, label = _examples(part, resident)
+        augment_b, drop_b = (example_keys(seed, s, state.step, part["position"]) for s in ("augment", "dropout"))
+        x_nhwc, targets_bk = transform(image, label, augment_b)
+        variables = {"params": params, "batch_stats": state.batch_stats}
+        logits_bk, updates = network.apply(
+            variables, x_nhwc, train=True, keys_b=drop_b, mutable=["batch_stats"]
+        )
+        loss = jnp.mean(cross_entropy(logits_bk, smooth(targets_bk, spec.label_smoothing)))
+        top1 = jnp.mean(in_top_k(logits_bk, jnp.argmax(targets_bk, -1), 1), dtype=jnp.float32)
+        return loss, (updates.get("batch_stats", {}), {"loss": loss, "top1": top1})
+
+    def step(state: TrainState, batch, resident):
+        def gradients(part):
+            return jax.grad(losses, has_aux=True)(state.params, state, part, resident)
+
+        parts = jax.tree.map(lambda x: x.reshape(spec.accumulate, -1, *x.shape[1:]), batch)
+        mean = _mean_over(gradients, parts, unroll or spec.accumulate == 1)
+        grads, (batch_stats, metrics) = lax.pmean(mean, AXIS)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        new = {"params": params, "batch_stats": batch_stats}
+        ema = state.ema
+        if ema is not None:
+            ema = averaged(ema, new, spec.ema, spec.ema_ramp, state.step)
+        norm = optax.global_norm(grads)
+        checked = jnp.stack([metrics["loss"], norm, optax.global_norm(new)])
+        metrics = metrics | {"grad_norm": norm, "lr": jnp.float32(rate(state.step))}
+        metrics["finite"] = jnp.all(jnp.isfinite(checked)).astype(jnp.float32)
+        return TrainState(state.step + 1, params, batch_stats, opt_state, ema), metrics
+
+    return step
+
+
+def several(step: Step) -> Step:
+    """Return the step over batches stacked on a leading axis; metrics are stacked likewise."""
+
+    def steps(state, batches, resident):
+        count = len(jax.tree.leaves(batches)[0])
+        return lax.scan(lambda s, batch: step(s, batch, resident), state, batches, unroll=count == 1)
+
+    return steps
+
+
+def build_eval_step(network: nn.Module, transform: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return step(models, batch) -> {model: sums over all devices' examples whose mask is 1}.
+
+    `models` is {name: variables}; `batch` holds {"image", "label", "mask"}.
+    """
+
+    def sums(variables, x_nhwc, batch):
+        logits_bk = network.apply(variables, x_nhwc, train=False)
+        mask_b = batch["mask"].astype(bool)
+        label_b = jnp.where(mask_b, batch["label"], 0)
+        loss_b = cross_entropy(logits_bk, jax.nn.one_hot(label_b, logits_bk.shape[-1]))
+        return {
+            "count": jnp.sum(mask_b, dtype=jnp.int32),
+            "top1": jnp.sum(in_top_k(logits_bk, label_b, 1) & mask_b, dtype=jnp.int32),
+            "top5": jnp.sum(in_top_k(logits_bk, label_b, 5) & mask_b, dtype=jnp.int32),
+            "loss": jnp.sum(jnp.where(mask_b, loss_b, 0.0)),
+        }
+
+    def step(models, batch):
+        x_nhwc = transform(batch["image"])
+        return lax.psum({name: sums(v, x_nhwc, batch) for name, v in models.items()}, AXIS)
+
+    return step
+
+
+def _examples(batch, resident):
+    """Take this batch's images and labels, from the arrays on the device where they lie there."""
+    if "index" not in batch:
+        return batch["image"], batch["label"]
+    return resident["image"][batch["index"]], resident["label"][batch["index"]]
+
+
+def _mean_over(function, parts, unroll: bool):
+    """Average a function's outputs over the leading axis of `parts`, one at a time."""
+    count = len(jax.tree.leaves(parts)[0])
+    shapes = jax.eval_shape(function, jax.tree.map(lambda x: x[0], parts))
+    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    add = lambda total, part: (jax.tree.map(jnp.add, total, function(part)), None)  # noqa: E731
+    total, _ = lax.scan(add, zeros, parts, unroll=unroll)
+    return jax.tree.map(lambda x: x / count, total)

@@ -1,0 +1,69 @@
+"""A run's directory: whose it is, what is in it, and its row."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from scaling.rows import Row, read_row, write_atomically
+from scaling.spec import RunSpec
+
+# A run that ended thus would end thus again; one stopped by time or memory may be tried again.
+FINAL = ("ok", "nan")
+
+
+def check_owner(workdir: Path, spec: RunSpec) -> None:
+    """Raise ValueError where the directory belongs to a run that computes something else."""
+    if workdir.exists() and not workdir.is_dir():
+        raise ValueError(f"--workdir={workdir} is a file: name a directory, new or of this run.")
+    path = workdir / "config.json"
+    if not path.exists():
+        return
+    try:
+        owner = RunSpec.from_config(json.loads(path.read_text()))
+    except ValueError as error:
+        raise ValueError(
+            f"{path} cannot be read by this version ({error}) so the run cannot be continued: choose another --workdir."
+        ) from error
+    if owner.id != spec.id:
+        raise ValueError(
+            f"--workdir={workdir} belongs to run {owner.id}, which differs from this one ({spec.id}) in "
+            f"{_differences(owner, spec)}: choose another --workdir, or pass --config={path} to go on with "
+            "that run. Nothing was changed."
+        )
+
+
+def claim(workdir: Path, spec: RunSpec) -> None:
+    """Make the directory this run's; one that is keeps its `config.json`."""
+    if not (workdir / "config.json").exists():
+        write_json(workdir / "config.json", spec.to_dict())
+
+
+def finished_row(workdir: Path, spec: RunSpec) -> Row | None:
+    """Return the row of this very run where it is there and final."""
+    path = workdir / "row.json"
+    if not path.exists():
+        return None
+    row = read_row(path)
+    return row if row.id == spec.id and row.status in FINAL else None
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write readable JSON atomically."""
+    write_atomically(path, json.dumps(value, indent=1) + "\n")
+
+
+def _differences(owner: RunSpec, spec: RunSpec) -> str:
+    ours, theirs = _flat(spec.to_dict()), _flat(owner.to_dict())
+    told = [f"{key} ({theirs[key]!r} there, {ours[key]!r} here)" for key in ours if ours[key] != theirs[key]]
+    return ", ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
+
+
+def _flat(values: dict, prefix: str = "config") -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}.{key}") or {f"{prefix}.{key}": {}}
+        else:
+            found[f"{prefix}.{key}"] = value
+    return found
