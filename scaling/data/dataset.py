@@ -9,11 +9,14 @@ import numpy as np
 
 from scaling.data import photos
 from scaling.data.digits import open_digits
+from scaling.data.folder import open_folder
+from scaling.data.npz import open_npz
 from scaling.data.source import Source
 from scaling.data.splits import ArraySplit, Split, StreamSplit, carve
+from scaling.data.tfds import open_tfds
 from scaling.spec import AugmentSpec, DataSpec
 
-SOURCES = {"digits": open_digits}
+SOURCES = {"digits": open_digits, "folder": open_folder, "npz": open_npz, "tfds": open_tfds}
 MEMORY_BUDGET = 2 * 2**30  # bytes of decoded images of one split held at once
 STATISTICS_PIXELS = 2**27  # enough for the whole of CIFAR-10, and some 2,700 photos at 224 pixels
 NAMED_PROBLEMS = 5  # how many bad files an error spells out
@@ -58,13 +61,15 @@ def load(data: DataSpec, augment: AugmentSpec, resolution: int) -> Dataset:
     """
     _check_distinct(data)
     source = SOURCES[data.source](data, data.store or round(resolution / augment.eval_crop))
+    for name in filter(None, (data.train, data.validation, data.test)):
+        source.check(name)
     train, validation = _train_and_validation(source, data)
-    train = hold(train, data.resident, data.train)
-    validation = hold(validation, data.resident, data.validation or f"{data.train} (validation part)")
+    train = hold(train, data, data.train)
+    validation = hold(validation, data, data.validation or f"{data.train} (validation part)")
     mean, std = statistics(train)
 
     def test() -> Split:
-        return hold(source.read(data.test), data.resident, data.test)
+        return hold(source.read(data.test), data, data.test)
 
     return Dataset(source.name, source.class_names, source.in_channels, train, validation, test, mean, std)
 
@@ -94,15 +99,15 @@ def _train_and_validation(source: Source, data: DataSpec) -> tuple[Split, Split]
     return train.take(rows[: data.limit]), validation
 
 
-def hold(split: Split, resident: bool | None, name: str) -> Split:
+def hold(split: Split, data: DataSpec, name: str) -> Split:
     """Decode a streamed split into memory where it fits; leave out bad images, with a line for each.
 
-    It fits below 2 GiB; `resident` True or False decides otherwise. What stays streamed is screened
+    It fits below 2 GiB; `data.resident` True or False decides otherwise. What stays streamed is screened
     at a glance. ValueError where more than half is bad, or nothing is left.
     """
     images, bad, lines = None, {}, ()
     if isinstance(split, StreamSplit):
-        if resident or (resident is None and split.nbytes <= MEMORY_BUDGET):
+        if data.resident or (data.resident is None and split.nbytes <= MEMORY_BUDGET):
             images, bad = photos.decode_all(split.decode, len(split), split.side, split.channels)
         else:
             bad = photos.attempt(split.screen, len(split))
@@ -112,6 +117,8 @@ def hold(split: Split, resident: bool | None, name: str) -> Split:
     check_enough(good, split.labels, problems, name)
     if images is not None:
         return ArraySplit(images[good] if bad else images, split.labels[good], problems)
+    if isinstance(split, ArraySplit) and data.store not in (None, split.side):
+        return replace(split, images=photos.squeeze(split.images, data.store))
     return replace(split.take(good), problems=problems) if bad else split
 
 

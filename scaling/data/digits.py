@@ -8,19 +8,20 @@ from scaling.data.source import Source
 from scaling.data.splits import ArraySplit, parse
 from scaling.spec import DataSpec
 
+SPLITS = ("train", "test")
 TEST_EVERY = 5  # of each class, in stored order, every fifth image is a test image
 
 
 def open_digits(data: DataSpec, side: int) -> Source:
     """Open the set; splits "train" (1,442 images) and "test" (355), both with every class."""
     del data, side
-    return Source("digits", tuple("0123456789"), 1, ("train", "test"), _read)
+    return Source("digits", tuple("0123456789"), 1, lambda split: parse(split, SPLITS), _read)
 
 
 def _read(split: str) -> ArraySplit:
     from sklearn.datasets import load_digits
 
-    name, part = parse(split, ("train", "test"))
+    name, part = parse(split, SPLITS)
     values, labels = load_digits(return_X_y=True)
     is_test = np.zeros(len(labels), bool)
     for digit in range(10):

@@ -55,8 +55,8 @@ class Steps:
     def __len__(self) -> int:
         return ENDLESS
 
-    def __getitem__(self, step: int) -> dict[str, np.ndarray]:
-        chosen = self.order.step(int(step))
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        chosen = self.order.step(int(index))
         return {**_rows(self.split, chosen["index"]), "position": chosen["position"]}
 
 
@@ -77,7 +77,8 @@ class Feed:
         """Yield this process's batches from `start_step` on, without end.
 
         Resident: index int32[b], position int32[b]. Streamed: image uint8[b, H, W, C], label int32[b],
-        position int32[b]. `position` is the place in the global batch.
+        position int32[b]. `position` is the place in the global batch. Close the generator when done:
+        it may own worker processes.
         """
         if self.resident:
             return (self.order.step(step) for step in range(start_step, ENDLESS))
@@ -157,13 +158,20 @@ def _rows(split: Split, rows: np.ndarray, each: Callable = map) -> dict[str, np.
 def _streamed(steps: Steps, start_step: int, workers: int) -> Iterator[dict[str, np.ndarray]]:
     """Read ahead in Grain's threads or processes; the order of steps is kept by both."""
     import grain
+    from absl import flags
 
     ahead = max(PREFETCH, os.cpu_count() or 1)
     threads = grain.ReadOptions(num_threads=ahead, prefetch_buffer_size=ahead)
     dataset = grain.MapDataset.source(steps)[start_step:].to_iter_dataset(threads)
     # Worker processes get a copy of the split: worth it for decoding, not for images in memory.
     if workers and not isinstance(steps.split, ArraySplit):
+        if not flags.FLAGS.is_parsed():  # Grain's processes read absl flags, also where no absl app runs
+            flags.FLAGS.mark_as_parsed()
         dataset = dataset.mp_prefetch(
             grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
         )
-    return iter(dataset)
+    batches = iter(dataset)
+    try:
+        yield from batches
+    finally:  # ends threads and processes as soon as the caller drops or closes the generator
+        batches.close()

@@ -33,6 +33,18 @@ def decode(encoded: bytes, side: int | None, channels: int) -> np.ndarray:
         return np.asarray(pixels, np.uint8).reshape(pixels.height, pixels.width, channels)
 
 
+def squeeze(images_nhwc: np.ndarray, side: int) -> np.ndarray:
+    """Resize uint8 images of one or three channels to `side` x `side`, antialiased."""
+    from PIL import Image
+
+    def one(image: np.ndarray) -> np.ndarray:
+        pixels = Image.fromarray(image if image.shape[2] > 1 else image[..., 0])
+        resized = pixels.resize((side, side), Image.Resampling.BILINEAR)
+        return np.asarray(resized, np.uint8).reshape(side, side, -1)
+
+    return np.stack(list(in_threads(one, images_nhwc)))
+
+
 def looks_whole(head: bytes, tail: bytes) -> bool:
     """Whether the first 16 and last 64 bytes are those of a whole JPEG, PNG or WebP file."""
     if head[:4] == b"RIFF":

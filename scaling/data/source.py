@@ -10,10 +10,14 @@ from scaling.data.splits import Split
 
 @dataclass(frozen=True)
 class Source:
-    """An opened data set. `read(split)` reads that split and nothing else; labels index `class_names`."""
+    """An opened data set; labels index `class_names`.
+
+    `check(split)` raises ValueError where the set has no such split; `read(split)` reads that split
+    and nothing else.
+    """
 
     name: str
     class_names: tuple[str, ...]
     in_channels: int
-    splits: tuple[str, ...]
+    check: Callable[[str], object]
     read: Callable[[str], Split]

@@ -1,0 +1,136 @@
+"""Files in a directory, a .tar or a .zip, listed once and read at random, from any thread or process."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+SUFFIXES = (".tar", ".zip")
+ZIP_HEADER = 30  # bytes of a zip's local header before the name and the extra field
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file: `parts` is its path below the root, `path` the file on disk that holds its bytes."""
+
+    parts: tuple[str, ...]
+    path: str
+    offset: int = 0
+    size: int = -1
+    form: str = "plain"
+
+    def describe(self) -> str:
+        """Where it lies: a path, or archive:path."""
+        return self.path if self.form == "plain" else f"{self.path}:{'/'.join(self.parts)}"
+
+    def read(self) -> bytes:
+        """The whole content."""
+        with open(self.path, "rb") as file:
+            if self.form in ("stored", "deflated"):
+                file.seek(self.offset)
+                header = file.read(ZIP_HEADER)
+                names = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+                file.seek(self.offset + ZIP_HEADER + names)
+            else:
+                file.seek(self.offset)
+            data = file.read(self.size)
+        return zlib.decompress(data, -zlib.MAX_WBITS) if self.form == "deflated" else data
+
+    def ends(self, head: int, tail: int) -> tuple[bytes, bytes]:
+        """The first and last bytes, without reading what lies between where the form allows."""
+        if self.form not in ("plain", "tar"):
+            data = self.read()
+            return data[:head], data[-tail:]
+        with open(self.path, "rb") as file:
+            stop = self.offset + self.size if self.size >= 0 else os.fstat(file.fileno()).st_size
+            file.seek(self.offset)
+            first = file.read(head)
+            file.seek(max(self.offset, stop - tail))
+            return first, file.read(tail)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All files below a root, hidden ones left out, and the paths of folders that hold nothing."""
+
+    members: tuple[Member, ...]
+    empty: tuple[tuple[str, ...], ...]
+
+
+def walk(root: Path) -> Listing:
+    """List a directory or an archive. ValueError for an archive that is compressed, encrypted or damaged."""
+    if root.is_dir():
+        return _walk_directory(root)
+    return _walk_tar(root) if root.suffix == ".tar" else _walk_zip(root)
+
+
+def _walk_directory(root: Path) -> Listing:
+    members, empty = [], []
+    for folder, folders, files in os.walk(root, followlinks=True):
+        folders[:] = sorted(name for name in folders if _visible((name,)))
+        parts = Path(folder).relative_to(root).parts
+        names = [name for name in sorted(files) if _visible((name,))]
+        members += [Member((*parts, name), os.path.join(folder, name)) for name in names]
+        if not folders and not names:
+            empty.append(parts)
+    return Listing(tuple(members), tuple(empty))
+
+
+def _walk_tar(root: Path) -> Listing:
+    members, folders = [], []
+    try:
+        with tarfile.open(root, "r:") as archive:
+            for entry in archive:
+                parts = _parts(entry.name)
+                if entry.isdir():
+                    folders.append(parts)
+                elif entry.isreg() and _visible(parts):
+                    members.append(Member(parts, str(root), entry.offset_data, entry.size, "tar"))
+    except tarfile.TarError as error:
+        raise ValueError(
+            f"{root} cannot be read as an uncompressed .tar ({error}). A compressed one has no random access: "
+            "unpack it, or store it without compression; a damaged one must be copied again."
+        ) from error
+    return _listing(members, folders)
+
+
+def _walk_zip(root: Path) -> Listing:
+    forms = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
+    members, folders = [], []
+    try:
+        with zipfile.ZipFile(root) as archive:
+            entries = archive.infolist()
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{root} cannot be read as a .zip ({error}): copy or pack it again.") from error
+    for entry in entries:
+        parts = _parts(entry.filename)
+        if entry.is_dir():
+            folders.append(parts)
+        elif _visible(parts) and not stat.S_ISLNK(entry.external_attr >> 16):
+            if entry.compress_type not in forms or entry.flag_bits & 1:
+                raise ValueError(
+                    f"{root}: {entry.filename} is encrypted or not deflated: pack it again with 'zip'."
+                )
+            form = forms[entry.compress_type]
+            members.append(Member(parts, str(root), entry.header_offset, entry.compress_size, form))
+    return _listing(members, folders)
+
+
+def _listing(members: list[Member], folders: list[tuple[str, ...]]) -> Listing:
+    used = {member.parts[:i] for member in members for i in range(len(member.parts))}
+    used |= {folder[:-1] for folder in folders}
+    empty = sorted({folder for folder in folders if folder and folder not in used and _visible(folder)})
+    return Listing(tuple(members), tuple(empty))
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return tuple(part for part in PurePosixPath(name).parts if part not in (".", "/"))
+
+
+def _visible(parts: tuple[str, ...]) -> bool:
+    return not any(part.startswith(".") or part == "__MACOSX" for part in parts)

@@ -1,0 +1,95 @@
+"""Arrays in .npz files: one file with `train_image`, `train_label`, `test_image`, ... or one file a split.
+
+`dir` is the file, with `<split>_image` and `<split>_label` for each split, or a directory of
+`<split>.npz` with `image` and `label`. Images are uint8[N, S, S] or uint8[N, S, S, C], labels integers
+[N] from 0. An optional `label_names` gives the classes; without it they are 0 to the largest
+training label.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from scaling.data.source import Source
+from scaling.data.splits import ArraySplit, parse
+from scaling.spec import DataSpec
+
+
+def open_npz(data: DataSpec, side: int) -> Source:
+    """Find the splits and read the training labels. ValueError names a key that breaks the rule."""
+    del side
+    path = Path(data.dir).expanduser()
+    where = places(path)
+    name, _ = parse(data.train, where)
+    class_names, channels = _classes_and_channels(*where[name])
+
+    def read(split: str) -> ArraySplit:
+        name, part = parse(split, where)
+        file, prefix = where[name]
+        with np.load(file, allow_pickle=False) as arrays:
+            images, labels = arrays[f"{prefix}image"], arrays[f"{prefix}label"]
+        check(images, labels, len(class_names), f"{file}, split {name!r}")
+        images = images if images.ndim == 4 else images[..., None]
+        if images.shape[3] != channels:
+            raise ValueError(
+                f"{file}: {prefix}image has {images.shape[3]} channels, the training split {channels}."
+            )
+        return ArraySplit(images[part(len(labels))], labels[part(len(labels))].astype(np.int32))
+
+    return Source(path.stem, class_names, channels, lambda split: parse(split, where), read)
+
+
+def places(path: Path) -> dict[str, tuple[Path, str]]:
+    """The file and key prefix of each split; reads the names of the keys only."""
+    if path.is_dir():
+        found = {file.stem: (file, "") for file in sorted(path.glob("*.npz"))}
+    elif path.is_file():
+        with np.load(path, allow_pickle=False) as arrays:
+            names = [key.removesuffix("_image") for key in arrays.files if key.endswith("_image")]
+        found = {name: (path, f"{name}_") for name in names}
+    else:
+        found = {}
+    if not found:
+        raise ValueError(
+            f"data.dir={str(path)!r} holds no images: give an .npz with train_image, train_label, test_image and "
+            "test_label, or a directory with train.npz and test.npz, each with image and label."
+        )
+    return found
+
+
+def _classes_and_channels(file: Path, prefix: str) -> tuple[tuple[str, ...], int]:
+    with np.load(file, allow_pickle=False) as arrays:
+        missing = {f"{prefix}image", f"{prefix}label"} - set(arrays.files)
+        if missing:
+            raise ValueError(f"{file} lacks the key {min(missing)!r}: it has {', '.join(arrays.files)}.")
+        images, labels = arrays[f"{prefix}image"], arrays[f"{prefix}label"]
+        names = [str(name) for name in arrays["label_names"]] if "label_names" in arrays.files else None
+    check(images, labels, None, str(file))
+    if names is None:
+        names = [str(i) for i in range(int(labels.max()) + 1)]
+    return tuple(names), images.shape[3] if images.ndim == 4 else 1
+
+
+def check(images: np.ndarray, labels: np.ndarray, num_classes: int | None, where: str) -> None:
+    """Raise ValueError where shapes, types or the range of the labels are wrong."""
+    if images.dtype != np.uint8:
+        raise ValueError(
+            f"{where}: images are {images.dtype}, must be uint8 from 0 to 255: scale and convert them."
+        )
+    if images.ndim not in (3, 4) or images.shape[1] != images.shape[2]:
+        raise ValueError(f"{where}: images have shape {images.shape}, must be [N, S, S] or [N, S, S, C].")
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or len(labels) != len(images):
+        raise ValueError(
+            f"{where}: labels are {labels.dtype}{list(labels.shape)}, must be integers, one for each of the "
+            f"{len(images)} images."
+        )
+    if not len(labels):
+        raise ValueError(f"{where}: there is no image.")
+    largest = num_classes - 1 if num_classes is not None else np.iinfo(np.int32).max
+    if labels.min() < 0 or labels.max() > largest:
+        raise ValueError(
+            f"{where}: labels run from {labels.min()} to {labels.max()}, must be from 0 to {largest}: number the "
+            "classes from 0, and let label_names list all of them."
+        )
