@@ -1,0 +1,26 @@
+"""Which points are worth their cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def front(cost: Sequence[float], value: Sequence[float]) -> list[int]:
+    """Indices of the points that no other beats (costs no more, is worth no less, and not both equal).
+
+    In the order of cost; equal points are all on the front or all off it.
+    """
+    if len(cost) != len(value):
+        raise ValueError(f"a Pareto front needs as many costs as values, got {len(cost)} and {len(value)}.")
+    order = np.lexsort((-np.asarray(value, float), np.asarray(cost, float)))
+    chosen: list[int] = []
+    for i in order:
+        if not chosen or value[i] > value[chosen[-1]] or _equal(cost, value, i, chosen[-1]):
+            chosen.append(int(i))
+    return chosen
+
+
+def _equal(cost: Sequence[float], value: Sequence[float], i: int, j: int) -> bool:
+    return cost[i] == cost[j] and value[i] == value[j]
