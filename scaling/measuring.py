@@ -1,0 +1,148 @@
+"""Measured cost of an architecture on the device in use: step time, compile time, compiled memory."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from scaling.arch import Arch
+from scaling.models.network import Network
+
+MODES = ("train", "inference")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One program measured: `step_ms` is the median, `compile_seconds` includes tracing.
+
+    `memory` in bytes is what the compiled program needs at its peak: arguments, results and
+    temporaries, less what results share with arguments.
+    """
+
+    mode: str
+    batch: int
+    step_ms: float
+    compile_seconds: float
+    memory: int
+    device_kind: str
+
+    @property
+    def images_per_second(self) -> float:
+        return 1e3 * self.batch / self.step_ms
+
+
+def measure(
+    arch: Arch, batch: int, mode: str = "train", dtype: Any = jnp.float32, repeats: int = 5
+) -> Measurement:
+    """Compile one step on one device, run it `repeats` times after a warm-up, take the median.
+
+    "train" is forward, backward and an SGD update with batch statistics; "inference" the forward
+    pass. Raises ValueError for an unknown mode or a batch or repeats below 1.
+    """
+    if repeats < 1:
+        raise ValueError(f"repeats={repeats} must be at least 1.")
+    compiled, compile_seconds = _compile(arch, batch, mode, dtype)
+    variables, images, labels = _arguments(arch, batch)
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        output = jax.block_until_ready(compiled(variables, images, labels))
+        times.append(time.perf_counter() - start)
+        variables = output if mode == "train" else variables
+    step_ms = 1e3 * statistics.median(times[1:])
+    kind = jax.devices()[0].device_kind
+    return Measurement(mode, batch, step_ms, compile_seconds, compiled_memory(compiled), kind)
+
+
+def compiled_memory(compiled: Any) -> int:
+    """Return the bytes a compiled program needs, from XLA's own analysis."""
+    analysis = compiled.memory_analysis()
+    if analysis is None:
+        raise ValueError("this backend does not report the memory of a compiled program.")
+    needed = analysis.argument_size_in_bytes + analysis.output_size_in_bytes + analysis.temp_size_in_bytes
+    return needed - analysis.alias_size_in_bytes
+
+
+def largest_batch(
+    arch: Arch, memory: int | None = None, mode: str = "train", dtype: Any = jnp.float32
+) -> int:
+    """Return about the largest batch whose compiled step needs at most `memory` bytes; 0 if none does.
+
+    The need is nearly a line in the batch: two small compiles give it, and a compile at the answer
+    confirms that it fits. `memory` defaults to the device's own.
+    """
+    memory = device_memory() if memory is None else memory
+
+    def needs(batch: int) -> int:
+        return compiled_memory(_compile(arch, batch, mode, dtype)[0])
+
+    small, large = 2, 6
+    low = needs(small)
+    each = max(1.0, (needs(large) - low) / (large - small))
+    guess = int((memory - low) // each) + small
+    while guess > 0 and (over := needs(guess) - memory) > 0:
+        guess -= max(1, int(over // each))
+    return max(guess, 0)
+
+
+def device_memory() -> int:
+    """Return the bytes of the first device's memory: its own where it says so, else the host's."""
+    stats = jax.devices()[0].memory_stats() or {}
+    return stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _compile(arch: Arch, batch: int, mode: str, dtype: Any) -> tuple[Any, float]:
+    """Compile one step for shapes alone; return it and the seconds it took."""
+    if mode not in MODES or batch < 1:
+        raise ValueError(f"mode={mode!r} must be one of {MODES}, and batch={batch} at least 1.")
+    step = _train_step(Network(arch, dtype), batch) if mode == "train" else _forward(Network(arch, dtype))
+    arguments = jax.eval_shape(lambda: _arguments(arch, batch))
+    start = time.perf_counter()
+    donated = (0,) if mode == "train" else ()
+    compiled = jax.jit(step, donate_argnums=donated, keep_unused=True).lower(*arguments).compile()
+    return compiled, time.perf_counter() - start
+
+
+def _arguments(arch: Arch, batch: int) -> tuple[Any, jax.Array, jax.Array]:
+    """Constant variables, images and labels: the time does not depend on their values."""
+    side = arch.resolution
+    shapes = jax.eval_shape(
+        lambda: Network(arch).init(jax.random.key(0), jnp.zeros((1, side, side, arch.in_channels)))
+    )
+    variables = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.01, leaf.dtype), shapes)
+    return variables, jnp.ones((batch, side, side, arch.in_channels)), jnp.zeros(batch, jnp.int32)
+
+
+def _forward(net: Network) -> Callable:
+    return lambda variables, images_nhwc, labels_b: net.apply(variables, images_nhwc, train=False)
+
+
+def _train_step(net: Network, batch: int) -> Callable:
+    """Forward, backward and a plain SGD update of `{"params", "batch_stats"}`."""
+
+    def step(variables, images_nhwc, labels_b):
+        keys_b = jax.random.split(jax.random.key(0), batch)
+
+        def loss(params):
+            logits_bk, updates = net.apply(
+                {**variables, "params": params},
+                images_nhwc,
+                train=True,
+                keys_b=keys_b,
+                mutable=["batch_stats"],
+            )
+            chosen_b1 = jnp.take_along_axis(jax.nn.log_softmax(logits_bk), labels_b[:, None], axis=1)
+            return -jnp.mean(chosen_b1), updates
+
+        gradients, updates = jax.grad(loss, has_aux=True)(variables["params"])
+        params = jax.tree.map(lambda p, g: p - 1e-3 * g, variables["params"], gradients)
+        return {"params": params, "batch_stats": updates["batch_stats"]}
+
+    return step
