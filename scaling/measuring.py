@@ -71,25 +71,28 @@ def compiled_memory(compiled: Any) -> int:
 
 
 def largest_batch(
-    arch: Arch, memory: int | None = None, mode: str = "train", dtype: Any = jnp.float32
+    arch: Arch, memory: int | None = None, mode: str = "train", dtype: Any = jnp.float32, within: float = 0.05
 ) -> int:
-    """Return about the largest batch whose compiled step needs at most `memory` bytes; 0 if none does.
+    """Return a batch whose compiled step needs at most `memory` bytes and fills it but for `within`.
 
-    The need is nearly a line in the batch: two small compiles give it, and a compile at the answer
-    confirms that it fits. `memory` defaults to the device's own.
+    The need is nearly a line in the batch, so each compile draws the line anew through the last two
+    (at most eight compiles). 0 where no batch was found to fit; `memory` defaults to the device's own.
     """
     memory = device_memory() if memory is None else memory
 
     def needs(batch: int) -> int:
         return compiled_memory(_compile(arch, batch, mode, dtype)[0])
 
-    small, large = 2, 6
-    low = needs(small)
-    each = max(1.0, (needs(large) - low) / (large - small))
-    guess = int((memory - low) // each) + small
-    while guess > 0 and (over := needs(guess) - memory) > 0:
-        guess -= max(1, int(over // each))
-    return max(guess, 0)
+    tried = {batch: needs(batch) for batch in (2, 8)}
+    for _ in range(6):
+        (b0, m0), (b1, m1) = list(tried.items())[-2:]
+        guess = b1 + int((memory - m1) // max(1.0, (m1 - m0) / (b1 - b0)))
+        if guess < 1 or guess in tried:
+            break
+        tried[guess] = needs(guess)
+        if (1 - within) * memory <= tried[guess] <= memory:
+            break
+    return max((batch for batch, need in tried.items() if need <= memory), default=0)
 
 
 def device_memory() -> int:

@@ -1,0 +1,53 @@
+"""Counts equal the published ones as integers, for every row of `counts.csv`."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from scaling import zoo
+from scaling.counting import count
+from scaling.rules import scale
+
+COLUMNS = ("resolution", "params", "params_with_bn_stats", "macs", "activations")
+with open(Path(__file__).with_name("counts.csv")) as file:
+    ROWS = {row["name"]: row for row in csv.DictReader(file)}
+
+# Reference families that this zoo holds
+FAMILIES = ("EfficientNet", "EfficientNetV2", "EfficientNet-Lite", "ResNet", "ResNeXt", "WideResNet")
+FAMILIES += ("ResNet CIFAR", "WRN CIFAR")
+
+# google/automl builds its efficientnet-b3 without the 0.9 rule: effnetv2_model_test.py
+AUTOML_B3 = {
+    "resolution": 300,
+    "params": 12227212,
+    "params_with_bn_stats": 12314268,
+    "macs": 1756871292,
+    "activations": 21941236,
+}
+
+
+def figures(arch) -> dict[str, int]:
+    cost = count(arch)
+    return {column: getattr(arch if column == "resolution" else cost, column) for column in COLUMNS}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_counts_equal_the_golden_row(name):
+    assert figures(zoo.get(name)) == {column: int(ROWS[name][column]) for column in COLUMNS}
+
+
+def test_b3_without_the_nine_tenths_rule_is_the_one_of_google_automl():
+    b3 = scale(zoo.get("efficientnet_b0"), depth=1.4, width=1.2, rounding="efficientnet_v2")
+    assert figures(b3.replace(resolution=300)) == AUTOML_B3
+
+
+def test_the_golden_table_holds_every_reference_row_of_these_families(shared):
+    with open(shared / "reference" / "computed_counts.csv") as file:
+        reference = {row["model"]: row for row in csv.DictReader(file) if row["family"] in FAMILIES}
+    odd = reference.pop("efficientnet-b3 as built by google/automl")
+    assert {column: int(odd[column]) for column in COLUMNS} == AUTOML_B3
+    golden = {row["reference_model"]: row for row in ROWS.values()}
+    assert set(golden) == set(reference)
+    for model, row in reference.items():
+        assert [golden[model][column] for column in COLUMNS] == [row[column] for column in COLUMNS], model

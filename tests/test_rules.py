@@ -1,0 +1,184 @@
+"""Scaling an architecture: identities, monotony, the official tables, and what is refused."""
+
+import itertools
+import math
+
+import pytest
+
+from scaling import zoo
+from scaling.arch import Arch, Conv, Head, Residual, Stage
+from scaling.counting import count
+from scaling.rules import ROUNDINGS, Coefficients, compound, resolve, round_depth, round_width, scale
+from scaling.spec import ModelSpec
+
+FAMILIES = ["efficientnet_b0", "efficientnet_lite0", "efficientnetv2_s", "resnet50", "resnext50_32x4d"]
+FAMILIES += ["resnetrs50", "cifar_resnet20", "wrn_16_4"]
+
+# Small enough to count in a moment, one per kind of block
+SMALL = {
+    "efficientnet": scale(zoo.get("efficientnet_b0"), depth=0.5),
+    "resnet": zoo.get("resnet18"),
+    "cifar_resnet": zoo.get("cifar_resnet20"),
+}
+
+
+def sizes(arch: Arch) -> tuple[int, ...]:
+    """Everything a rule may change, in one tuple that can be compared entry by entry."""
+    stages = arch.stem + arch.stages
+    return (arch.resolution, arch.head.width or 0, *(s.width for s in stages), *(s.repeats for s in stages))
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_factors_of_one_and_phi_zero_are_the_identity(name):
+    arch = zoo.get(name)
+    assert scale(arch) == arch
+    assert compound(arch, 0) == arch
+
+
+def test_a_factor_of_one_leaves_unrounded_sizes_alone():
+    odd = Arch("odd", "mine", (), (Stage(Conv(3), 13),), Head(11), resolution=17)
+    deeper = scale(odd, depth=2)
+    assert deeper.widths == (13,) and deeper.head.width == 11 and deeper.resolution == 17
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_sizes_grow_with_every_factor(name):
+    arch = zoo.get(name)
+    for axis in ("depth", "width", "resolution"):
+        ladder = [sizes(scale(arch, **{axis: factor})) for factor in (0.1, 0.4, 0.9, 1.0, 1.1, 1.7, 3.0)]
+        for smaller, larger in itertools.pairwise(ladder):
+            assert all(a <= b for a, b in zip(smaller, larger))
+        assert ladder[0] != ladder[3] != ladder[-1]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_scaling_twice_up_is_at_least_scaling_once(name):
+    arch = zoo.get(name)
+    once = sizes(scale(arch, 1.5, 1.5, 1.5))
+    twice = sizes(scale(scale(arch, 1.5, 1.5, 1.5), 1.5, 1.5, 1.5))
+    assert all(a <= b for a, b in zip(once, twice))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("phi", [-3, -0.5, 0.5, 1, 2.5])
+def test_phi_of_any_sign_gives_a_valid_network_on_the_right_side(name, phi):
+    arch = zoo.get(name)
+    scaled = compound(arch, phi)
+    assert scaled.name == f"{name} phi={phi:g}"
+    pairs = list(zip(sizes(scaled), sizes(arch)))
+    assert all((a <= b) if phi < 0 else (a >= b) for a, b in pairs)
+    assert any(a != b for a, b in pairs)
+    assert Arch.from_json(scaled.to_json()) == scaled
+
+
+@pytest.mark.parametrize("name", ["resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "resnet50"])
+@pytest.mark.parametrize("width", [0.1, 0.37, 0.5, 1.1, 1.3, 2.0])
+def test_groups_divide_the_inner_width_at_every_width(name, width):
+    for stage in scale(zoo.get(name), width=width).stages:
+        assert isinstance(stage.block, Residual)
+        inner = stage.width * stage.block.inner
+        assert inner == int(inner) and int(inner) % stage.block.groups == 0
+
+
+def test_the_stem_pool_keeps_the_width_that_reaches_it():
+    stem = scale(zoo.get("resnet50"), width=1.5).stem
+    assert [stage.width for stage in stem] == [96, 96]
+
+
+def test_lite_keeps_stem_head_and_end_depths():
+    base = zoo.get("efficientnet_lite0")
+    scaled = scale(base, depth=3, width=2)
+    assert scaled.stem == base.stem and scaled.head == base.head
+    repeats = [(s.repeats, b.repeats) for s, b in zip(scaled.stages, base.stages)]
+    assert repeats[0][0] == repeats[0][1] and repeats[-1][0] == repeats[-1][1]
+    assert all(new == 3 * old for new, old in repeats[1:-1])
+    assert scaled.widths == tuple(2 * width for width in base.widths)
+
+
+def test_width_rounds_half_up_and_keeps_nine_tenths():
+    assert [round_width(w, 8) for w in (1, 8, 11.9, 12, 19.2, 1.1 * 80)] == [8, 8, 8, 16, 16, 88]
+    assert round_width(19.2, 8, keep=0.9) == 24  # B3's second stage: 16 is below 0.9 * 19.2
+
+
+def test_depth_rounds_up_but_not_by_an_ulp():
+    assert [round_depth(d) for d in (0.2, 1.0, 1.1, 3 * (1 + 1e-15), 2.2 * 5)] == [1, 1, 2, 3, 11]
+
+
+def test_resolution_stops_at_the_product_of_the_strides_or_the_base():
+    b0 = zoo.get("efficientnet_b0")
+    assert scale(b0, resolution=1.15).resolution == 258
+    assert scale(b0, resolution=0.01).resolution == math.prod(b0.strides) == 32
+    tiny = b0.replace(resolution=8)
+    assert scale(tiny, resolution=0.5).resolution == 8
+    assert scale(tiny, resolution=1.15).resolution == 9
+
+
+@pytest.mark.parametrize("small", SMALL.values(), ids=SMALL)
+def test_macs_follow_depth_width_and_resolution(small):
+    base = count(small).macs
+    assert 1.3 <= count(scale(small, depth=2)).macs / base <= 2.1
+    assert 3.0 <= count(scale(small, width=2)).macs / base <= 4.2
+    assert count(scale(small, resolution=2)).macs / base == pytest.approx(4, rel=0.02)
+
+
+# Multiply-adds in 10^9: arXiv 1905.11946 Tables 3 and 7, recounted from the published block lists
+RECOUNTED = [
+    ("efficientnet_b0", {"depth": 4}, 1.575),
+    ("efficientnet_b0", {"width": 2}, 1.45),
+    ("efficientnet_b0", {"resolution": 2}, 1.538),
+    ("resnet50", {"depth": 4}, 14.57),
+    ("resnet50", {"width": 2}, 16.12),
+    ("resnet50", {"resolution": 2}, 16.35),
+]
+
+
+@pytest.mark.parametrize(("name", "factors", "giga"), RECOUNTED)
+def test_single_axes_give_the_recounted_macs_of_the_paper(name, factors, giga):
+    digits = 3 if name == "efficientnet_b0" else 2
+    assert round(count(scale(zoo.get(name), **factors)).macs / 1e9, digits) == giga
+
+
+def test_names_say_what_was_done():
+    b0 = zoo.get("efficientnet_b0")
+    assert scale(b0, depth=1.5, width=0.5).name == "efficientnet_b0 d=1.5 w=0.5"
+    assert scale(b0, resolution=2, rounding="efficientnet_v2").name.endswith("r=2 rounding=efficientnet_v2")
+    assert compound(b0, 1.5).name == "efficientnet_b0 phi=1.5"
+    assert compound(b0, 1, alpha=1.3).name == "efficientnet_b0 phi=1 (1.3, 1.1, 1.15)"
+
+
+@pytest.mark.parametrize("bad", [0, -1, math.nan, math.inf])
+@pytest.mark.parametrize("axis", ["depth", "width", "resolution"])
+def test_a_factor_of_zero_or_below_is_refused_by_name(axis, bad):
+    with pytest.raises(ValueError, match=f"{axis}=.*above 0"):
+        scale(zoo.get("resnet18"), **{axis: bad})
+
+
+def test_an_unknown_rounding_names_the_nearest():
+    with pytest.raises(ValueError, match="did you mean 'resnet'"):
+        scale(zoo.get("resnet18"), width=2, rounding="resnets")
+    assert {zoo.get(name).rounding for name in zoo.names()} == set(ROUNDINGS)
+
+
+def test_resolve_makes_the_base_then_scales_it_then_sets_the_rates():
+    model = ModelSpec(
+        "efficientnet_b0", base_depth=0.5, base_width=0.5, base_resolution=40, stem="small", phi=1
+    )
+    arch, coefficients = resolve(model, num_classes=10, in_channels=1)
+    base = scale(zoo.get("efficientnet_b0"), 0.5, 0.5).replace(resolution=40, stem="small")
+    expected = compound(base.replace(num_classes=10, in_channels=1), 1)
+    assert arch == expected
+    assert coefficients == Coefficients(1.2, 1.1, 1.15, phi=1)
+    dropped, _ = resolve(ModelSpec("resnet18", drop_rate=0.3, drop_path_rate=0.1), 1000, 3)
+    assert (dropped.drop_rate, dropped.drop_path_rate) == (0.3, 0.1)
+
+
+def test_resolve_by_axes_has_no_phi_and_reads_a_serialised_arch():
+    base = zoo.get("resnet18").replace(num_classes=10)
+    spec = ModelSpec(arch=base.to_dict(), rule="axes", depth=2.0, width=0.5, strides=(1,) * len(base.strides))
+    arch, coefficients = resolve(spec, num_classes=10, in_channels=3)
+    assert arch == scale(base.replace(strides=(1,) * len(base.strides)), depth=2.0, width=0.5)
+    assert coefficients == Coefficients(2.0, 0.5, 1.0, None)
+
+
+def test_resolve_at_the_defaults_is_the_zoo():
+    assert resolve(ModelSpec("resnet50"), 1000, 3) == (zoo.get("resnet50"), Coefficients(1, 1, 1, 0))

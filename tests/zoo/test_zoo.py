@@ -1,0 +1,106 @@
+"""Every name of the zoo: it round-trips, is found, and its variants agree with their relatives."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from scaling import zoo
+from scaling.arch import Arch
+from scaling.counting import count
+from scaling.rules import scale
+from scaling.zoo.efficientnet import V1_ROWS
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_every_name_round_trips_through_json(name):
+    arch = zoo.get(name)
+    assert arch.name == name
+    assert Arch.from_json(arch.to_json()) == arch
+    assert hash(Arch.from_json(arch.to_json())) == hash(arch)
+    assert arch.source and arch.weights in ("timm_efficientnet", "timm_resnet", "")
+
+
+def test_families_part_the_names():
+    families = {zoo.get(name).family for name in zoo.names()}
+    listed = [name for family in families for name in zoo.names(family)]
+    assert sorted(listed) == sorted(zoo.names())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("efficentnet_b0", "efficientnet_b0"), ("resnet-50", "resnet50"), ("wrn2810", "wrn_28_10")],
+)
+def test_an_unknown_name_is_answered_by_the_nearest(wrong, right):
+    with pytest.raises(KeyError, match=f"'{wrong}'.*did you mean .*'{right}'"):
+        zoo.get(wrong)
+
+
+def test_an_unknown_family_is_answered_by_the_nearest():
+    with pytest.raises(KeyError, match="did you mean 'efficientnet_lite'"):
+        zoo.names("efficientnet-lite")
+
+
+@pytest.mark.parametrize("suffix", V1_ROWS)
+def test_official_sizes_are_b0_scaled_by_the_published_row(suffix):
+    width, depth, resolution, dropout = V1_ROWS[suffix]
+    named = zoo.get(f"efficientnet_{suffix}")
+    ruled = scale(zoo.get("efficientnet_b0"), depth=depth, width=width)
+    assert named == ruled.replace(name=named.name, resolution=resolution, drop_rate=dropout)
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.names() if name.startswith("tf_")])
+def test_tf_forms_differ_in_padding_and_epsilon_only(name):
+    arch = zoo.get(name)
+    assert arch.padding == "tf" and arch.norm.eps == 1e-3
+    torch_name = name.removeprefix("tf_")
+    if torch_name in zoo.names():
+        torch = zoo.get(torch_name)
+        assert torch.padding == "torch" and torch.norm.eps == 1e-5
+        assert arch.replace(name=torch.name, padding="torch", norm=torch.norm) == torch
+
+
+@pytest.mark.parametrize("name", ["efficientnet_b0", "efficientnet_lite0"])
+def test_padding_changes_no_count(name):
+    assert count(zoo.get(f"tf_{name}")) == count(zoo.get(name))
+
+
+@pytest.mark.parametrize("depth", [20, 110])
+def test_option_b_adds_exactly_two_projections(depth):
+    free, projected = (count(zoo.get(f"cifar_resnet{depth}{end}")) for end in ("", "_b"))
+    assert projected.params - free.params == 16 * 32 + 32 * 64 + 2 * (32 + 64)
+
+
+# Millions of parameters and multiply-adds in 10^9 at the training side: timm results-imagenet.csv
+RESNET_RS = {
+    "resnetrs50": (35.69, 2.29),
+    "resnetrs200": (93.21, 20.18),
+    "resnetrs420": (191.89, 64.2),
+}
+
+
+@pytest.mark.parametrize("name", RESNET_RS)
+def test_resnet_rs_has_the_published_size(name):
+    params, macs = RESNET_RS[name]
+    cost = count(zoo.get(name))
+    assert round(cost.params / 1e6, 2) == params
+    assert cost.macs / 1e9 == pytest.approx(macs, rel=0.01)  # timm's counter adds pooling and norms
+
+
+def test_parameters_equal_the_peers_goldens(shared):
+    checked = []
+    for path in sorted((shared / "parity").glob("*.npz")):
+        golden = np.load(path, allow_pickle=False)
+        name = str(golden["model"])
+        if name in zoo.names():
+            assert count(zoo.get(name)).params == int(golden["params"]), name
+            checked.append(name)
+    assert len(checked) >= 11, checked
+
+
+def test_seresnets_have_the_published_size(shared):
+    with open(shared / "reference" / "imagenet_models.csv") as file:
+        published = {row["model"]: float(row["params_m"]) for row in csv.DictReader(file) if row["params_m"]}
+    for name in zoo.names("seresnet"):
+        if name in published:
+            assert round(count(zoo.get(name)).params / 1e6, 2) == published[name], name
