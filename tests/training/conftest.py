@@ -1,0 +1,107 @@
+"""What the training tests share: a tiny network with batch norm and dropout, and a tiny real run."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from scaling.arch import Arch, Conv, Head, Residual, Stage
+from scaling.spec import RunSpec
+
+
+class TinyNet(nn.Module):
+    """Convolution, batch norm, dropout and a classifier, as the training step expects a network."""
+
+    num_classes: int = 3
+    norm: bool = True
+    drop_rate: float = 0.5
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, images_nhwc, train: bool = False, keys_b=None):
+        x = nn.Conv(4, (3, 3), name="conv")(images_nhwc)
+        if self.norm:
+            x = nn.BatchNorm(not train, momentum=0.9, axis_name=self.axis_name, name="norm")(x)
+        features_bf = jnp.mean(nn.relu(x), (1, 2))
+        if train and self.drop_rate and keys_b is not None:
+            kept = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - self.drop_rate, (4,)))(keys_b)
+            features_bf = jnp.where(kept, features_bf / (1 - self.drop_rate), 0.0)
+        return nn.Dense(self.num_classes, name="classifier")(features_bf)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    """Compile in a third of the time: the networks here are too small to gain by optimised code."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="session")
+def tiny_net() -> Any:
+    return TinyNet
+
+
+@pytest.fixture(scope="session")
+def tiny_arch() -> Arch:
+    """Some 800 parameters, with stacked layers."""
+    return Arch(
+        name="tiny",
+        family="tests",
+        stem=(Stage(Conv(), 4, stride=2),),
+        stages=(Stage(Residual(), 8, repeats=3),),
+        head=Head(),
+        resolution=8,
+        drop_rate=0.1,
+    )
+
+
+@pytest.fixture
+def config(tiny_arch) -> dict[str, Any]:
+    """A run of 12 steps on real handwritten digits: plain values, to be changed by a test."""
+    return {
+        "model": {"arch": tiny_arch.to_dict()},
+        "data": {"limit": 256},
+        "augment": {"crop": "pad", "pad": 1},
+        "optimizer": {"lr": 0.5, "weight_decay": 1e-4},
+        "train": {
+            "batch": 64,
+            "duration": "3 epochs",
+            "ema": 0.9,
+            "eval_every": "2 epochs",
+            "checkpoint_every": "4 steps",
+            "devices": 1,
+        },
+    }
+
+
+@pytest.fixture
+def make_spec(config):
+    """Return a function: {"section.key": value} changes -> RunSpec of the tiny run."""
+
+    def make(changes: dict[str, Any] | None = None) -> RunSpec:
+        for path, value in (changes or {}).items():
+            *sections, key = path.split(".")
+            at = config
+            for section in sections:
+                at = at.setdefault(section, {})
+            at[key] = value
+        return RunSpec.from_config(config)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def assert_equal() -> Any:
+    """Compare two trees: exactly, or within relative and absolute tolerances."""
+
+    def compare(one, two, rtol: float = 0.0, atol: float = 0.0):
+        assert jax.tree.structure(one) == jax.tree.structure(two)
+        for path, a in jax.tree_util.tree_leaves_with_path(one):
+            b = dict(jax.tree_util.tree_leaves_with_path(two))[path]
+            np.testing.assert_allclose(a, b, rtol, atol, err_msg=jax.tree_util.keystr(path))
+
+    return compare

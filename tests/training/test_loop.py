@@ -1,0 +1,194 @@
+"""What a run leaves behind: a row, a directory that can be resumed, and nothing of another's."""
+
+import json
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+from scaling.rows import read_row
+from scaling.training import Interrupted, checkpoints, loop, run
+from scaling.training.metrics import Ledger
+from scaling.training.plan import make_plan
+from scaling.training.progress import Silent
+from scaling.training.rig import Rig
+
+FINAL = 12
+
+
+def last_state(workdir, spec):
+    """The state of a run's newest checkpoint."""
+    like = Rig(make_plan(spec)).first_state()
+    state, meta = checkpoints.restore(workdir / "checkpoints", like)
+    return state, meta["step"]
+
+
+def lines(workdir):
+    found = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in found if line["split"] != "train"]
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """Return a function that makes the next run get SIGTERM's number after a step, once."""
+
+    def arrange(step):
+        after, due = loop._after, [step]
+
+        def signalled(current, state):
+            if due == [current.steps]:
+                due.clear()
+                current.requests.signum = signal.SIGTERM
+            after(current, state)
+
+        monkeypatch.setattr(loop, "_after", signalled)
+
+    return arrange
+
+
+def test_a_run_leaves_a_row_that_says_what_it_did(make_spec, tmp_path):
+    spec = make_spec()
+    row = run(spec, tmp_path, Silent())
+    assert row == read_row(tmp_path / "row.json")
+    assert (row.status, row.id, row.steps, row.examples_seen) == ("ok", spec.id, FINAL, FINAL * 64)
+    assert row.train_flops == 6 * row.macs * row.examples_seen
+    assert row.spec == spec.to_dict() == json.loads((tmp_path / "config.json").read_text())
+    assert row.examples["train"] == 256 and row.examples["test"] > 0
+    for name in ("test_top1", "test_top1_ema", "val_top1", "val_top5", "val_loss", "train_loss", "step_ms"):
+        assert getattr(row, name) is not None, name
+    assert 0 < row.test_top1 <= row.test_top5 <= 1 and 0 <= row.data_wait <= 1
+    assert row.compile_seconds > 0 and row.seconds > row.compile_seconds and row.peak_memory > 2**20
+    assert [line["step"] for line in lines(tmp_path)] == [8, FINAL, FINAL]
+    env = json.loads((tmp_path / "env.json").read_text())
+    assert env["versions"]["jax"] == jax.__version__ == row.versions["jax"]
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make_spec, tmp_path, stop_at, assert_equal):
+    spec = make_spec({"train.steps_per_call": 1})
+    whole = run(spec, tmp_path / "whole", Silent())
+    stop_at(5)
+    with pytest.raises(Interrupted) as stopped:
+        run(spec, tmp_path / "parts", Silent())
+    assert stopped.value.exit_code == 128 + 15
+    assert last_state(tmp_path / "parts", spec)[1] == 5
+    assert not (tmp_path / "parts" / "row.json").exists()
+    parts = run(spec, tmp_path / "parts", Silent())
+    assert_equal(last_state(tmp_path / "whole", spec), last_state(tmp_path / "parts", spec))
+    assert lines(tmp_path / "whole") == lines(tmp_path / "parts")
+    for name in ("test_top1", "test_loss", "test_top1_ema", "val_loss", "examples_seen", "train_flops"):
+        assert getattr(whole, name) == getattr(parts, name), name
+    assert parts.seconds > 0
+
+
+def test_a_run_falls_back_from_a_damaged_checkpoint(make_spec, tmp_path, stop_at, assert_equal):
+    spec = make_spec()
+    stop_at(10)
+    with pytest.raises(Interrupted):
+        run(spec, tmp_path, Silent())
+    damaged = max((tmp_path / "checkpoints" / "00000010" / "state").rglob("*"), key=lambda p: p.stat().st_size)
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"\0")
+    with pytest.warns(UserWarning, match="step 10 .* damaged"):
+        row = run(spec, tmp_path, Silent())
+    assert row.status == "ok" and row.steps == FINAL
+    assert [line["step"] for line in lines(tmp_path)] == [8, FINAL, FINAL]
+
+
+def test_a_finished_run_is_not_run_again(make_spec, tmp_path, monkeypatch):
+    spec = make_spec({"train.duration": "1 steps"})
+    row = run(spec, tmp_path, Silent())
+    monkeypatch.setattr(loop, "make_plan", None)
+    assert run(spec, tmp_path, Silent()) == row
+
+
+def test_a_directory_of_another_run_is_refused_and_left_alone(make_spec, tmp_path):
+    run(make_spec({"train.duration": "1 steps"}), tmp_path, Silent())
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match=r"belongs to run .* config\.seed \(0 there, 1 here\).*another --workdir"):
+        run(make_spec({"seed": 1}), tmp_path, Silent())
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_how_a_run_is_executed_may_change_between_attempts(make_spec, tmp_path, stop_at):
+    stop_at(5)
+    with pytest.raises(Interrupted):
+        run(make_spec(), tmp_path, Silent())
+    changed = {"train.devices": 2, "train.engine": "jit", "train.eval_batch": 7, "train.steps_per_call": 2}
+    assert run(make_spec(changed), tmp_path, Silent()).status == "ok"
+
+
+def test_a_diverging_run_gets_status_nan_and_keeps_its_last_good_checkpoint(make_spec, tmp_path):
+    spec = make_spec({"optimizer.lr": 1e30, "schedule.warmup": "5 steps", "train.checkpoint_every": "1 steps"})
+    row = run(spec, tmp_path, Silent())
+    assert row.status == "nan" and row.test_top1 is None and "not finite" in row.message
+    state, step = last_state(tmp_path, spec)
+    assert 1 <= step < row.steps
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
+    assert run(spec, tmp_path, Silent()) == row
+
+
+def test_a_timeout_saves_and_a_longer_one_goes_on(make_spec, tmp_path):
+    row = run(make_spec({"train.timeout": 1e-9}), tmp_path, Silent())
+    assert (row.status, row.steps) == ("timeout", 1)
+    assert run(make_spec({"train.timeout": 0.0}), tmp_path, Silent()).status == "ok"
+
+
+def test_too_little_memory_is_a_row_too(make_spec, tmp_path, monkeypatch):
+    def full(self, call, metrics):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory allocating 1 byte")
+
+    monkeypatch.setattr(Ledger, "push", full)
+    row = run(make_spec(), tmp_path, Silent())
+    assert row.status == "oom" and row.message.startswith("RESOURCE_EXHAUSTED")
+
+
+def test_progressive_resolution_counts_its_own_flops(make_spec, tmp_path):
+    spec = make_spec({"train.progressive": [[0.0, 0.5], [0.5, 1.0]], "train.duration": "4 steps"})
+    row = run(spec, tmp_path, Silent())
+    plan = make_plan(spec)
+    assert [(phase.start, phase.resolution) for phase in plan.phases] == [(0, 4), (2, 8)]
+    small, full = (phase.macs for phase in plan.phases)
+    assert small < full == row.macs
+    assert row.train_flops == 6 * 64 * 2 * (small + full)
+
+
+@pytest.mark.parametrize("per_call", [1, 3, 5])
+def test_calls_cover_the_steps_and_stop_at_every_boundary(make_spec, per_call):
+    plan = make_plan(make_spec({"train.steps_per_call": per_call, "train.eval_every": "5 steps"}))
+    calls = list(plan.calls(0))
+    assert [i for call in calls for i in range(call.start, call.stop)] == list(range(FINAL))
+    assert {4, 5, 8, 10, FINAL} <= {call.stop for call in calls}
+    for n, call in enumerate(calls):
+        assert list(plan.calls(call.stop)) == calls[n + 1 :], "a resumed run makes the same calls"
+
+
+def test_a_batch_that_devices_cannot_share_is_refused_before_anything_is_written(make_spec, tmp_path):
+    spec = make_spec({"train.batch": 50, "train.devices": 4})
+    with pytest.raises(ValueError, match=r"batch=50 is not a multiple of 4 .*make it 48 or 52"):
+        run(spec, tmp_path / "new", Silent())
+    assert not (tmp_path / "new").exists()
+
+
+def test_more_devices_than_there_are_is_refused(make_spec):
+    with pytest.raises(ValueError, match=r"devices=64 cannot be had: 1 process\(es\) see 4"):
+        make_plan(make_spec({"train.devices": 64}))
+
+
+def test_the_test_split_is_read_once_at_the_end(make_spec, tmp_path, monkeypatch):
+    reads = []
+    plan_of = loop.make_plan
+
+    def watched(spec):
+        plan = plan_of(spec)
+        test = plan.dataset.test
+
+        def read():
+            reads.append(checkpoints.saved_steps(tmp_path / "checkpoints")[-1])
+            return test()
+
+        object.__setattr__(plan.dataset, "test", read)
+        return plan
+
+    monkeypatch.setattr(loop, "make_plan", watched)
+    run(make_spec(), tmp_path, Silent())
+    assert reads == [FINAL]

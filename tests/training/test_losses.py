@@ -1,0 +1,50 @@
+"""Losses and accuracies equal their definitions written in NumPy."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from scaling.training.losses import cross_entropy, in_top_k, smooth
+
+
+@pytest.fixture
+def logits_bk():
+    return np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32) * 5
+
+
+def test_cross_entropy_of_soft_targets(logits_bk):
+    targets_bk = np.random.default_rng(1).dirichlet(np.ones(7), size=50).astype(np.float32)
+    wide = logits_bk.astype(np.float64)
+    log_probs = wide - np.log(np.exp(wide).sum(-1, keepdims=True))
+    np.testing.assert_allclose(cross_entropy(logits_bk, targets_bk), -(targets_bk * log_probs).sum(-1), 1e-5)
+
+
+def test_smoothed_targets_are_a_distribution_and_keep_their_class():
+    targets_bk = np.eye(4, dtype=np.float32)
+    smoothed = smooth(targets_bk, 0.1)
+    np.testing.assert_allclose(smoothed.sum(-1), 1.0, 1e-6)
+    np.testing.assert_allclose(np.diag(smoothed), 0.9 + 0.1 / 4, 1e-6)
+
+
+def test_low_precision_logits_are_summed_in_float32(logits_bk):
+    loss = cross_entropy(jnp.asarray(logits_bk, jnp.bfloat16), jnp.eye(7)[jnp.arange(50) % 7])
+    assert loss.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_top_k_is_a_stable_sort_of_descending_logits(logits_bk, k):
+    logits_bk = np.round(logits_bk / 4)  # many ties
+    labels_b = np.random.default_rng(2).integers(0, 7, 50)
+    ranked = np.argsort(-logits_bk, axis=-1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(in_top_k(logits_bk, labels_b, k), (ranked == labels_b[:, None]).any(-1))
+
+
+def test_a_constant_prediction_scores_like_a_guess():
+    labels_b = np.arange(10)
+    assert np.sum(in_top_k(np.zeros((10, 10), np.float32), labels_b, 1)) == 1
+    assert np.sum(in_top_k(np.zeros((10, 10), np.float32), labels_b, 5)) == 5
+
+
+def test_with_fewer_classes_than_k_everything_is_right_but_nan():
+    logits_bk = np.array([[0.0, 1.0], [np.nan, 1.0]], np.float32)
+    np.testing.assert_array_equal(in_top_k(logits_bk, np.array([0, 1]), 5), [True, False])

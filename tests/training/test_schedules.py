@@ -1,0 +1,50 @@
+"""Each schedule equals its formula, written out here in plain Python."""
+
+import math
+
+import numpy as np
+import pytest
+
+from scaling.spec import OptimizerSpec, ScheduleSpec
+from scaling.training.schedules import build, peak_rate
+
+PER_EPOCH, TOTAL, PEAK = 10, 100, 0.8
+
+
+def values(**fields):
+    rate = build(ScheduleSpec(**fields), PEAK, TOTAL, PER_EPOCH)
+    return np.array([rate(np.int32(step)) for step in range(TOTAL)])
+
+
+def warmed(after):
+    return [PEAK * step / 20 if step < 20 else after(step) for step in range(TOTAL)]
+
+
+def test_cosine_from_the_end_of_the_warm_up_to_the_final_fraction():
+    expected = warmed(lambda s: PEAK * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * (s - 20) / 80))))
+    np.testing.assert_allclose(values(name="cosine", warmup="2 epochs", final=0.1), expected, 1e-5)
+
+
+def test_efficientnet_staircase_counts_from_step_0():
+    expected = warmed(lambda s: PEAK * 0.97 ** (s // 24))
+    np.testing.assert_allclose(values(name="exponential", warmup="20 steps"), expected, 1e-5)
+
+
+def test_step_multiplies_at_each_boundary():
+    expected = warmed(lambda s: PEAK * 0.1 ** ((s >= 30) + (s >= 75)))
+    spec = dict(name="step", factor=0.1, boundaries=("3 epochs", "75 steps"), warmup="2 epochs")
+    np.testing.assert_allclose(values(**spec), expected, 1e-5)
+
+
+def test_constant():
+    np.testing.assert_allclose(values(name="constant"), PEAK, 1e-6)
+
+
+def test_peak_is_linear_in_the_global_batch_unless_told_otherwise():
+    assert peak_rate(OptimizerSpec(lr=0.1, lr_batch=256), 1024) == pytest.approx(0.4)
+    assert peak_rate(OptimizerSpec(lr=0.1, lr_batch=0), 1024) == 0.1
+
+
+def test_a_warm_up_longer_than_the_training_is_refused():
+    with pytest.raises(ValueError, match="warmup.*'11 epochs' is 110 steps.*100 steps"):
+        build(ScheduleSpec(warmup="11 epochs"), PEAK, TOTAL, PER_EPOCH)

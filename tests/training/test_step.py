@@ -1,0 +1,156 @@
+"""One step is the same on any number of devices, with either engine, and in any cut of the batch."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from scaling.spec import AugmentSpec, OptimizerSpec, TrainSpec
+from scaling.training import optimizers
+from scaling.training.parallel import ENGINES, Program
+from scaling.training.state import averaged, create
+from scaling.training.step import AXIS, build_train_step, example_keys, several
+
+BATCH, STEPS = 16, 3
+
+
+def rate(step):
+    return 0.1 / (1.0 + step)
+
+
+@pytest.fixture(scope="module")
+def images():
+    """32 random images of 3 classes, to be held on the devices."""
+    rng = np.random.default_rng(0)
+    return {
+        "image": rng.integers(0, 256, (32, 6, 6, 1), np.uint8),
+        "label": rng.integers(0, 3, 32).astype(np.int32),
+    }
+
+
+@pytest.fixture(scope="module")
+def batches():
+    """Three batches of random rows of them."""
+    rng = np.random.default_rng(1)
+    rows = rng.permutation(32 * STEPS).reshape(-1, BATCH)[:STEPS] % 32
+    positions = np.tile(np.arange(BATCH, dtype=np.int32), (STEPS, 1))
+    return {"index": rows.astype(np.int32), "position": positions}
+
+
+def jittered(images, labels, keys):
+    """An augmentation that draws for each example."""
+    noise = jax.vmap(lambda key: jax.random.uniform(key, images.shape[1:]))(keys)
+    return images / 255.0 + 0.2 * noise, jax.nn.one_hot(labels, 3)
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_net, images, batches):
+    """Return a function that makes the three steps and returns the host state and metrics."""
+
+    @functools.cache
+    def train(engine="pmap", devices=1, per_call=1, synced=True, norm=True, streamed=False, **fields):
+        spec = TrainSpec(batch=BATCH, ema=0.9, label_smoothing=0.1, **fields)
+        net = tiny_net(norm=norm, axis_name=AXIS if synced else None)
+        optimizer = optimizers.build(OptimizerSpec("sgd", weight_decay=0.01), rate)
+        variables = tiny_net(norm=norm).init(jax.random.key(0), jnp.zeros((1, 6, 6, 1)))
+        state = create(variables, optimizer, ema=True)
+        step = build_train_step(net, optimizer, rate, jittered, spec, seed=7, unroll=True)
+        machine = ENGINES[engine](jax.devices()[:devices])
+        program = Program(machine, several(step), cut={1: 1}, donate=(0,))
+        state, resident = machine.replicate(state), machine.replicate({} if streamed else images)
+        metrics = []
+        for start in range(0, STEPS, per_call):
+            batch = {k: v[start : start + per_call] for k, v in batches.items()}
+            if streamed:
+                rows = batch.pop("index")
+                batch |= {k: v[rows] for k, v in images.items()}
+            state, found = program(state, machine.shard(batch, axis=1), resident)
+            metrics.append(machine.unreplicate(found))
+        return machine.unreplicate(state), jax.tree.map(lambda *m: np.concatenate(m), *metrics)
+
+    return train
+
+
+@pytest.mark.parametrize("engine", ["pmap", "jit"])
+@pytest.mark.parametrize("devices", [1, 2, 4])
+def test_devices_and_engines_give_equal_steps(trained, engine, devices, assert_equal):
+    assert_equal(trained("pmap", 1), trained(engine, devices), rtol=2e-5, atol=2e-6)
+
+
+def test_local_statistics_differ_from_synced_ones(trained):
+    """The law above is not empty: without syncing, two devices normalise by other statistics."""
+    synced, local = (trained(devices=2, synced=s)[0].params["conv"]["kernel"] for s in (True, False))
+    assert np.abs(synced - local).max() > 1e-4
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_micro_batches_make_one_batch_without_batch_norm(trained, count, assert_equal):
+    assert_equal(trained(norm=False), trained(norm=False, accumulate=count), rtol=2e-5, atol=2e-6)
+
+
+def test_micro_batches_do_what_devices_with_local_statistics_do(trained, assert_equal):
+    assert_equal(
+        trained(devices=4, synced=False), trained(devices=1, synced=False, accumulate=4), rtol=2e-5, atol=2e-6
+    )
+
+
+@pytest.mark.parametrize("engine", ["pmap", "jit"])
+def test_several_steps_a_dispatch_are_the_same_steps(trained, engine, assert_equal):
+    assert_equal(trained(), trained(engine, devices=2, per_call=3), rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("engine", ["pmap", "jit"])
+def test_streamed_images_train_like_resident_ones(trained, engine, assert_equal):
+    assert_equal(trained(engine, 2), trained(engine, 2, streamed=True), rtol=1e-6, atol=1e-7)
+
+
+def test_every_parameter_moves_and_the_state_counts(trained):
+    before = trained(ema_ramp=False)[0]
+    state, metrics = trained()
+    assert state.step == STEPS and metrics["loss"].shape == (STEPS,)
+    assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(state.params))
+    np.testing.assert_allclose(metrics["lr"], [rate(s) for s in range(STEPS)], 1e-6)
+    assert metrics["finite"].tolist() == [1.0] * STEPS
+    # The ramp changes the averages alone.
+    np.testing.assert_array_equal(before.params["conv"]["kernel"], state.params["conv"]["kernel"])
+    assert np.abs(before.ema["params"]["conv"]["kernel"] - state.ema["params"]["conv"]["kernel"]).max() > 0
+
+
+@pytest.mark.parametrize("ramp", [True, False])
+def test_averages_move_by_their_decay(ramp):
+    start, values = np.float64(2.0), np.random.default_rng(0).normal(size=20)
+    ema, expected = {"params": np.float32(start)}, start
+    for step, value in enumerate(values):
+        ema = averaged(ema, {"params": np.float32(value)}, 0.9, ramp, step)
+        decay = min(0.9, (1 + step) / (10 + step)) if ramp else 0.9
+        expected = decay * expected + (1 - decay) * value
+    np.testing.assert_allclose(ema["params"], expected, 1e-5)
+
+
+def test_random_numbers_name_their_stream_step_and_place():
+    place = np.arange(4)
+    drawn = [
+        example_keys(seed, stream, step, place)
+        for seed, stream, step in ((0, "augment", 0), (1, "augment", 0), (0, "dropout", 0), (0, "augment", 1))
+    ]
+    data = np.concatenate([jax.random.key_data(keys) for keys in drawn])
+    assert len(np.unique(data, axis=0)) == 16
+    same = example_keys(0, "augment", 0, place[2:])
+    np.testing.assert_array_equal(jax.random.key_data(same), jax.random.key_data(drawn[0])[2:])
+
+
+def test_a_loss_that_is_not_finite_is_told(tiny_net, images):
+    spec = TrainSpec(batch=BATCH)
+    optimizer = optax.sgd(1.0)
+    variables = tiny_net().init(jax.random.key(0), jnp.zeros((1, 6, 6, 1)))
+    broken = jax.tree.map(lambda x: np.full_like(x, np.nan), variables["params"])
+    step = build_train_step(tiny_net(), optimizer, rate, jittered, spec, seed=0, unroll=True)
+    batch = {"index": np.arange(BATCH), "position": np.arange(BATCH)}
+    state = create({**variables, "params": broken}, optimizer, ema=False)
+    _, metrics = jax.vmap(step, in_axes=(None, 0, None), axis_name=AXIS)(
+        state, jax.tree.map(lambda x: x[None], batch), jax.tree.map(jnp.asarray, images)
+    )
+    assert metrics["finite"] == 0.0
