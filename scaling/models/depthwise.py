@@ -2,7 +2,7 @@
 
 XLA:CPU runs grouped `conv_general_dilated` at scalar speed; these forms fuse into vector loops.
 The input gradient is computed a stride phase at a time, so that no product with zero is made; the
-weight gradient adds products over the batch first (plain adds vectorise, a fused reduction does not).
+weight gradient loops over rows with its sums in cache (a fused reduction would run at scalar speed).
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ depthwise.defvjp(_forward, _backward)
 
 
 def _pad(x_nhwc, padding: Padding):
-    return lax.pad(x_nhwc, jnp.zeros((), x_nhwc.dtype), ((0, 0, 0), *((a, b, 0) for a, b in padding), (0, 0, 0)))
+    return lax.pad(
+        x_nhwc, jnp.zeros((), x_nhwc.dtype), ((0, 0, 0), *((a, b, 0) for a, b in padding), (0, 0, 0))
+    )
 
 
 def _out_size(padded_nhwc, kh: int, kw: int, stride: int) -> tuple[int, int]:
@@ -93,9 +95,9 @@ def _phase(grad_nhwc, taps_hwc, rows: int, cols: int):
     padded = _pad(grad_nhwc, edges)
     n, _, _, c = padded.shape
     terms = (
-        lax.slice(padded, (0, th - 1 - i, tw - 1 - j, 0), (n, th - 1 - i + rows, tw - 1 - j + cols, c)).astype(
-            jnp.float32
-        )
+        lax.slice(
+            padded, (0, th - 1 - i, tw - 1 - j, 0), (n, th - 1 - i + rows, tw - 1 - j + cols, c)
+        ).astype(jnp.float32)
         * taps_hwc[i, j].astype(jnp.float32)
         for i in range(th)
         for j in range(tw)
@@ -104,22 +106,30 @@ def _phase(grad_nhwc, taps_hwc, rows: int, cols: int):
 
 
 def _kernel_gradient(x_nhwc, grad_nhwc, shape, stride: int, padding: Padding):
-    """Sum x * grad for every tap: over the batch by plain adds, then over rows and columns."""
+    """Sum x * grad for every tap, one output row of a few examples at a time.
+
+    The running sums of a row stay in cache and keep the columns apart, so that every operation is a
+    plain vector multiply-add; columns are added up once, at the end.
+    """
     kh, kw = shape[:2]
     padded = _pad(x_nhwc, padding)
-    out = grad_nhwc.shape[1:3]
-    taps = [
-        [_spatial_sum(_taps(padded, i, j, stride, out), grad_nhwc) for j in range(kw)] for i in range(kh)
-    ]
-    return jnp.stack([jnp.stack(row) for row in taps])[:, :, None]
+    n, rows, cols, c = grad_nhwc.shape
+    examples = _examples_a_row(n, kh * cols * c)
+
+    def add_row(step, sums):
+        example, row = (step // rows) * examples, step % rows
+        window = (examples, kh, padded.shape[2], c)
+        x = lax.dynamic_slice(padded, (example, row * stride, 0, 0), window).astype(jnp.float32)
+        grad = lax.dynamic_slice(grad_nhwc, (example, row, 0, 0), (examples, 1, cols, c)).astype(jnp.float32)
+        ends = [j + stride * (cols - 1) + 1 for j in range(kw)]
+        taps = [x[:, :, j : ends[j] : stride] for j in range(kw)]
+        return tuple(total + tap * grad for total, tap in zip(sums, taps))
+
+    zero = jnp.zeros((examples, kh, cols, c), jnp.float32)
+    sums = lax.fori_loop(0, n // examples * rows, add_row, (zero,) * kw)
+    return jnp.stack([total.sum((0, 2)) for total in sums], axis=1)[:, :, None]
 
 
-def _spatial_sum(x_nhwc, grad_nhwc):
-    n = x_nhwc.shape[0]
-    groups = next(g for g in (8, 7, 6, 5, 4, 3, 2, 1) if n % g == 0)
-    x_gmhwc = x_nhwc.reshape(groups, n // groups, *x_nhwc.shape[1:])
-    grad_gmhwc = grad_nhwc.reshape(groups, n // groups, *grad_nhwc.shape[1:])
-    products = (
-        x_gmhwc[g].astype(jnp.float32) * grad_gmhwc[g].astype(jnp.float32) for g in range(groups)
-    )
-    return jnp.sum(sum(products), axis=(0, 1, 2))
+def _examples_a_row(n: int, size: int, cache: int = 8192) -> int:
+    """The most examples (a divisor of n) whose row sums, `size` numbers each, stay in cache."""
+    return max((d for d in range(1, n + 1) if n % d == 0 and d * size <= cache), default=1)

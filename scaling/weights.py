@@ -1,0 +1,91 @@
+"""Weights in and out: a peer's tensors by the peer's names, from a mapping of arrays or safetensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flax import traverse_util
+
+from scaling.arch import Arch
+from scaling.models.initialize import abstract_variables
+from scaling.models.network import Network
+from scaling.peer_names import places
+
+IGNORED = ("num_batches_tracked",)
+
+
+def load_torch(arch: Arch, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+    """Return {"params", "batch_stats"} of float32 arrays from a peer's tensors.
+
+    `state_dict` maps the peer's names to arrays (NumPy, or CPU tensors); convolutions OIHW, dense
+    (out, in). Counters such as num_batches_tracked are ignored. Raises ValueError listing every
+    tensor that is missing, unknown or of another shape.
+    """
+    shapes = _shapes(arch)
+    ours = {path: np.zeros(shape, np.float32) for path, shape in shapes.items()}
+    left = {name for name in state_dict if not name.endswith(IGNORED)}
+    problems = []
+    for place in places(arch, shapes):
+        if place.peer not in state_dict:
+            problems.append(f"missing {place.peer} for {'/'.join(place.path)}")
+            continue
+        left.discard(place.peer)
+        tensor = _from_torch(np.asarray(state_dict[place.peer], np.float32))
+        target = ours[place.path] if place.layer is None else ours[place.path][place.layer]
+        if tensor.shape != target.shape:
+            problems.append(
+                f"{place.peer} has shape {tensor.shape} in our order, {arch.name} needs {target.shape}"
+            )
+            continue
+        target[...] = tensor
+    problems += [f"unknown {name}" for name in sorted(left)]
+    if problems:
+        raise ValueError(
+            f"{len(problems)} tensors do not fit {arch.name} (check the model name and num_classes):\n  "
+            + "\n  ".join(problems)
+        )
+    return traverse_util.unflatten_dict(ours)
+
+
+def to_torch(arch: Arch, variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return a peer's tensors by the peer's names; the inverse of `load_torch`."""
+    flat = {path: np.asarray(leaf) for path, leaf in traverse_util.flatten_dict(dict(variables)).items()}
+    tensors = {}
+    for place in places(arch, {path: leaf.shape for path, leaf in flat.items()}):
+        leaf = flat[place.path] if place.layer is None else flat[place.path][place.layer]
+        tensors[place.peer] = np.ascontiguousarray(_to_torch(leaf))
+    return tensors
+
+
+def read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    """Read a .safetensors file as float arrays by name; no pickle is ever read."""
+    from safetensors.numpy import load_file
+
+    return load_file(str(path))
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Write arrays by name to a .safetensors file."""
+    from safetensors.numpy import save_file
+
+    save_file(dict(tensors), str(path))
+
+
+def _shapes(arch: Arch) -> dict[tuple[str, ...], tuple[int, ...]]:
+    tree = abstract_variables(Network(arch), arch.resolution, arch.in_channels)
+    return {path: leaf.shape for path, leaf in traverse_util.flatten_dict(dict(tree)).items()}
+
+
+def _from_torch(tensor: np.ndarray) -> np.ndarray:
+    if tensor.ndim == 4:
+        return tensor.transpose(2, 3, 1, 0)
+    return tensor.T if tensor.ndim == 2 else tensor
+
+
+def _to_torch(array: np.ndarray) -> np.ndarray:
+    if array.ndim == 4:
+        return array.transpose(3, 2, 0, 1)
+    return array.T if array.ndim == 2 else array

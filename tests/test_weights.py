@@ -1,0 +1,116 @@
+"""Logits equal the peer's, from tensors that follow from the peer's names alone."""
+
+import zlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import scaling
+from scaling.models.initialize import initialize
+
+GOLDENS = [
+    "efficientnet_b0_96",
+    "efficientnet_b3_96",
+    "efficientnet_lite0_96",
+    "tf_efficientnet_b0_96",
+    "tf_efficientnet_b3_96",
+    "tf_efficientnetv2_b0_96",
+    "tf_efficientnetv2_s_96",
+    "resnet18_96",
+    "resnet50_96",
+    "resnetrs50_96",
+    "resnext50_32x4d_96",
+    "seresnet50_96",
+    "wide_resnet50_2_96",
+]
+
+
+def generator(name: str) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
+
+
+def tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The golden files' rule: a tensor's values follow from its name and shape."""
+    draw = generator(name)
+    if name.endswith("num_batches_tracked"):
+        return np.zeros(shape)
+    if name.endswith("running_mean"):
+        return 0.1 * draw.standard_normal(shape)
+    if name.endswith("running_var"):
+        return draw.uniform(0.5, 1.5, shape)
+    if len(shape) <= 1:
+        return draw.uniform(0.8, 1.2, shape) if name.endswith("weight") else 0.1 * draw.standard_normal(shape)
+    return draw.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
+
+
+def peer_tensors(golden) -> dict[str, np.ndarray]:
+    shapes = [tuple(map(int, text.split(","))) if text else () for text in golden["shapes"].tolist()]
+    return {n: tensor(n, s).astype(np.float32) for n, s in zip(golden["names"].tolist(), shapes)}
+
+
+# Random weights of these two networks amplify rounding in evaluation mode: one unit in the last place
+# of the input moves the logits by more than the bar, in any implementation.
+ILL_CONDITIONED = {"tf_efficientnetv2_b0_96", "tf_efficientnetv2_s_96"}
+
+
+@pytest.mark.parametrize("name", GOLDENS)
+def test_logits_equal_the_peers(name, shared):
+    golden = np.load(shared / "parity" / f"{name}.npz", allow_pickle=False)
+    arch = scaling.get(str(golden["model"])).replace(drop_rate=0.0, drop_path_rate=0.0)
+    variables = scaling.load_torch(arch, peer_tensors(golden))
+    assert sum(x.size for x in jax.tree.leaves(variables["params"])) == int(golden["params"])
+
+    images, net = golden_images(golden), scaling.build(arch, scan=True)
+    evaluate = jax.jit(net.apply)
+    logits = evaluate(variables, images)
+    bar = 1e-3
+    if name in ILL_CONDITIONED:
+        response = spread(evaluate(variables, images * np.float32(1 + 1e-7)) - logits, golden["logits_eval"])
+        assert response > bar
+        bar = 2 * response
+    assert spread(logits - golden["logits_eval"], golden["logits_eval"]) < bar
+
+    train = jax.jit(lambda v, x: net.apply(v, x, train=True, mutable=["batch_stats"]))
+    logits, updates = train(variables, images)
+    assert spread(logits - golden["logits_train"], golden["logits_train"]) < 1e-2
+    assert_statistics_equal(arch, variables, updates, golden)
+
+
+def golden_images(golden):
+    side = int(golden["resolution"])
+    images_nchw = generator("input").standard_normal((4, 3, side, side)).astype(np.float32)
+    return jnp.asarray(images_nchw.transpose(0, 2, 3, 1))
+
+
+def spread(difference, golden_logits) -> float:
+    """The largest difference, relative to the standard deviation of the peer's logits."""
+    return float(np.abs(np.asarray(difference)).max() / golden_logits.std())
+
+
+def assert_statistics_equal(arch, variables, updates, golden):
+    """Every running mean and variance after one training step has the peer's mean."""
+    tensors = scaling.to_torch(arch, {"params": variables["params"], "batch_stats": updates["batch_stats"]})
+    names = sorted(n for n in tensors if n.endswith(("running_mean", "running_var")))
+    ours = [tensors[name].mean() for name in names]
+    np.testing.assert_allclose(ours, golden["batch_stats_after_train_mean"], rtol=2e-3, atol=2e-3)
+
+
+def test_tensors_survive_a_round_trip():
+    arch = scaling.get("seresnet18").replace(num_classes=7)
+    net = scaling.build(arch)
+    variables = initialize(net, seed=3)
+    again = scaling.load_torch(arch, scaling.to_torch(arch, variables))
+    jax.tree.map(np.testing.assert_array_equal, again, variables)
+
+
+def test_every_misfit_is_listed():
+    arch = scaling.get("resnet18").replace(num_classes=7)
+    tensors = scaling.to_torch(arch, initialize(scaling.build(arch), seed=0))
+    tensors["fc.weight"] = tensors["fc.weight"][:5]
+    tensors["extra.weight"] = tensors.pop("bn1.weight")
+    with pytest.raises(
+        ValueError, match=r"(?s)3 tensors.*missing bn1.weight.*fc.weight.*unknown extra.weight"
+    ):
+        scaling.load_torch(arch, tensors)
