@@ -56,7 +56,9 @@ def build_train_step(
 
     def losses(params, state, part, resident):
         image, label = _examples(part, resident)
-        augment_b, drop_b = (example_keys(seed, s, state.step, part["position"]) for s in ("augment", "dropout"))
+        augment_b, drop_b = (
+            example_keys(seed, s, state.step, part["position"]) for s in ("augment", "dropout")
+        )
         x_nhwc, targets_bk = transform(image, label, augment_b)
         variables = {"params": params, "batch_stats": state.batch_stats}
         logits_bk, updates = network.apply(
@@ -71,7 +73,7 @@ def build_train_step(
             return jax.grad(losses, has_aux=True)(state.params, state, part, resident)
 
         parts = jax.tree.map(lambda x: x.reshape(spec.accumulate, -1, *x.shape[1:]), batch)
-        mean = _mean_over(gradients, parts, unroll or spec.accumulate == 1)
+        mean = _mean_over(gradients, parts, unroll)
         grads, (batch_stats, metrics) = lax.pmean(mean, AXIS)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
@@ -79,8 +81,8 @@ def build_train_step(
         ema = state.ema
         if ema is not None:
             ema = averaged(ema, new, spec.ema, spec.ema_ramp, state.step)
-        norm = optax.global_norm(grads)
-        checked = jnp.stack([metrics["loss"], norm, optax.global_norm(new)])
+        norm = optax.tree.norm(grads)
+        checked = jnp.stack([metrics["loss"], norm, optax.tree.norm(new)])
         metrics = metrics | {"grad_norm": norm, "lr": jnp.float32(rate(state.step))}
         metrics["finite"] = jnp.all(jnp.isfinite(checked)).astype(jnp.float32)
         return TrainState(state.step + 1, params, batch_stats, opt_state, ema), metrics
@@ -132,8 +134,10 @@ def _examples(batch, resident):
 
 def _mean_over(function, parts, unroll: bool):
     """Average a function's outputs over the leading axis of `parts`, one at a time."""
-    count = len(jax.tree.leaves(parts)[0])
-    shapes = jax.eval_shape(function, jax.tree.map(lambda x: x[0], parts))
+    count, first = len(jax.tree.leaves(parts)[0]), jax.tree.map(lambda x: x[0], parts)
+    if count == 1:
+        return function(first)
+    shapes = jax.eval_shape(function, first)
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
     add = lambda total, part: (jax.tree.map(jnp.add, total, function(part)), None)  # noqa: E731
     total, _ = lax.scan(add, zeros, parts, unroll=unroll)

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
-from scaling.arch import Arch, Conv, Head, Residual, Stage
+from scaling.arch import Arch, Conv, Head, Stage
 from scaling.spec import RunSpec
 
 
@@ -32,12 +33,28 @@ class TinyNet(nn.Module):
         return nn.Dense(self.num_classes, name="classifier")(features_bf)
 
 
+@pytest.fixture(scope="session")
+def compilation_cache(tmp_path_factory) -> str:
+    """A directory where the same program, met again in another test, is found compiled."""
+    return str(tmp_path_factory.mktemp("compiled"))
+
+
 @pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
+def quick_compilation(compilation_cache):
     """Compile in a third of the time: the networks here are too small to gain by optimised code."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    changes = {
+        "jax_disable_most_optimizations": True,
+        "jax_compilation_cache_dir": compilation_cache,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: jax.config.values[name] for name in changes}
+    for values in (changes, before):
+        for name, value in values.items():
+            jax.config.update(name, value)
+        reset_cache()
+        if values is changes:
+            yield
 
 
 @pytest.fixture(scope="session")
@@ -47,12 +64,12 @@ def tiny_net() -> Any:
 
 @pytest.fixture(scope="session")
 def tiny_arch() -> Arch:
-    """Some 800 parameters, with stacked layers."""
+    """Some 500 parameters, with stacked layers, batch norm and dropout."""
     return Arch(
         name="tiny",
         family="tests",
         stem=(Stage(Conv(), 4, stride=2),),
-        stages=(Stage(Residual(), 8, repeats=3),),
+        stages=(Stage(Conv(skip=True), 4, repeats=3),),
         head=Head(),
         resolution=8,
         drop_rate=0.1,
@@ -65,7 +82,6 @@ def config(tiny_arch) -> dict[str, Any]:
     return {
         "model": {"arch": tiny_arch.to_dict()},
         "data": {"limit": 256},
-        "augment": {"crop": "pad", "pad": 1},
         "optimizer": {"lr": 0.5, "weight_decay": 1e-4},
         "train": {
             "batch": 64,
