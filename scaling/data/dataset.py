@@ -66,10 +66,13 @@ def load(data: DataSpec, augment: AugmentSpec, resolution: int) -> Dataset:
     train, validation = _train_and_validation(source, data)
     train = hold(train, data, data.train)
     validation = hold(validation, data, data.validation or f"{data.train} (validation part)")
+    _check_side(validation, train, data.validation)
     mean, std = statistics(train)
 
     def test() -> Split:
-        return hold(source.read(data.test), data, data.test)
+        split = hold(source.read(data.test), data, data.test)
+        _check_side(split, train, data.test)
+        return split
 
     return Dataset(source.name, source.class_names, source.in_channels, train, validation, test, mean, std)
 
@@ -84,6 +87,14 @@ def _check_distinct(data: DataSpec) -> None:
         )
     if data.store is not None and data.store < 1:
         raise ValueError(f"data.store={data.store} must be a side in pixels of at least 1, or None.")
+
+
+def _check_side(split: Split, train: Split, name: str) -> None:
+    if split.side != train.side:
+        raise ValueError(
+            f"split {name!r} has images of side {split.side}, the training split of {train.side}: set data.store, "
+            f"for example to {train.side}, to bring all to one side."
+        )
 
 
 def _train_and_validation(source: Source, data: DataSpec) -> tuple[Split, Split]:

@@ -29,16 +29,18 @@ MAX_LOST_BITS = 4
 FILL = 128.0
 
 
-def randaugment(x_hwc: jax.Array, key: jax.Array, layers: int, magnitude: float) -> jax.Array:
-    """Apply `layers` operations drawn with equal chance, at `magnitude` in [0, 10]; values in [0, 255]."""
-    if not layers:
-        return x_hwc
+def randaugment(x_hwc: jax.Array, draws_l2: jax.Array, magnitude: float) -> jax.Array:
+    """Apply one operation for each row of draws, at `magnitude` in [0, 10]; values in [0, 255].
+
+    The first uniform draw of a row chooses the operation with equal chance, the second its sign.
+    """
     x_hwc = jnp.round(jnp.clip(x_hwc, 0, 255))
-    for layer in range(layers):
-        choice_key, sign_key = jax.random.split(jax.random.fold_in(key, layer))
-        choice = jax.random.randint(choice_key, (), 0, len(OPERATIONS))
-        x_hwc = apply(x_hwc, choice, magnitude, jax.random.rademacher(sign_key, (), jnp.float32))
-    return x_hwc
+
+    def layer(x_hwc: jax.Array, draws: jax.Array) -> tuple[jax.Array, None]:
+        choice = jnp.minimum((draws[0] * len(OPERATIONS)).astype(jnp.int32), len(OPERATIONS) - 1)
+        return apply(x_hwc, choice, magnitude, jnp.where(draws[1] < 0.5, -1.0, 1.0)), None
+
+    return jax.lax.scan(layer, x_hwc, draws_l2)[0]
 
 
 def apply(x_hwc: jax.Array, choice: jax.Array | int, magnitude: float, sign: jax.Array | float) -> jax.Array:
@@ -71,7 +73,7 @@ def warp_matrices(level: jax.Array | float, side: int) -> dict[str, jax.Array]:
     cosine, sine = jnp.cos(angle), jnp.sin(angle)
     shear, shift = MAX_SHEAR * level, MAX_TRANSLATION * level * side
     rows = {
-        "rotate": [[cosine, sine, 0], [-sine, cosine, 0]],
+        "rotate": [[cosine, -sine, 0], [sine, cosine, 0]],
         "shear_x": [[1, shear, 0], [0, 1, 0]],
         "shear_y": [[1, 0, 0], [shear, 1, 0]],
         "translate_x": [[1, 0, shift], [0, 1, 0]],

@@ -1,0 +1,129 @@
+"""Order, resume, process slices and evaluation: what every feed of every split keeps."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from scaling.data import ArraySplit, load
+from scaling.data.loader import eval_batches, feed
+from scaling.data.splits import carve
+from scaling.spec import AugmentSpec, DataSpec
+
+COUNT = 37
+
+
+@pytest.fixture
+def split() -> ArraySplit:
+    """Image i is filled with i and has the label i."""
+    values = np.arange(COUNT)
+    return ArraySplit(
+        np.tile(values[:, None, None, None], (1, 2, 2, 1)).astype(np.uint8), values.astype(np.int32)
+    )
+
+
+@pytest.fixture
+def streamed(folder):
+    return load(
+        DataSpec(source="folder", dir=str(folder), test="val", resident=False), AugmentSpec(), 20
+    ).train
+
+
+def take(source, start, count):
+    batches = source.batches(start)
+    try:
+        return list(itertools.islice(batches, count))
+    finally:
+        batches.close()
+
+
+def assert_equal_batches(some, others):
+    assert len(some) == len(others)
+    for one, other in zip(some, others):
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name])
+            assert one[name].dtype == other[name].dtype
+
+
+def test_an_epoch_visits_each_example_at_most_once_and_drops_only_the_tail(split):
+    source = feed(split, 8, 0, None, 0)
+    assert source.steps_per_epoch == COUNT // 8
+    for epoch in range(3):
+        seen = np.concatenate([b["index"] for b in take(source, epoch * 4, 4)])
+        assert len(set(seen)) == len(seen) == 32
+
+
+def test_the_order_is_a_function_of_seed_and_epoch(split):
+    first, again, other_seed = (take(feed(split, 8, seed, None, 0), 0, 8) for seed in (3, 3, 4))
+    assert_equal_batches(first, again)
+    order = lambda batches: np.concatenate([b["index"] for b in batches]).tolist()
+    assert order(first) != order(other_seed)
+    assert order(first[:4]) != order(first[4:]), "epochs differ"
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_a_resumed_feed_is_the_tail_of_the_uninterrupted_one(split, resident):
+    source = feed(split, 8, 0, resident, 0)
+    assert_equal_batches(take(source, 0, 12)[5:], take(source, 5, 7))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_streamed_photos_come_in_the_same_order_from_threads_and_processes(streamed, workers):
+    expected = take(feed(streamed, 8, 0, None, 0), 0, 9)
+    assert_equal_batches(take(feed(streamed, 8, 0, None, workers), 2, 7), expected[2:])
+
+
+def test_resident_and_streamed_feeds_give_the_same_images(folder, streamed):
+    memory = load(DataSpec(source="folder", dir=str(folder), test="val"), AugmentSpec(), 20).train
+    resident, stream = feed(memory, 8, 0, True, 0), feed(streamed, 8, 0, None, 0)
+    assert stream.resident == {}
+    for indices, images in zip(take(resident, 0, 5), take(stream, 0, 5)):
+        np.testing.assert_array_equal(resident.resident["image"][indices["index"]], images["image"])
+        np.testing.assert_array_equal(resident.resident["label"][indices["index"]], images["label"])
+        np.testing.assert_array_equal(indices["position"], images["position"])
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_process_slices_joined_equal_the_single_process_batch(split, resident):
+    whole = take(feed(split, 8, 0, resident, 0), 0, 6)
+    parts = [take(feed(split, 8, 0, resident, 0, index, 4), 0, 6) for index in range(4)]
+    joined = [{name: np.concatenate([p[s][name] for p in parts]) for name in whole[s]} for s in range(6)]
+    assert_equal_batches(joined, whole)
+    np.testing.assert_array_equal(whole[0]["position"], np.arange(8))
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+@pytest.mark.parametrize("batch", [4, 8, 36, 40, 64])
+def test_evaluation_sees_every_example_exactly_once(split, batch, processes):
+    parts = [list(eval_batches(split, batch, index, processes)) for index in range(processes)]
+    assert len({len(part) for part in parts}) == 1, "all processes take part in every batch"
+    joined = [
+        {k: np.concatenate([p[s][k] for p in parts]) for k in parts[0][0]} for s in range(len(parts[0]))
+    ]
+    assert all(len(b["label"]) == len(b["mask"]) == len(b["image"]) == batch for b in joined)
+    seen = np.concatenate([b["label"][b["mask"] == 1] for b in joined])
+    np.testing.assert_array_equal(seen, split.labels)
+    images = np.concatenate([b["image"][b["mask"] == 1] for b in joined])
+    np.testing.assert_array_equal(images, split.images)
+
+
+def test_evaluation_streams_photos(streamed):
+    batches = list(eval_batches(streamed, 10))
+    images = np.concatenate([b["image"] for b in batches])[: len(streamed)]
+    np.testing.assert_array_equal(images, np.stack([streamed[i] for i in range(len(streamed))]))
+
+
+@pytest.mark.parametrize(
+    "batch, processes, words", [(38, 1, "larger than.*37"), (8, 3, "multiple of the 3"), (0, 1, "0")]
+)
+def test_a_batch_that_cannot_be_is_refused(split, batch, processes, words):
+    with pytest.raises(ValueError, match=words):
+        feed(split, batch, 0, None, 0, 0, processes)
+
+
+def test_a_cut_keeps_an_example_of_each_class_on_both_sides():
+    labels = np.array([0] * 50 + [1] * 2 + [2] * 7 + [3])
+    train, validation = carve(labels, 0.1, seed=0)
+    assert sorted([*train, *validation]) == list(range(len(labels)))
+    assert np.bincount(labels[validation], minlength=4).tolist() == [5, 1, 1, 0]
