@@ -9,13 +9,14 @@ from flax import linen as nn
 from jax import lax
 
 from scaling import zoo
-from scaling.arch import Arch, Conv, Head, MBConv, Pool, Residual, Stage
+from scaling.arch import Arch, Conv, FusedMBConv, Head, MBConv, Pool, Residual, Stage
 from scaling.counting import count, count_module
 from scaling.models.initialize import initialize
 from scaling.models.network import Network
 
 BLOCKS = (
     Stage(Conv(3, skip=True), 8, repeats=3),
+    Stage(FusedMBConv(3, expand=2), 8, repeats=3),
     Stage(MBConv(5, expand=2), 16, repeats=4, stride=2),
     Stage(Residual((1, 3, 1), 0.5, 1, groups=2, se_ratio=0.25, shortcut="pool"), 32, repeats=3, stride=2),
 )
@@ -80,13 +81,10 @@ def test_receptive_field_is_the_sum_over_the_longest_path(name, pixels):
     assert count(arch).receptive_field == reach == pixels
 
 
-@pytest.mark.parametrize(
-    "arch", [MIXED, zoo.get("efficientnetv2_s").replace(resolution=64)], ids=lambda a: a.name
-)
-def test_a_scanned_network_counts_like_the_unrolled_one(arch):
-    shape = (arch.resolution, arch.resolution, 3)
+def test_a_scanned_network_counts_like_the_unrolled_one():
+    shape = (MIXED.resolution, MIXED.resolution, 3)
     scanned, unrolled = (
-        count_module(Network(arch, scan=scan, form="lax"), shape, layers=True, train=False)
+        count_module(Network(MIXED, scan=scan, form="lax"), shape, layers=True, train=False)
         for scan in (True, False)
     )
     assert scanned == unrolled
