@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scaling.laws.solver import MAX_EXPONENT, evaluate, solve
+
 NAMES = ("e_inf", "a", "b")
 # From so many distinct sizes on, the asymptote is fitted; with fewer it is taken as 0.
 SATURATING_SIZES = 4
-# Log residuals beyond this (35 %) count linearly, not squared.
-ROBUST_SCALE = 0.3
-MAX_EXPONENT = 5.0
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,18 @@ class Law:
 
     def error(self, x: Sequence[float] | np.ndarray) -> np.ndarray:
         """The error that the law gives at each x."""
-        return _evaluate(np.array([[self.e_inf, self.a, self.b]]), np.asarray(x, float) / self.x_ref)[0]
+        return self._curves(np.array([[self.e_inf, self.a, self.b]]), x)[0]
 
     def band(self, x: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """The interval (low, high) of the law at each x, at `level`; None without intervals."""
         if self.intervals is None:
             return None
-        curves = _evaluate(self.samples, np.asarray(x, float) / self.x_ref)
-        low, high = np.quantile(curves, _tails(self.level), axis=0)
+        low, high = np.quantile(self._curves(self.samples, x), _tails(self.level), axis=0)
         return low, np.minimum(high, 1.0)
+
+    def _curves(self, samples: np.ndarray, x: Sequence[float] | np.ndarray) -> np.ndarray:
+        e_inf, a, b = samples.T[..., None]
+        return e_inf + a * np.exp(-b * np.log(np.asarray(x, float) / self.x_ref))
 
 
 def fit(
@@ -78,10 +80,12 @@ def fit(
     x_ref = float(np.exp(np.log(distinct).mean()))
     free_asymptote = len(distinct) >= SATURATING_SIZES
     log_x, log_y = np.log(x_all / x_ref), np.log(y_all)
-    best = _solve(log_x, log_y, _starts(log_x, y_all, free_asymptote), free_asymptote)
-    draws = _draws(log_y - np.log(_model(best, log_x)), group, 2 + free_asymptote, resamples, seed)
-    fitted = np.log(_model(best, log_x))
-    samples = np.array([_solve(log_x, fitted + d, [best], free_asymptote) for d in draws]).reshape(-1, 3)
+    starts = _starts(log_x, y_all, free_asymptote)
+    found, losses = solve(log_x, np.tile(log_y, (len(starts), 1)), starts, free_asymptote)
+    best = found[np.argmin(losses)]
+    fitted = np.log(evaluate(best[None], log_x))[0]
+    noise = _draws(log_y - fitted, group, 2 + free_asymptote, resamples, seed)
+    samples, _ = solve(log_x, fitted + noise, np.tile(best, (len(noise), 1)), free_asymptote)
     return Law(
         *(float(v) for v in _natural(best)),
         x_ref=x_ref,
@@ -93,62 +97,19 @@ def fit(
     )
 
 
-def _model(theta: np.ndarray, log_x: np.ndarray) -> np.ndarray:
-    """Errors of one theta = (e_inf, log a, b)."""
-    return theta[0] + np.exp(theta[1] - theta[2] * log_x)
-
-
-def _evaluate(parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Errors [sample, x] of rows (e_inf, a, b)."""
-    e_inf, a, b = (parameters[:, i, None] for i in range(3))
-    return e_inf + a * np.exp(-b * np.log(x)[None])
-
-
 def _natural(theta: np.ndarray) -> np.ndarray:
     """(e_inf, log a, b) -> (e_inf, a, b), along the last axis."""
     return np.stack([theta[..., 0], np.exp(theta[..., 1]), theta[..., 2]], -1)
 
 
-def _starts(log_x: np.ndarray, y: np.ndarray, free_asymptote: bool) -> list[np.ndarray]:
-    """Guesses: for several asymptotes below the smallest error, the straight line in log-log."""
+def _starts(log_x: np.ndarray, y: np.ndarray, free_asymptote: bool) -> np.ndarray:
+    """Guesses (e_inf, log a, b): for asymptotes below the smallest error, the straight line in log-log."""
     starts = []
     for share in (0.0, 0.5, 0.9, 0.99) if free_asymptote else (0.0,):
         e_inf = share * y.min()
         slope, intercept = np.polyfit(log_x, np.log(y - e_inf), 1)
-        starts.append(np.array([e_inf, intercept, np.clip(-slope, 0.05, 0.9 * MAX_EXPONENT)]))
-    return starts
-
-
-def _solve(
-    log_x: np.ndarray, log_y: np.ndarray, starts: list[np.ndarray], free_asymptote: bool
-) -> np.ndarray:
-    """The theta of the smallest robust loss over all starts."""
-    from scipy.optimize import least_squares
-
-    top = float(np.exp(log_y.max()))
-    low = np.array([0.0, -50.0, 0.0])
-    high = np.array([top if free_asymptote else 1e-12, 10.0, MAX_EXPONENT])
-
-    def residual(theta):
-        return np.log(_model(theta, log_x)) - log_y
-
-    def jacobian(theta):
-        power = np.exp(theta[1] - theta[2] * log_x)
-        return np.stack([np.ones_like(power), power, -power * log_x], -1) / (theta[0] + power)[:, None]
-
-    found = [
-        least_squares(
-            residual,
-            np.clip(s, low, high),
-            jac=jacobian,  # pyright: ignore[reportArgumentType] (scipy's signature infers str from the default)
-            bounds=(low, high),
-            loss="soft_l1",
-            f_scale=ROBUST_SCALE,
-        )
-        for s in starts
-    ]
-    best = min(found, key=lambda f: f.cost).x
-    return best if free_asymptote else best * np.array([0.0, 1.0, 1.0])
+        starts.append([e_inf, intercept, np.clip(-slope, 0.05, 0.9 * MAX_EXPONENT)])
+    return np.array(starts)
 
 
 def _draws(residual: np.ndarray, group: np.ndarray, parameters: int, resamples: int, seed: int) -> np.ndarray:

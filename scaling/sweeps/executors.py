@@ -94,15 +94,18 @@ class LocalExecutor:
 
     def cancel(self) -> None:
         self._queue.clear()
-        for running in self._running:
-            _signal(running.process, signal.SIGTERM)
-        until = time.monotonic() + self._grace
-        for running in self._running:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                running.process.wait(max(0.0, until - time.monotonic()))
-            _kill_group(running.process)
-            running.process.wait()
-        self._running.clear()
+        try:
+            for running in self._running:
+                _signal(running.process, signal.SIGTERM)
+            until = time.monotonic() + self._grace
+            for running in self._running:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    running.process.wait(max(0.0, until - time.monotonic()))
+        finally:  # a second Ctrl-C comes here at once
+            for running in self._running:
+                _kill_group(running.process)
+                running.process.wait()
+            self._running.clear()
 
     def _fill(self) -> None:
         """Start queued jobs on the free slots."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from scaling.rows import Row, read_row, write_atomically, write_row
 from scaling.spec import RunSpec
@@ -23,6 +25,7 @@ TIMEOUT_MARGIN = 60.0
 POLL_SECONDS = 1.0
 OUT_OF_MEMORY = re.compile(r"RESOURCE_EXHAUSTED|out of memory|MemoryError|std::bad_alloc", re.IGNORECASE)
 KILLED = (-9, 137)
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 Command = Callable[[Path], Sequence[str]]
 Report = Callable[[Trial, Row], None]
@@ -61,23 +64,24 @@ def settle(spec: RunSpec, ended: Ended) -> Row:
         store.set_aside(ended.job.directory)
     log = store.read_tail(ended.job.directory / store.LOG, ended.log_start)
     status, reason = _diagnose(ended, log)
-    row = lost_row(spec, status, f"{reason}\n{log}".strip(), ended.seconds)
+    row = lost_row(spec, status, f"{reason}\n{log}".strip(), ended.seconds, _environment(ended.job.directory))
     write_row(path, row)
     return row
 
 
-def lost_row(spec: RunSpec, status: str, message: str, seconds: float) -> Row:
-    """The row of a run that could not write its own; what it did not get to count is 0."""
+def lost_row(
+    spec: RunSpec, status: str, message: str, seconds: float, env: Mapping[str, Any] = NOTHING
+) -> Row:
+    """The row of a run that could not write its own; what it did not get to count is 0.
+
+    `env` is the run's `env.json`, as far as it came.
+    """
+    recorded = {key: env[key] for key in ("git_revision", "versions", "device_kind") if key in env}
     return Row(
         id=spec.id,
         status=status,
         spec=spec.to_dict(),
-        arch_name=spec.model.name,
-        family="",
-        depth=0.0,
-        width=0.0,
-        resolution=0,
-        phi=spec.model.phi if spec.model.rule == "compound" else None,
+        **_network(spec),
         params=0,
         batch_stats=0,
         macs=0,
@@ -87,7 +91,29 @@ def lost_row(spec: RunSpec, status: str, message: str, seconds: float) -> Row:
         seconds=seconds,
         finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         message=message,
+        **recorded,
     )
+
+
+def _network(spec: RunSpec) -> dict[str, Any]:
+    """The row's fields on the network; where it cannot even be resolved, its name alone."""
+    from scaling import rules
+
+    try:
+        arch, factors = rules.resolve(spec.model, num_classes=1, in_channels=3)
+    except (KeyError, ValueError, TypeError):
+        phi = spec.model.phi if spec.model.rule == "compound" else None
+        name = {"arch_name": spec.model.name, "family": "", "resolution": 0, "phi": phi}
+        return {**name, "depth": 0.0, "width": 0.0}
+    scaled = {"depth": factors.depth, "width": factors.width, "phi": factors.phi}
+    return {"arch_name": arch.name, "family": arch.family, "resolution": arch.resolution, **scaled}
+
+
+def _environment(directory: Path) -> dict[str, Any]:
+    try:
+        return json.loads((directory / "env.json").read_text())
+    except (OSError, ValueError):
+        return {}
 
 
 def _prepare(trial: Trial, directory: Path, command: Command) -> Job:

@@ -1,0 +1,149 @@
+"""Run every trial of a config's `get_sweep()`, then write table, picture and page.
+
+python -m experiments.sweep --config=configs/quickstart.py --workdir=runs/quickstart [--workers=N] [--retry]
+
+Run it again to go on after an interruption: finished trials are skipped. Trials that failed, ran out
+of memory or of time keep their rows until `--retry` asks for them again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments import cli
+from scaling.rows import Row
+from scaling.sweeps import store
+from scaling.sweeps.executors import LocalExecutor
+from scaling.sweeps.expand import Trial, expand, trials
+from scaling.sweeps.run import pending, run
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str]) -> int:
+    """Sweep as the command line says; 0 where every trial has a result."""
+    arguments, overrides = cli.parse(_parser(), argv)
+    made, notes = _trials(arguments.config, overrides)
+    for note in notes:
+        print(f"note: {note}")
+    with store.lock(arguments.workdir) as held:
+        contents = store.scan(arguments.workdir)
+        todo = pending(made, contents, arguments.retry)
+        _announce(made, todo, contents, arguments)
+        executor = LocalExecutor(arguments.workers, inherit=[held])
+        try:
+            with _stoppable():
+                run(todo, arguments.workdir, executor, _train_command, _lines(len(todo)))
+        except KeyboardInterrupt:
+            left = len(pending(made, store.scan(arguments.workdir)))
+            print(f"interrupted with {left} of {len(made)} trials to go: the same command goes on from here.")
+            return INTERRUPTED
+    return _report(made, arguments.workdir)
+
+
+def _trials(config_path: str, overrides: Mapping[str, str]) -> tuple[list[Trial], list[str]]:
+    """The trials of a config file; ValueError where it has no sweep, or a flag fights with it."""
+    config = cli.override(cli.read_config(config_path), overrides)
+    path, _, argument = config_path.partition(":")
+    get_sweep: Callable[..., Any] | None = None
+    if path.endswith(".py"):
+        get_sweep = getattr(cli.read_module(path), "get_sweep", None)
+    if get_sweep is None:
+        raise ValueError(
+            f"--config={config_path} has no get_sweep(): add one that returns a list of overrides or a dict of "
+            "grid, zip and seeds, or train this one config with experiments.train."
+        )
+    sweep = expand(get_sweep(argument) if argument else get_sweep())
+    if fights := sorted(overrides.keys() & {key for trial in sweep for key in trial}):
+        raise ValueError(
+            f"--config.{fights[0]}={overrides[fights[0]]} is set by get_sweep() too, which would win: leave it to "
+            f"the sweep, or take it out of get_sweep() in {path}."
+        )
+    return trials(config, sweep)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser((__doc__ or "").partition("\n")[0])
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="trials at a time (default: 1)")
+    parser.add_argument(
+        "--retry", action="store_true", help="run failed, oom, timeout and unreadable rows again"
+    )
+    return parser
+
+
+def _train_command(directory: Path) -> list[str]:
+    config = f"--config={directory / store.CONFIG}"
+    return [sys.executable, "-m", "experiments.train", config, f"--workdir={directory}"]
+
+
+def _announce(
+    made: Sequence[Trial], todo: Sequence[Trial], contents: store.Contents, arguments: argparse.Namespace
+) -> None:
+    """Say what is there, what is to run, and what in the directory is odd."""
+    ids = {trial.spec.id for trial in made}
+    lost = sum(row.status not in store.FINAL for run_id, row in contents.rows.items() if run_id in ids)
+    lost += len(contents.bad.keys() & ids)
+    print(f"{len(made)} trials in {arguments.workdir}: {len(made) - len(todo)} have rows, {len(todo)} to run")
+    if lost and not arguments.retry:
+        print(f"note: {lost} of these rows hold no result; --retry runs them again")
+    if others := contents.rows.keys() - ids:
+        print(
+            f"note: {len(others)} runs in {arguments.workdir} are not of this sweep; the report shows them too"
+        )
+    for problem in contents.bad.values():
+        print(f"bad row: {problem}")
+    sys.stdout.flush()
+
+
+def _lines(total: int) -> Callable[[Trial, Row], None]:
+    """A reporter that prints one line for each finished trial."""
+    count = iter(range(1, total + 1))
+
+    def show(trial: Trial, row: Row) -> None:
+        score = "" if row.test_top1 is None else f"  test top-1 {100 * row.test_top1:.2f} %"
+        time = "" if row.seconds is None else f"  {row.seconds:.1f} s"
+        why = f"  {row.message.splitlines()[0]}" if row.message else ""
+        print(f"[{next(count)}/{total}] {row.id} {row.status}{score}{time}  {trial.label}{why}", flush=True)
+
+    return show
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM stop the sweep, after a word on what follows."""
+
+    def stop(signum, frame):
+        os.write(2, b"stopping: running trials save what they have; once more to stop them at once.\n")
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _report(made: Sequence[Trial], workdir: Path) -> int:
+    """Write the artefacts, name them, and return the exit code."""
+    from experiments.report import write
+
+    study = write([workdir], workdir, workdir.resolve().name)
+    results = {row.id for row in study.rows if row.status == "ok"}
+    lost = [trial for trial in made if trial.spec.id not in results]
+    if lost:
+        print(
+            f"{len(lost)} of {len(made)} trials have no result; see the page, or log.txt in their directories"
+        )
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    cli.run_command(main)

@@ -1,0 +1,70 @@
+"""From directories of runs to the four artefacts: a function of rows and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scaling.reports import figure, learning, page, table
+from scaling.reports.curve import AXES, fit_law, series
+from scaling.rows import Row, write_atomically
+from scaling.sweeps import store
+
+CSV, TABLE, PICTURE, PAGE = "rows.csv", "table.md", "scaling_curve.png", "report.html"
+
+
+@dataclass(frozen=True)
+class Study:
+    """Rows in order of id, the directory of each run that has one, one line for each unreadable row."""
+
+    rows: tuple[Row, ...]
+    directories: dict[str, Path]
+    problems: tuple[str, ...]
+
+
+def read_study(sources: Sequence[Path]) -> Study:
+    """The runs of all directories, each id once; a directory without runs may hold a `rows.csv`.
+
+    Raises:
+      ValueError: where a directory does not exist, or none of them has a row.
+    """
+    rows: dict[str, Row] = {}
+    directories: dict[str, Path] = {}
+    problems: list[str] = []
+    for source in sources:
+        if not source.is_dir():
+            raise ValueError(
+                f"--workdir={source} is not a directory: name one that a sweep or a run has written."
+            )
+        found = store.scan(source)
+        problems += found.bad.values()
+        for run_id, row in found.rows.items():
+            rows.setdefault(run_id, row)
+            inside = source / run_id
+            directories.setdefault(run_id, inside if inside.is_dir() else source)
+        if not found.rows and not found.bad and (source / CSV).exists():
+            rows = {row.id: row for row in table.from_csv((source / CSV).read_text())} | rows
+    if not rows and not problems:
+        listed = ", ".join(map(str, sources))
+        raise ValueError(f"there is no finished run in {listed}: a run has a row.json once it ended.")
+    return Study(tuple(rows[run_id] for run_id in sorted(rows)), directories, tuple(problems))
+
+
+def build(study: Study, out: Path, title: str) -> dict[str, Path]:
+    """Write rows.csv, table.md, scaling_curve.png and report.html to `out`; return their paths by name."""
+    paths = {name: out / name for name in (CSV, TABLE, PICTURE, PAGE)}
+    out.mkdir(parents=True, exist_ok=True)
+    rows, problems = study.rows, study.problems
+    named = series(rows)
+    laws = {axis: {name: fit_law(found, axis) for name, found in named.items()} for axis in AXES}
+    curves = [
+        learning.Learning(row, lines)
+        for row in learning.choose([row for row in rows if row.id in study.directories])
+        if (lines := learning.read(study.directories[row.id] / "metrics.jsonl"))
+    ]
+    write_atomically(paths[CSV], table.to_csv(rows))
+    write_atomically(paths[TABLE], table.to_markdown(rows, laws["macs"], title, problems))
+    figure.save_curve(rows, laws["macs"], title, paths[PICTURE])
+    write_atomically(paths[PAGE], page.to_html(rows, laws, curves, title, problems))
+    return paths

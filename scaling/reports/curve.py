@@ -1,0 +1,187 @@
+"""Rows as a scaling curve: what is on the axes, which runs belong together, the laws through them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scaling.laws.power import Law, fit
+from scaling.rows import Row
+from scaling.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A cost to draw against: its label with unit, the word for formulas, and its value in a row."""
+
+    label: str
+    word: str
+    value: Callable[[Row], float | None]
+
+
+AXES = {
+    "macs": Axis("MACs per image", "MACs", lambda row: row.macs),
+    "params": Axis("Parameters", "params", lambda row: row.params),
+    "step_ms": Axis("Measured training step (ms)", "ms", lambda row: row.step_ms),
+    "train_flops": Axis("Training FLOPs (2 per MAC)", "FLOPs", lambda row: row.train_flops),
+}
+
+# How many errors the law's floor is, on a test set without a mistake.
+LEAST_MISTAKES = 0.5
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one recipe and size that differ in their seed only."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def first(self) -> Row:
+        return self.rows[0]
+
+    @property
+    def scores(self) -> list[float]:
+        """Test accuracies of the runs that have one."""
+        return [score for row in self.rows if (score := accuracy(row)) is not None]
+
+    def mean(self, value: Callable[[Row], float | None]) -> float | None:
+        """The mean of a field over the runs that have it, None where none has."""
+        values = [v for row in self.rows if (v := value(row)) is not None]
+        return statistics.fmean(values) if values else None
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation of test accuracy over seeds; None with fewer than two."""
+        return statistics.stdev(self.scores) if len(self.scores) > 1 else None
+
+
+def accuracy(row: Row) -> float | None:
+    """Test top-1 of the averaged or the raw parameters, whichever scored better on validation."""
+    if row.status != "ok":
+        return None
+    return row.test_top1_ema if _averaged_is_better(row) else row.test_top1
+
+
+def validation(row: Row) -> float | None:
+    """Validation top-1 of the same parameters."""
+    return row.val_top1_ema if _averaged_is_better(row) else row.val_top1
+
+
+def drawn(rows: Sequence[Row]) -> list[Row]:
+    """The runs that make points: finished, scored and counted."""
+    return [row for row in rows if accuracy(row) is not None and row.macs > 0]
+
+
+def group(rows: Sequence[Row]) -> list[Group]:
+    """Runs that differ in their seed only, together; by MACs, then in order of appearance."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(_recipe(row.spec), []).append(row)
+    made = [Group(tuple(sorted(found, key=lambda row: row.seed))) for found in groups.values()]
+    return sorted(made, key=lambda g: g.first.macs)
+
+
+def series(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Runs by the curve that they belong to: their family, and what else sets curves apart.
+
+    Data set, network name and the kind of scaling (compound, or the axes that change) join the label
+    where they differ between rows.
+    """
+    keys = [(row.dataset, row.family or network(row), network(row), scaling_kind(row)) for row in rows]
+    several_networks = len({key[1:3] for key in keys}) > len({key[1] for key in keys})
+    several = {i: len({key[i] for key in keys}) > 1 for i in (0, 3)}
+    found: dict[str, list[Row]] = {}
+    for row, (dataset, family, name, kind) in zip(rows, keys):
+        parts = [name if several_networks else family]
+        parts += [part for i, part in ((3, kind), (0, dataset)) if several[i]]
+        found.setdefault(" · ".join(parts), []).append(row)
+    return dict(sorted(found.items()))
+
+
+def network(row: Row) -> str:
+    """The name of the unscaled network."""
+    model = row.spec.get("model", {})
+    return str((model.get("arch") or {}).get("name") or model.get("name") or row.arch_name)
+
+
+def scaling_kind(row: Row) -> str:
+    """How the network was scaled: "compound", or the axes that differ from the base."""
+    if row.phi is not None:
+        return "compound"
+    return "+".join(_changed_axes(row)) or "base"
+
+
+def size_label(row: Row) -> str:
+    """The scaling coefficients in short: "φ=1", or "d=2 w=1.5"."""
+    if row.phi is not None:
+        return f"φ={row.phi:g}".replace("-", "−")
+    return " ".join(f"{axis[0]}={factor:.3g}" for axis, factor in _changed_axes(row).items()) or "base"
+
+
+def fit_law(rows: Sequence[Row], axis: str, resamples: int = 200) -> Law | None:
+    """The law of one series along an axis; runs that differ in seed only share one size."""
+    x, error = [], []
+    for same in group(drawn(rows)):
+        values = [v for row in same.rows if (v := AXES[axis].value(row))]
+        if values:
+            x += [statistics.geometric_mean(values)] * len(same.scores)
+            error += [1 - score for score in same.scores]
+    counts = [row.examples["test"] for row in rows if row.examples.get("test")]
+    return fit(x, error, LEAST_MISTAKES / max(counts, default=10_000), resamples=resamples)
+
+
+def swept(rows: Sequence[Row]) -> tuple[dict[str, Any], list[str]]:
+    """What all specs share, as {"section.key": value}, and the keys in which they differ."""
+    specs = [flatten(row.spec) for row in rows]
+    keys = list(dict.fromkeys(key for spec in specs for key in spec))
+    first = specs[0] if specs else {}
+    shared = [key for key in keys if all(key in spec and spec[key] == first.get(key) for spec in specs)]
+    return {key: first[key] for key in shared}, [key for key in keys if key not in set(shared)]
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dicts as one with dotted keys; empty dicts stay as values."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _averaged_is_better(row: Row) -> bool:
+    return row.test_top1_ema is not None and (row.val_top1_ema or 0) >= (row.val_top1 or 0)
+
+
+def _changed_axes(row: Row) -> dict[str, float]:
+    model = row.spec.get("model", {})
+    factors = {axis: model.get(axis, 1.0) for axis in ("depth", "width", "resolution")}
+    return {axis: factor for axis, factor in factors.items() if not math.isclose(factor, 1.0)}
+
+
+def _recipe(spec: dict[str, Any]) -> str:
+    """A spec without its seed and without the fields that do not change a result, as text."""
+    kept = {
+        section: {k: v for k, v in values.items() if (section, k) not in _logistic()}
+        if isinstance(values, dict)
+        else values
+        for section, values in spec.items()
+        if section != "seed"
+    }
+    return json.dumps(kept, sort_keys=True)
+
+
+@functools.cache
+def _logistic() -> set[tuple[str, str]]:
+    """(section, field) of the spec's fields that say how a run is executed."""
+    sections = {name: value for name, value in vars(RunSpec()).items() if dataclasses.is_dataclass(value)}
+    fields = [(name, field) for name, value in sections.items() for field in dataclasses.fields(value)]
+    return {(name, field.name) for name, field in fields if not field.metadata.get("identity", True)}

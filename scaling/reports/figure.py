@@ -1,0 +1,123 @@
+"""The scaling curve as a picture: test accuracy against MACs, a colour and a law for each family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scaling.laws.power import Law
+from scaling.reports.curve import AXES, accuracy, drawn, group, series, size_label
+from scaling.reports.units import si
+from scaling.rows import Row
+
+# Distinct in hue and in lightness; legible on white, also for most colour-blind readers.
+COLOURS = ("#2563a8", "#d9622b", "#2f8f6b", "#8a4fa3", "#b8860b", "#c2385f", "#4b8fb5", "#6b6f76")
+INK, MUTED, GRID = "#1f2430", "#6b7280", "#e6e8ec"
+MAX_LABELS = 40
+
+
+def colour(i: int) -> str:
+    """The colour of the i-th curve."""
+    return COLOURS[i % len(COLOURS)]
+
+
+def save_curve(rows: Sequence[Row], laws: dict[str, Law | None], title: str, path: Path) -> None:
+    """Draw every finished run, means over seeds with their deviation, and the laws; write a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.4, 5.2), dpi=160, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes: Any = figure.add_subplot()
+    _dress(axes, title, _subtitle(rows, laws))
+    curves = {name: found for name, rows_ in series(rows).items() if (found := drawn(rows_))}
+    labels = sum(len(group(found)) for found in curves.values()) <= MAX_LABELS
+    for i, (name, found) in enumerate(curves.items()):
+        _draw_points(axes, name, found, colour(i), labels)
+        _draw_law(axes, found, laws.get(name), colour(i))
+    if curves:
+        _limit(axes, [r for found in curves.values() for r in found])
+        axes.legend(loc="lower right", frameon=False, fontsize=10, labelcolor=INK)
+    else:
+        axes.text(
+            0.5, 0.5, "no finished run yet", ha="center", va="center", transform=axes.transAxes, color=MUTED
+        )
+    figure.savefig(path)
+
+
+def _subtitle(rows: Sequence[Row], laws: dict[str, Law | None]) -> str:
+    parts = [", ".join(sorted({row.dataset for row in rows})), f"{len(drawn(rows))} runs"]
+    if levels := {law.level for law in laws.values() if law is not None and law.intervals is not None}:
+        parts.append(f"fitted power law with its {min(levels):.0%} interval")
+    return " · ".join(part for part in parts if part)
+
+
+def _dress(axes: Any, title: str, subtitle: str) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axes.set_xscale("log")
+    axes.set_title(title, loc="left", fontsize=13, fontweight="bold", color=INK, pad=24)
+    axes.text(0, 1.02, subtitle, transform=axes.transAxes, fontsize=9.5, color=MUTED)
+    axes.set_xlabel(AXES["macs"].label, color=INK, fontsize=11, labelpad=6)
+    axes.set_ylabel("Test accuracy (%)", color=INK, fontsize=11, labelpad=6)
+    axes.grid(True, color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(which="both", colors=MUTED, length=0, labelsize=10)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(MUTED)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: si(value, round_=True)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _draw_points(axes: Any, name: str, rows: Sequence[Row], colour_: str, labels: bool) -> None:
+    groups = group(rows)
+    axes.scatter(
+        [r.macs for r in rows],
+        [100 * (accuracy(r) or 0) for r in rows],
+        s=16,
+        color=colour_,
+        alpha=0.35,
+        linewidths=0,
+    )
+    x = [g.first.macs for g in groups]
+    y = [100 * float(np.mean(g.scores)) for g in groups]
+    spread = [100 * (g.deviation or 0.0) for g in groups]
+    style = {"fmt": "o", "color": colour_, "markersize": 7, "markeredgecolor": "white", "capsize": 0}
+    axes.errorbar(x, y, yerr=spread if any(spread) else None, elinewidth=1.4, label=name, zorder=3, **style)
+    for g, x_, y_ in zip(groups if labels else (), x, y):
+        text = size_label(g.first)
+        axes.annotate(text, (x_, y_), (7, -12), textcoords="offset points", fontsize=8.5, color=MUTED)
+
+
+def _draw_law(axes: Any, rows: Sequence[Row], law: Law | None, colour_: str) -> None:
+    if law is None:
+        return
+    x = law_grid([r.macs for r in rows])
+    axes.plot(x, 100 * (1 - law.error(x)), color=colour_, linewidth=1.8, zorder=2)
+    if (band := law.band(x)) is not None:
+        low, high = band
+        axes.fill_between(
+            x, 100 * (1 - high), 100 * (1 - low), color=colour_, alpha=0.12, linewidth=0, zorder=1
+        )
+
+
+def law_grid(x: Sequence[float], points: int = 80) -> np.ndarray:
+    """Where a law is drawn: over its runs and a quarter of an octave beyond."""
+    return np.geomspace(min(x) / 1.2, max(x) * 1.2, points)
+
+
+def _limit(axes: Any, rows: Sequence[Row]) -> None:
+    """Show the runs and not the far ends of a wide interval."""
+    from matplotlib.ticker import LogLocator
+
+    scores = [100 * (accuracy(row) or 0.0) for row in rows]
+    room = max(0.15 * (max(scores) - min(scores)), 0.25)
+    axes.set_ylim(max(0.0, min(scores) - room), min(100.0 + 0.1 * room, max(scores) + room))
+    macs = [row.macs for row in rows]
+    axes.set_xlim(min(macs) / 1.35, max(macs) * 1.35)
+    if max(macs) < 200 * min(macs):
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

@@ -1,0 +1,252 @@
+"""One self-contained `report.html`: opens from disk, loads nothing, shows every run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from scaling.laws.power import Law
+from scaling.reports.curve import (
+    AXES,
+    LEAST_MISTAKES,
+    accuracy,
+    drawn,
+    network,
+    series,
+    size_label,
+    swept,
+    validation,
+)
+from scaling.reports.figure import colour, law_grid
+from scaling.reports.learning import Learning, metrics
+from scaling.reports.table import describe
+from scaling.reports.template import SCRIPT, SKELETON, STYLE
+from scaling.reports.units import MISSING, duration, number, percent, si
+from scaling.rows import Row
+
+Laws = dict[str, dict[str, Law | None]]
+AXIS_NAMES = {"macs": "MACs", "params": "Parameters", "step_ms": "Step time", "train_flops": "Training FLOPs"}
+HEADS = (
+    "Run", "Network", "Size", "px", "Params", "MACs", "Val top-1 %", "Test top-1 %", "Train FLOPs", "Step ms",
+    "Time", "Seed", "Status",
+)  # fmt: skip
+TEXT_HEADS = ("Run", "Network", "Size", "Status")
+
+
+def to_html(
+    rows: Sequence[Row], laws: Laws, curves: Sequence[Learning], title: str, problems: Sequence[str] = ()
+) -> str:
+    """The page of a study; `laws` by axis and series, `problems` one line for each unreadable row."""
+    from plotly.offline import get_plotlyjs
+
+    parts = {
+        "title": escape(title),
+        "style": STYLE,
+        "lead": escape(_lead(rows)),
+        "cards": "".join(
+            f'<div class="card"><b>{escape(b)}</b><span>{escape(s)}</span></div>' for b, s in _cards(rows)
+        ),
+        "curves_note": _curves_note(rows, curves),
+        "heads": "".join(f'<th class="{"text" if h in TEXT_HEADS else "number"}">{h}</th>' for h in HEADS),
+        "body": "\n".join(
+            _table_line(name, row) for name, found in series(rows).items() for row in _by_size(found)
+        ),
+        "lost": _lost(rows, problems),
+        "config": _config(rows),
+        "provenance": _provenance(rows),
+        "plotly": get_plotlyjs(),
+        "data": _script_json(_data(rows, laws, curves)),
+        "script": SCRIPT,
+    }
+    return re.sub(r"\{(\w+)\}", lambda place: parts[place[1]], SKELETON)
+
+
+def _data(rows: Sequence[Row], laws: Laws, curves: Sequence[Learning]) -> dict[str, Any]:
+    """What the script draws."""
+    named = series(rows)
+    colours = {name: colour(i) for i, name in enumerate(n for n, found in named.items() if drawn(found))}
+    names = {row.id: name for name, found in named.items() for row in found}
+    series_ = [
+        {
+            "name": name,
+            "colour": colours[name],
+            "rows": [_point(row) for row in drawn(named[name])],
+            "laws": {axis: _law(laws.get(axis, {}).get(name), named[name], axis) for axis in AXES},
+        }
+        for name in colours
+    ]
+    return {
+        "axes": {axis: AXES[axis].label for axis in AXES},
+        "names": AXIS_NAMES,
+        "series": series_,
+        "curves": _curves(curves, names, colours),
+        "metrics": metrics(curves),
+        "time": "epoch",
+    }
+
+
+def _point(row: Row) -> dict[str, Any]:
+    score = accuracy(row) or 0.0
+    floor = LEAST_MISTAKES / row.examples.get("test", 10_000)
+    x = {axis: AXES[axis].value(row) for axis in AXES}
+    return {"id": row.id, "x": x, "error": round(max(1 - score, floor), 6), "hover": _hover(row)}
+
+
+def _hover(row: Row) -> str:
+    lines = [
+        f"<b>{escape(network(row))} {escape(size_label(row))}</b>",
+        f"test {percent(accuracy(row))} %, validation {percent(validation(row))} %",
+        f"depth ×{number(row.depth)}, width ×{number(row.width)}, {row.resolution} px",
+        f"{si(row.params)} params, {si(row.macs)} MACs",
+        f"step {number(row.step_ms)} ms, {si(row.train_flops)} training FLOPs, {duration(row.seconds)}",
+        f"seed {row.seed}, {row.status}, run {row.id}",
+    ]
+    return "<br>".join(lines)
+
+
+def _law(law: Law | None, rows: Sequence[Row], axis: str) -> dict[str, Any] | None:
+    if law is None:
+        return None
+    x = law_grid([v for row in drawn(rows) if (v := AXES[axis].value(row))], points=60)
+    drawn_law = {"x": _rounded(x), "mid": _rounded(law.error(x)), "text": describe(law, axis)}
+    if (band := law.band(x)) is not None:
+        drawn_law |= {"low": _rounded(band[0]), "high": _rounded(band[1])}
+    return drawn_law
+
+
+def _curves(
+    curves: Sequence[Learning], names: dict[str, str], colours: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Learning curves in their series' colour, lighter for smaller networks."""
+    sizes = sorted({(names[c.row.id], c.row.macs) for c in curves})
+    made = []
+    for curve in curves:
+        name = names[curve.row.id]
+        own = [macs for series_name, macs in sizes if series_name == name]
+        depth = (own.index(curve.row.macs) + 1) / len(own)
+        label = f"{name if len(colours) > 1 else network(curve.row)} {size_label(curve.row)}, seed {curve.row.seed}"
+        shade = _tint(colours.get(name, "#6b6f76"), 0.65 * (1 - depth))
+        lines = {
+            key: {axis: [float(f"{v:.5g}") for v in values] for axis, values in line.items()}
+            for key, line in curve.lines.items()
+        }
+        made.append({"id": curve.row.id, "name": label, "colour": shade, "lines": lines})
+    return made
+
+
+def _tint(colour_: str, white: float) -> str:
+    channels = (int(colour_[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(c + (255 - c) * white):02x}" for c in channels)
+
+
+def _lead(rows: Sequence[Row]) -> str:
+    datasets = ", ".join(sorted({row.dataset for row in rows if row.dataset})) or "no data set"
+    return f"Test accuracy on {datasets} against the cost of the network: {', '.join(series(rows)) or 'no runs yet'}."
+
+
+def _cards(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """The study in five numbers: (number, what it is)."""
+    finished = drawn(rows)
+    cards = [(f"{len(finished)} of {len(rows)}", "runs finished with a score")]
+    if not finished:
+        return cards
+    best = max(finished, key=lambda row: accuracy(row) or 0.0)
+    macs = [row.macs for row in finished]
+    cards.append((f"{percent(accuracy(best))} %", f"best test accuracy: {network(best)} {size_label(best)}"))
+    cards.append((f"{si(min(macs))} – {si(max(macs))}", f"MACs per image, ×{number(max(macs) / min(macs))}"))
+    cards.append((str(len({row.seed for row in finished})), "seeds"))
+    cards.append((duration(sum(row.seconds or 0.0 for row in rows)), "of training in all"))
+    return cards
+
+
+def _curves_note(rows: Sequence[Row], curves: Sequence[Learning]) -> str:
+    if not curves:
+        return "No metrics.jsonl was found beside the rows."
+    some = f"{len(curves)} of {len(rows)} runs, every size first. " if len(curves) < len(rows) else ""
+    return f"{some}Lighter lines are smaller networks."
+
+
+def _by_size(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (row.macs, row.seed))
+
+
+def _table_line(name: str, row: Row) -> str:
+    status = f'<span class="status{"" if row.status == "ok" else " bad"}">{row.status}</span>'
+    cells = [
+        f'<td class="text"><code>{escape(row.id)}</code></td>',
+        f'<td class="text">{escape(name)}</td>',
+        f'<td class="text">{escape(size_label(row))}</td>',
+        _number_cell(row.resolution, str(row.resolution or MISSING)),
+        _number_cell(row.params, si(row.params)),
+        _number_cell(row.macs, si(row.macs)),
+        _number_cell(validation(row), percent(validation(row))),
+        _number_cell(accuracy(row), percent(accuracy(row))),
+        _number_cell(row.train_flops, si(row.train_flops)),
+        _number_cell(row.step_ms, number(row.step_ms)),
+        _number_cell(row.seconds, duration(row.seconds)),
+        _number_cell(row.seed, str(row.seed)),
+        f'<td class="text">{status}</td>',
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _number_cell(value: float | None, text: str) -> str:
+    return f'<td data-v="{-1 if value is None else value}">{escape(text)}</td>'
+
+
+def _lost(rows: Sequence[Row], problems: Sequence[str]) -> str:
+    """The runs without a result and the rows that could not be read; "" where there are none."""
+    lost = [row for row in rows if row.status != "ok"]
+    parts = []
+    for row in lost:
+        head = f"{escape(network(row))} {escape(size_label(row))}, seed {row.seed}"
+        message = escape(row.message or "no message")
+        status = f'<span class="status bad">{row.status}</span>'
+        parts.append(
+            f"<details><summary>{status} <code>{row.id}</code> {head}</summary><pre>{message}</pre></details>"
+        )
+    heading = f"<h2>Runs without a result ({len(lost)})</h2>" if lost else ""
+    if problems:
+        listed = "\n".join(map(escape, problems))
+        parts.append(f"<h2>Rows that could not be read ({len(problems)})</h2><pre>{listed}</pre>")
+    return f"<section>{heading}{''.join(parts)}</section>" if parts else ""
+
+
+def _config(rows: Sequence[Row]) -> str:
+    shared, varied = swept(rows)
+    keys = ", ".join(f"<code>{escape(key)}</code>" for key in varied) or "nothing"
+    text = escape("\n".join(f"{key} = {json.dumps(value)}" for key, value in shared.items()))
+    return f"<p>Differs between runs: {keys}.</p><details><summary>Shared by all runs</summary><pre>{text}</pre></details>"
+
+
+def _provenance(rows: Sequence[Row]) -> str:
+    """Where the numbers come from, each distinct value once."""
+    versions = sorted({f"{name} {version}" for row in rows for name, version in row.versions.items()})
+    devices = sorted({f"{row.device_count} × {row.device_kind}" for row in rows if row.device_kind})
+    splits = sorted({f"{row.dataset}: {_splits(row)}" for row in rows if row.examples})
+    finished = [row.finished for row in rows if row.finished]
+    facts = {
+        "Git revision": ", ".join(sorted({row.git_revision for row in rows if row.git_revision})),
+        "Versions": ", ".join(versions),
+        "Devices": ", ".join(devices),
+        "Examples": "; ".join(splits),
+        "Finished": f"{min(finished)} to {max(finished)}" if finished else "",
+    }
+    listed = (f"<dt>{name}</dt><dd>{escape(value or 'not recorded')}</dd>" for name, value in facts.items())
+    return f"<dl>{''.join(listed)}</dl>"
+
+
+def _splits(row: Row) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in row.examples.items())
+
+
+def _rounded(values: Any) -> list[float]:
+    return [float(f"{v:.6g}") for v in values]
+
+
+def _script_json(value: Any) -> str:
+    """JSON that no text in it can end the script element of."""
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")

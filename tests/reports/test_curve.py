@@ -1,0 +1,83 @@
+"""Rows fall into series by what sets curves apart and into groups by all but their seed."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from scaling.reports.build import read_study
+from scaling.reports.curve import accuracy, drawn, fit_law, group, series, size_label, swept, validation
+from scaling.spec import ModelSpec, RunSpec
+from scaling.sweeps.expand import override
+from scaling.sweeps.run import lost_row
+
+
+@pytest.fixture
+def rows(workdir):
+    return read_study([workdir]).rows
+
+
+def scored(**fields):
+    return dataclasses.replace(lost_row(RunSpec(), "ok", "", 1.0), macs=1, **fields)
+
+
+def test_series_split_the_rows_by_family(rows):
+    named = series(rows)
+    assert list(named) == ["cifar_resnet", "efficientnet"]
+    assert sorted(r.id for found in named.values() for r in found) == sorted(r.id for r in rows)
+
+
+def test_labels_name_what_differs(rows):
+    other = [dataclasses.replace(rows[0], dataset="digits"), *rows]
+    assert {name.split(" · ")[-1] for name in series(other)} == {"cifar10", "digits"}
+    wide = RunSpec(model=ModelSpec(rule="axes", width=2.0))
+    deep = RunSpec(model=ModelSpec(rule="axes", depth=2.0, width=2.0))
+    axes = [lost_row(spec, "ok", "", 1.0) for spec in (RunSpec(), wide, deep)]
+    assert {name.split(" · ")[-1] for name in series(axes)} == {"compound", "width", "depth+width"}
+    assert [size_label(row) for row in axes] == ["φ=0", "w=2", "d=2 w=2"]
+
+
+def test_groups_hold_the_seeds_of_one_network_by_size(rows):
+    groups = group(series(rows)["efficientnet"])
+    assert [sorted(r.seed for r in g.rows) for g in groups] == [[0, 1]] * 4
+    assert [g.first.phi for g in groups if g.first.macs] == sorted(
+        g.first.phi for g in groups if g.first.macs
+    )
+    full = next(g for g in groups if len(g.scores) == 2)
+    assert full.deviation == pytest.approx(np.std(full.scores, ddof=1))
+    assert full.mean(accuracy) == pytest.approx(np.mean(full.scores))
+
+
+def test_how_a_run_was_executed_does_not_part_a_group(rows):
+    row = next(r for r in rows if r.seed == 0)
+    changed = override(row.spec, {"train.engine": "jit", "seed": 7})
+    other = override(row.spec, {"train.batch": 999})
+    assert len(group([row, dataclasses.replace(row, spec=changed, seed=7)])) == 1
+    assert len(group([row, dataclasses.replace(row, spec=other)])) == 2
+
+
+@pytest.mark.parametrize(("raw", "averaged", "chosen"), [(0.9, 0.8, 0.7), (0.8, 0.9, 0.6), (0.9, None, 0.7)])
+def test_validation_chooses_between_raw_and_averaged_and_test_does_not(raw, averaged, chosen):
+    test_averaged = None if averaged is None else 0.6
+    row = scored(val_top1=raw, val_top1_ema=averaged, test_top1=0.7, test_top1_ema=test_averaged)
+    assert accuracy(row) == chosen
+    assert validation(row) == max(raw, averaged or 0)
+
+
+def test_runs_without_a_result_are_not_drawn(rows):
+    assert {r.status for r in rows} == {"ok", "failed"}
+    assert {r.status for r in drawn(rows)} == {"ok"}
+
+
+@pytest.mark.parametrize("axis", ["macs", "step_ms", "train_flops"])
+def test_the_law_of_a_series_is_found_along_every_axis(rows, axis):
+    law = fit_law(series(rows)["cifar_resnet"], axis, resamples=20)
+    assert law.sizes == 4 and law.points == 8
+    low, high = law.intervals["b"]
+    assert low <= 0.5 <= high
+
+
+def test_what_is_swept_and_what_is_shared(rows):
+    shared, varied = swept(rows)
+    assert set(varied) == {"seed", "model.name", "model.phi"}
+    assert shared["data.name"] == "cifar10" and not set(shared) & set(varied)
