@@ -31,7 +31,9 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         epilog="Any field of the config: --config.section.key=value, e.g. --config.train.batch=64.",
     )
     made.add_argument("--config", required=True, metavar="FILE", help="configs/x.py, or a run's config.json")
-    made.add_argument("--workdir", required=True, type=Path, metavar="DIR", help="where everything is written")
+    made.add_argument(
+        "--workdir", required=True, type=Path, metavar="DIR", help="where everything is written"
+    )
     return made
 
 

@@ -32,7 +32,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = cli.parser(__doc__)
-    parser.add_argument("--coordinator", metavar="HOST:PORT", help="address of process 0, with several processes")
+    parser.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="address of process 0, with several processes"
+    )
     parser.add_argument("--process_id", type=int, metavar="I")
     parser.add_argument("--process_count", type=int, metavar="N")
     return parser
@@ -44,7 +46,9 @@ def _join(arguments: argparse.Namespace) -> None:
     if all(value is None for value in told):
         return
     if any(value is None for value in told):
-        raise ValueError("--coordinator, --process_id and --process_count go together: give all three or none.")
+        raise ValueError(
+            "--coordinator, --process_id and --process_count go together: give all three or none."
+        )
     import jax
 
     jax.distributed.initialize(*(told[0], told[2], told[1]))

@@ -7,6 +7,7 @@ import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def git_revision() -> str:
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(Path(__file__).resolve().parent), *arguments]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        found = subprocess.run(command, check=False, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return found.stdout.strip() if found.returncode == 0 else ""
@@ -56,7 +57,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def peak_memory(devices: list[jax.Device]) -> int:
+def peak_memory(devices: Sequence[Any]) -> int:
     """Return the most bytes in use so far: on the fullest device, or by this process on a CPU."""
     found = [stats.get("peak_bytes_in_use", 0) for d in devices if (stats := _memory_stats(d))]
     if any(found):
@@ -65,5 +66,5 @@ def peak_memory(devices: list[jax.Device]) -> int:
     return peak * (1 if sys.platform == "darwin" else 1024)
 
 
-def _memory_stats(device: jax.Device) -> dict[str, int] | None:
+def _memory_stats(device: Any) -> dict[str, int] | None:
     return device.memory_stats() if device.process_index == jax.process_index() else None

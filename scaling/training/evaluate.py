@@ -14,6 +14,8 @@ from scaling.data.splits import Split
 from scaling.training.parallel import Engine, Program
 from scaling.training.step import build_eval_step
 
+SUMS = ("count", "top1", "top5", "loss")
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -36,7 +38,7 @@ class Evaluator:
     def __call__(self, models: dict[str, Any], split: Split) -> dict[str, Scores]:
         """Return each model's scores, in one pass over the data."""
         batches = eval_batches(split, self._batch, jax.process_index(), jax.process_count())
-        totals = {name: dict.fromkeys(("count", "top1", "top5", "loss"), 0) for name in models}
+        totals: dict[str, dict[str, Any]] = {name: dict.fromkeys(SUMS, 0) for name in models}
         for batch in batches:
             sums = self._engine.unreplicate(self.program(models, self._engine.shard(batch)))
             for name, total in totals.items():

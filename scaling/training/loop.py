@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,47 +12,20 @@ from scaling.rows import Row, write_row
 from scaling.spec import RunSpec
 from scaling.training import checkpoints, environment
 from scaling.training.evaluate import Scores
-from scaling.training.interrupts import Interrupted, Requests, requests
-from scaling.training.metrics import Clock, Journal, Ledger, NonFinite
-from scaling.training.plan import Plan, due, make_plan
-from scaling.training.progress import Reporter, Silent, make_reporter
+from scaling.training.interrupts import Interrupted
+from scaling.training.metrics import NonFinite
+from scaling.training.plan import due, make_plan
+from scaling.training.progress import Reporter
 from scaling.training.rig import Rig
+from scaling.training.session import Session, finite, make_row, prepared
 from scaling.training.state import TrainState, models
 from scaling.training.workdir import check_owner, claim, finished_row, write_json
 
 TIMED_OUT = -1
-NAMED_PROBLEMS = 5
 
 
 class OutOfTime(Exception):
     """The run reached `config.train.timeout`; its state is saved."""
-
-
-@dataclass
-class Run:
-    """What the loop carries beside the state: effects, and measures that end up in the row."""
-
-    plan: Plan
-    rig: Rig
-    workdir: Path
-    journal: Journal
-    ledger: Ledger
-    clock: Clock
-    reporter: Reporter
-    requests: Requests
-    started: float
-    before: dict[str, Any]
-    steps: int
-
-    def measures(self) -> dict[str, Any]:
-        """Return the row's measured fields so far, over all attempts at this run."""
-        found: dict[str, Any] = self.clock.measures(self.plan.spec.train.batch)
-        if "loss" in self.ledger.last:
-            found["train_loss"] = self.ledger.last["loss"]
-        found["compile_seconds"] = self.rig.compile_seconds
-        found["peak_memory"] = environment.peak_memory(list(self.plan.devices))
-        found["seconds"] = self.before.get("seconds", 0.0) + time.monotonic() - self.started
-        return {**self.before, **found}
 
 
 def run(spec: RunSpec, workdir: Path | str, reporter: Reporter | None = None) -> Row:
@@ -76,181 +45,111 @@ def run(spec: RunSpec, workdir: Path | str, reporter: Reporter | None = None) ->
     if jax.process_index() == 0:
         claim(workdir, spec)
         write_json(workdir / "env.json", environment.describe())
-    with _prepared(plan, rig, workdir, _shown(reporter), started) as (current, state):
-        row = _row(plan, **_outcome(current, state))
+    with prepared(plan, rig, workdir, reporter, started) as (session, state):
+        row = make_row(plan, **_outcome(session, state))
     if jax.process_index() == 0:
         write_row(workdir / "row.json", row)
     return row
 
 
-def _outcome(run: Run, state: TrainState | None) -> dict[str, Any]:
+def _outcome(session: Session, state: TrainState) -> dict[str, Any]:
     """Train and evaluate; return the fields of the row that were not known from the plan."""
-    status, message, scores = "ok", "", {}
+    status, found = "ok", {}
     try:
-        scores = _finish(run, _train(run, state))
+        found = _finish(session, _train(session, state))
     except NonFinite as error:
-        status, message, run.steps = "nan", str(error), error.step
+        status, found, session.steps = "nan", {"message": str(error), "train_loss": None}, error.step
     except OutOfTime as error:
-        status, message = "timeout", str(error)
+        status, found = "timeout", {"message": str(error)}
     except (jax.errors.JaxRuntimeError, MemoryError) as error:
         if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        status, message = "oom", str(error).strip().splitlines()[0] if str(error) else "out of memory"
-    run.reporter.line(f"{status} after {run.steps} steps{': ' + message if message else ''}")
-    return {"status": status, "message": message, "steps": run.steps, **run.measures(), **scores}
+        status, found = "oom", {"message": (str(error).strip() or "out of memory").splitlines()[0]}
+    fields = {"status": status, "message": "", "steps": session.steps, **session.measures(), **found}
+    session.reporter.line(f"{status} after {session.steps} steps  {fields['message']}".strip())
+    return fields
 
 
-@contextlib.contextmanager
-def _prepared(
-    plan: Plan, rig: Rig, workdir: Path, reporter: Reporter, started: float
-) -> Iterator[tuple[Run, TrainState]]:
-    """Restore or begin: yield the run and its host state, and close what was opened."""
-    state, before = rig.first_state(), {}
-    restored = checkpoints.restore(workdir / "checkpoints", like=state)
-    if restored is not None:
-        state, before = restored
-        reporter.line(f"resuming from step {before['step']}")
-    step, size = before.pop("step", 0), before.pop("journal_size", 0)
-    journal = Journal(workdir if jax.process_index() == 0 else None, step, size)
-    clock = Clock()
-    ledger = Ledger(plan, rig.engine.unreplicate, journal, reporter, clock)
-    _announce(plan, reporter)
-    try:
-        with requests() as caught:
-            yield (
-                Run(plan, rig, workdir, journal, ledger, clock, reporter, caught, started, before, step),
-                state,
-            )
-    finally:
-        journal.close()
-        reporter.close()
-
-
-def _train(run: Run, state: Any) -> Any:
+def _train(session: Session, state: Any) -> Any:
     """Make the remaining calls of the plan; return the state on the devices."""
-    plan, rig = run.plan, run.rig
-    batches, state = rig.batches(run.steps), rig.engine.replicate(state)
-    run.clock.restart()
-    for call in plan.calls(run.steps):
-        with run.clock.waiting():
+    plan, rig, clock = session.plan, session.rig, session.clock
+    batches, state = rig.batches(session.steps), rig.engine.replicate(state)
+    clock.restart()
+    for call in plan.calls(session.steps):
+        with clock.waiting():
             batch = rig.take(batches, call.steps)
         compiled = rig.compile_seconds
         state, metrics = rig.program(call.resolution)(state, batch, rig.resident)
         if rig.compile_seconds != compiled:
-            run.clock.restart()
-        run.ledger.push(call, metrics)
-        run.steps = call.stop
-        _after(run, state)
+            clock.restart()
+        session.ledger.push(call, metrics)
+        session.steps = call.stop
+        _after(session, state)
     return state
 
 
-def _after(run: Run, state: Any) -> None:
+def _after(session: Session, state: Any) -> None:
     """Do what is due after a call: evaluate, save, stop."""
-    evaluates, saves = run.plan.evaluates(run.steps), run.plan.checkpoints(run.steps)
-    stop = _stop_reason(run)
+    plan, steps, stop = session.plan, session.steps, _stop_reason(session)
+    evaluates, saves = plan.evaluates(steps), plan.checkpoints(steps)
     if not (evaluates or saves or stop):
         return
-    run.ledger.settle()
+    session.ledger.settle()
     if evaluates:
-        _validate(run, state)
+        _validate(session, state)
     if saves or stop:
-        _save(run, state)
-    run.clock.restart()
+        _save(session, state)
+    session.clock.restart()
     if stop == TIMED_OUT:
-        raise OutOfTime(f"config.train.timeout={run.plan.spec.train.timeout:g} s reached at step {run.steps}")
-    if stop and run.steps < run.plan.total_steps:
-        raise Interrupted(stop, f"stopped at step {run.steps}; the same command goes on from there")
+        raise OutOfTime(f"config.train.timeout={plan.spec.train.timeout:g} s reached at step {steps}")
+    if stop and steps < plan.total_steps:
+        raise Interrupted(stop, f"stopped at step {steps}; the same command goes on from there")
 
 
-def _stop_reason(run: Run) -> int:
+def _stop_reason(session: Session) -> int:
     """Return a signal's number, TIMED_OUT, or 0; the same in all processes."""
-    if jax.process_count() > 1 and not due(run.steps, run.plan.log_every):
+    plan = session.plan
+    if jax.process_count() > 1 and not due(session.steps, plan.log_every):
         return 0
-    timeout = run.plan.spec.train.timeout
-    late = 0 < timeout < time.monotonic() - run.started and run.steps < run.plan.total_steps
-    return run.requests.agreed(run.requests.signum or (TIMED_OUT if late else 0))
+    late = 0 < plan.spec.train.timeout < time.monotonic() - session.started
+    timed_out = TIMED_OUT if late and session.steps < plan.total_steps else 0
+    return session.requests.agreed(session.requests.signum or timed_out)
 
 
-def _save(run: Run, state: Any) -> None:
-    meta = {**run.measures(), "step": run.steps, "journal_size": run.journal.size}
-    host = run.rig.engine.unreplicate(state)
-    checkpoints.save(run.workdir / "checkpoints", run.steps, host, meta, run.plan.spec.train.keep)
+def _save(session: Session, state: Any) -> None:
+    meta = {**session.measures(), "step": session.steps, "journal_size": session.journal.size}
+    host = session.rig.engine.unreplicate(state)
+    directory, keep = session.workdir / "checkpoints", session.plan.spec.train.keep
+    checkpoints.save(directory, session.steps, host, meta, keep)
 
 
-def _validate(run: Run, state: Any) -> dict[str, Any]:
-    return _score(run, state, "validation", run.plan.dataset.validation)
-
-
-def _finish(run: Run, state: Any) -> dict[str, Any]:
+def _finish(session: Session, state: Any) -> dict[str, Any]:
     """Evaluate on validation and, for the only time, on the test split; return the row's fields."""
-    found = {"val": _validate(run, state)}
-    test = run.plan.dataset.test()
-    found["test"] = _score(run, state, "test", test)
-    fields: dict[str, Any] = {"examples": {**run.plan.dataset.examples, "test": len(test)}}
-    for split, scores in found.items():
-        fields |= {f"{split}_{name}": value for name, value in scores.items()}
-    return fields
+    data = session.plan.dataset
+    validation = _validate(session, state)
+    test = data.test()
+    session.name_problems(test.problems)
+    problems = len(data.problems) + len(test.problems)
+    return {
+        "examples": {**data.examples, "test": len(test)},
+        "message": f"{problems} bad examples were left out" if problems else "",
+        **{f"val_{name}": value for name, value in validation.items()},
+        **{f"test_{name}": value for name, value in _score(session, state, "test", test).items()},
+    }
 
 
-def _score(run: Run, state: Any, split_name: str, split: Any) -> dict[str, float]:
-    """Evaluate raw and averaged models on a split; write a line; return {"top1", ..., "top1_ema"}."""
-    scored: dict[str, Scores] = run.rig.evaluate(models(state), split)
-    values = {name: getattr(scored["raw"], name) for name in ("top1", "top5", "loss")}
+def _validate(session: Session, state: Any) -> dict[str, float | None]:
+    return _score(session, state, "validation", session.plan.dataset.validation)
+
+
+def _score(session: Session, state: Any, name: str, split: Any) -> dict[str, float | None]:
+    """Evaluate raw and averaged models on a split and tell it; return {"top1", ..., "top1_ema"}."""
+    scored: dict[str, Scores] = session.rig.evaluate(models(state), split)
+    values = {key: getattr(scored["raw"], key) for key in ("top1", "top5", "loss")}
     if "ema" in scored:
-        values |= {f"{name}_ema": getattr(scored["ema"], name) for name in ("top1", "top5")}
-    run.journal.write(run.steps, run.steps / run.plan.steps_per_epoch, split_name, values)
-    shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-    run.reporter.line(f"step {run.steps}/{run.plan.total_steps}  {split_name}  {shown}")
-    return values
-
-
-def _row(plan: Plan, steps: int, **fields: Any) -> Row:
-    spec, arch, cost = plan.spec, plan.arch, plan.cost
-    known = environment.describe()
-    left_out = f"{len(plan.dataset.problems)} bad examples left out" if plan.dataset.problems else ""
-    return Row(
-        id=spec.id,
-        spec=spec.to_dict(),
-        arch_name=arch.name,
-        family=arch.family,
-        depth=plan.coefficients.depth,
-        width=plan.coefficients.width,
-        resolution=arch.resolution,
-        phi=plan.coefficients.phi,
-        params=cost.params,
-        batch_stats=cost.batch_stats,
-        macs=cost.macs,
-        activations=cost.activations,
-        seed=spec.seed,
-        steps=steps,
-        examples_seen=steps * spec.train.batch,
-        train_flops=plan.train_flops(steps),
-        dataset=plan.dataset.name,
-        device_kind=known["device_kind"],
-        device_count=len(plan.devices),
-        process_count=known["process_count"],
-        git_revision=known["git_revision"],
-        versions=known["versions"],
-        finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        **{"examples": plan.dataset.examples, **fields, "message": fields["message"] or left_out},
-    )
-
-
-def _announce(plan: Plan, reporter: Reporter) -> None:
-    """Say what is about to run, and what of the data cannot be used."""
-    cost, data = plan.cost, plan.dataset
-    reporter.line(
-        f"{plan.arch.name} at {plan.arch.resolution} px: {cost.params:,} parameters, {cost.macs / 1e6:,.1f} million "
-        f"MACs an image; {data.name}: {len(data.train)} training images, {plan.total_steps} steps of "
-        f"{plan.spec.train.batch} on {len(plan.devices)} {plan.devices[0].device_kind} device(s)"
-    )
-    for problem in data.problems[:NAMED_PROBLEMS]:
-        reporter.line(f"left out: {problem}")
-    if len(data.problems) > NAMED_PROBLEMS:
-        reporter.line(f"left out: {len(data.problems)} examples in all")
-
-
-def _shown(reporter: Reporter | None) -> Reporter:
-    if jax.process_index() != 0:
-        return Silent()
-    return make_reporter() if reporter is None else reporter
+        values |= {f"{key}_ema": getattr(scored["ema"], key) for key in ("top1", "top5")}
+    plan, steps = session.plan, session.steps
+    session.journal.write(steps, steps / plan.steps_per_epoch, name, values)
+    shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())
+    session.reporter.line(f"step {steps}/{plan.total_steps}  {name}  {shown}")
+    return {key: finite(value) for key, value in values.items()}

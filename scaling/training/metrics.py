@@ -43,7 +43,7 @@ class Journal:
         path = directory / "metrics.jsonl"
         if path.exists():
             os.truncate(path, min(size, path.stat().st_size))
-        self._file = open(path, "a")
+        self._file = path.open("a")
         self._events = Events(directory / "events", start_step)
 
     def write(self, step: int, epoch: float, split: str, values: dict[str, float]) -> None:
@@ -111,7 +111,9 @@ class Clock:
 class Ledger:
     """Reads device metrics one call late, so that the device never waits for the host."""
 
-    def __init__(self, plan: Plan, fetch: Callable[[Any], Any], journal: Journal, reporter: Reporter, clock: Clock):
+    def __init__(
+        self, plan: Plan, fetch: Callable[[Any], Any], journal: Journal, reporter: Reporter, clock: Clock
+    ):
         self._plan, self._fetch, self._clock = plan, fetch, clock
         self._journal, self._reporter = journal, reporter
         self._pending: tuple[Call, Any] | None = None

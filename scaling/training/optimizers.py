@@ -86,7 +86,11 @@ def _norm(x, axes):
 
 
 def _decay(spec: OptimizerSpec) -> list[optax.GradientTransformation]:
-    return [optax.add_decayed_weights(spec.weight_decay, decay_mask(spec.decay_mask))] if spec.weight_decay else []
+    return (
+        [optax.add_decayed_weights(spec.weight_decay, decay_mask(spec.decay_mask))]
+        if spec.weight_decay
+        else []
+    )
 
 
 class DecayByRateState(NamedTuple):
@@ -104,7 +108,9 @@ def _decay_by_rate(spec: OptimizerSpec, rate: Schedule) -> list[optax.GradientTr
         decayed = jax.tree.map(lambda u, p, m: u - shrink * p if m else u, updates, params, mask(params))
         return decayed, DecayByRateState(state.count + 1)
 
-    return [optax.GradientTransformation(lambda params: DecayByRateState(jnp.zeros([], jnp.int32)), transform)]
+    return [
+        optax.GradientTransformation(lambda params: DecayByRateState(jnp.zeros([], jnp.int32)), transform)
+    ]
 
 
 def decay_mask(name: str) -> Callable[[Any], Any]:

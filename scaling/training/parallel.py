@@ -17,6 +17,8 @@ from jax.sharding import PartitionSpec as P
 
 from scaling.training.step import AXIS
 
+Device = Any  # jax.Device, which static checkers do not take for a type
+
 
 class Engine(Protocol):
     """Moves values to the devices of a mesh and compiles per-device functions for them."""
@@ -45,7 +47,7 @@ class Engine(Protocol):
 class PmapEngine:
     """`jax.pmap`: every array carries a leading axis of devices."""
 
-    def __init__(self, devices: Sequence[jax.Device]):
+    def __init__(self, devices: Sequence[Device]):
         self.mesh = _mesh(devices)
         self._sharding = NamedSharding(self.mesh, P(AXIS))
 
@@ -80,7 +82,7 @@ class PmapEngine:
 class JitEngine:
     """`jax.jit` of a `jax.shard_map` over a named mesh: arrays keep their global shapes."""
 
-    def __init__(self, devices: Sequence[jax.Device]):
+    def __init__(self, devices: Sequence[Device]):
         self.mesh = _mesh(devices)
 
     def replicate(self, tree: Any) -> Any:
@@ -107,10 +109,10 @@ class JitEngine:
         return jax.jit(mapped, donate_argnums=donate).lower(*arguments).compile()
 
 
-ENGINES: dict[str, Callable[[Sequence[jax.Device]], Engine]] = {"pmap": PmapEngine, "jit": JitEngine}
+ENGINES: dict[str, Callable[[Sequence[Device]], Engine]] = {"pmap": PmapEngine, "jit": JitEngine}
 
 
-def choose_devices(count: int | None) -> list[jax.Device]:
+def choose_devices(count: int | None) -> list[Device]:
     """Return the first `count` devices of all processes, all of them for None."""
     devices = jax.devices()
     if count is None:
@@ -145,7 +147,9 @@ class Program:
     `seconds` is the time spent compiling so far.
     """
 
-    def __init__(self, engine: Engine, function: Callable, cut: Mapping[int, int], donate: tuple[int, ...] = ()):
+    def __init__(
+        self, engine: Engine, function: Callable, cut: Mapping[int, int], donate: tuple[int, ...] = ()
+    ):
         self._engine, self._function, self._cut, self._donate = engine, function, cut, donate
         self._compiled: dict[Any, Callable] = {}
         self.seconds = 0.0
@@ -159,7 +163,7 @@ class Program:
         return self._compiled[shapes](*arguments)
 
 
-def _mesh(devices: Sequence[jax.Device]) -> Mesh:
+def _mesh(devices: Sequence[Device]) -> Mesh:
     return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
 
 

@@ -12,8 +12,8 @@ from scaling import rules
 from scaling.arch import Arch
 from scaling.counting import Cost, count
 from scaling.data import Dataset, load
-from scaling.spec import Duration, RunSpec
-from scaling.training.parallel import check_batch, choose_devices
+from scaling.spec import Duration, RunSpec, TrainSpec
+from scaling.training.parallel import Device, check_batch, choose_devices
 
 # Steps dispatched at once where dispatching costs more than on a CPU, and no images travel with it.
 STEPS_PER_CALL = 10
@@ -50,7 +50,7 @@ class Plan:
     coefficients: Any
     cost: Cost
     dataset: Dataset
-    devices: tuple[jax.Device, ...]
+    devices: tuple[Device, ...]
     steps_per_epoch: int
     total_steps: int
     phases: tuple[Phase, ...]
@@ -103,6 +103,7 @@ def due(step: int, every: int) -> bool:
 def make_plan(spec: RunSpec) -> Plan:
     """Resolve the network, read training and validation data, count, and check that all of it fits."""
     train = spec.train
+    _check_ranges(train)
     devices = choose_devices(train.devices)
     pairs = bool(spec.augment.mixup or spec.augment.cutmix)
     check_batch(train.batch, len(devices), train.accumulate, pairs)
@@ -150,7 +151,21 @@ def _phases(arch: Arch, progressive: tuple[tuple[float, float], ...], total: int
     return tuple(Phase(at, side, count(arch.replace(resolution=side)).macs) for at, side in sides.items())
 
 
+def _check_ranges(train: TrainSpec) -> None:
+    rules_of = {
+        "label_smoothing": (0 <= train.label_smoothing < 1, "in [0, 1)"),
+        "ema": (0 <= train.ema < 1, "in [0, 1); 0 averages nothing"),
+        "eval_batch": (train.eval_batch >= 1, "at least 1"),
+        "keep": (train.keep >= 1, "at least 1 checkpoint"),
+        "steps_per_call": ((train.steps_per_call or 1) >= 1, "at least 1, or None for the backend's own"),
+        "timeout": (train.timeout >= 0, "a number of seconds, 0 for none"),
+    }
+    for name, (good, rule) in rules_of.items():
+        if not good:
+            raise ValueError(f"config.train.{name}={getattr(train, name)} must be {rule}.")
+
+
 def _steps_per_call(spec: RunSpec) -> int:
     if spec.train.steps_per_call is not None:
-        return max(1, spec.train.steps_per_call)
+        return spec.train.steps_per_call
     return 1 if jax.default_backend() == "cpu" or spec.data.resident is False else STEPS_PER_CALL

@@ -50,7 +50,9 @@ class Bar:
 
     def progress(self, step: int, total: int, note: str) -> None:
         if self._bar is None:
-            self._bar = self._tqdm(total=total, initial=step, file=self._stream, unit="step", dynamic_ncols=True)
+            self._bar = self._tqdm(
+                total=total, initial=step, file=self._stream, unit="step", dynamic_ncols=True
+            )
         self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(step - self._bar.n)
 

@@ -72,7 +72,9 @@ class Rig:
     def program(self, resolution: int) -> Program:
         """Return (state, batches, resident) -> (state, metrics) at a resolution; the state is donated."""
         if resolution not in self._programs:
-            self._programs[resolution] = Program(self.engine, self._steps(resolution), cut={1: 1}, donate=(0,))
+            self._programs[resolution] = Program(
+                self.engine, self._steps(resolution), cut={1: 1}, donate=(0,)
+            )
         return self._programs[resolution]
 
     @property

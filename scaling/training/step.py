@@ -107,7 +107,7 @@ def build_eval_step(network: nn.Module, transform: Callable[[Any], Any]) -> Call
     """
 
     def sums(variables, x_nhwc, batch):
-        logits_bk = network.apply(variables, x_nhwc, train=False)
+        logits_bk: Any = network.apply(variables, x_nhwc, train=False)
         mask_b = batch["mask"].astype(bool)
         label_b = jnp.where(mask_b, batch["label"], 0)
         loss_b = cross_entropy(logits_bk, jax.nn.one_hot(label_b, logits_bk.shape[-1]))
@@ -139,6 +139,6 @@ def _mean_over(function, parts, unroll: bool):
         return function(first)
     shapes = jax.eval_shape(function, first)
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-    add = lambda total, part: (jax.tree.map(jnp.add, total, function(part)), None)  # noqa: E731
+    add = lambda total, part: (jax.tree.map(jnp.add, total, function(part)), None)
     total, _ = lax.scan(add, zeros, parts, unroll=unroll)
     return jax.tree.map(lambda x: x / count, total)

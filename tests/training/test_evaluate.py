@@ -27,7 +27,8 @@ def net(tiny_net):
 @pytest.fixture(scope="module")
 def models(net):
     return {
-        name: net.init(jax.random.key(seed), jnp.zeros((1, 6, 6, 1))) for name, seed in (("raw", 0), ("ema", 1))
+        name: net.init(jax.random.key(seed), jnp.zeros((1, 6, 6, 1)))
+        for name, seed in (("raw", 0), ("ema", 1))
     }
 
 

@@ -86,7 +86,9 @@ def test_a_run_falls_back_from_a_damaged_checkpoint(make_spec, tmp_path, stop_at
     stop_at(10)
     with pytest.raises(Interrupted):
         run(spec, tmp_path, Silent())
-    damaged = max((tmp_path / "checkpoints" / "00000010" / "state").rglob("*"), key=lambda p: p.stat().st_size)
+    damaged = max(
+        (tmp_path / "checkpoints" / "00000010" / "state").rglob("*"), key=lambda p: p.stat().st_size
+    )
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"\0")
     with pytest.warns(UserWarning, match="step 10 .* damaged"):
         row = run(spec, tmp_path, Silent())
@@ -104,7 +106,9 @@ def test_a_finished_run_is_not_run_again(make_spec, tmp_path, monkeypatch):
 def test_a_directory_of_another_run_is_refused_and_left_alone(make_spec, tmp_path):
     run(make_spec({"train.duration": "1 steps"}), tmp_path, Silent())
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(ValueError, match=r"belongs to run .* config\.seed \(0 there, 1 here\).*another --workdir"):
+    with pytest.raises(
+        ValueError, match=r"belongs to run .* config\.seed \(0 there, 1 here\).*another --workdir"
+    ):
         run(make_spec({"seed": 1}), tmp_path, Silent())
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
@@ -118,9 +122,12 @@ def test_how_a_run_is_executed_may_change_between_attempts(make_spec, tmp_path, 
 
 
 def test_a_diverging_run_gets_status_nan_and_keeps_its_last_good_checkpoint(make_spec, tmp_path):
-    spec = make_spec({"optimizer.lr": 1e30, "schedule.warmup": "5 steps", "train.checkpoint_every": "1 steps"})
+    spec = make_spec(
+        {"optimizer.lr": 1e30, "schedule.warmup": "5 steps", "train.checkpoint_every": "1 steps"}
+    )
     row = run(spec, tmp_path, Silent())
     assert row.status == "nan" and row.test_top1 is None and "not finite" in row.message
+    assert "NaN" not in (tmp_path / "row.json").read_text()
     state, step = last_state(tmp_path, spec)
     assert 1 <= step < row.steps
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))

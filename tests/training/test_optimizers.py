@@ -26,7 +26,7 @@ def descend(optimizer, params, grads):
 @pytest.fixture
 def params():
     rng = np.random.default_rng(0)
-    draw = lambda *shape: jnp.asarray(rng.normal(size=shape), jnp.float32)  # noqa: E731
+    draw = lambda *shape: jnp.asarray(rng.normal(size=shape), jnp.float32)
     return {
         "stages_0": {
             "rest": {
@@ -43,12 +43,16 @@ def params():
 @pytest.fixture
 def grads(params):
     rng = np.random.default_rng(1)
-    return [jax.tree.map(lambda p: jnp.asarray(rng.normal(size=p.shape), jnp.float32), params) for _ in range(5)]
+    return [
+        jax.tree.map(lambda p: jnp.asarray(rng.normal(size=p.shape), jnp.float32), params) for _ in range(5)
+    ]
 
 
 def decayed(params, name):
     mask = decay_mask(name)(params)
-    return {jax.tree_util.keystr(p, simple=True, separator="/") for p, m in jax.tree.leaves_with_path(mask) if m}
+    return {
+        jax.tree_util.keystr(p, simple=True, separator="/") for p, m in jax.tree.leaves_with_path(mask) if m
+    }
 
 
 def test_masks_go_by_name_also_where_layers_are_stacked(params):
@@ -95,14 +99,19 @@ def test_adamw_is_optax_adamw(params, grads, assert_equal):
     spec = OptimizerSpec("adamw", weight_decay=0.1, decay="decoupled", decay_mask="kernels")
     peer = optax.adamw(0.01, weight_decay=0.1, mask=decay_mask("kernels"))
     assert_equal(
-        descend(build(spec, constant(0.01)), params, grads), descend(peer, params, grads), rtol=1e-5, atol=1e-7
+        descend(build(spec, constant(0.01)), params, grads),
+        descend(peer, params, grads),
+        rtol=1e-5,
+        atol=1e-7,
     )
 
 
 @pytest.mark.parametrize("name", ["sgd", "rmsprop", "adamw"])
 def test_decoupled_decay_shrinks_by_rate_times_decay_and_nothing_else(params, grads, name, assert_equal):
     plain = build(OptimizerSpec(name), constant(0.1))
-    with_decay = build(OptimizerSpec(name, weight_decay=0.2, decay="decoupled", decay_mask="all"), constant(0.1))
+    with_decay = build(
+        OptimizerSpec(name, weight_decay=0.2, decay="decoupled", decay_mask="all"), constant(0.1)
+    )
     once, same = descend(plain, params, grads[:1]), descend(with_decay, params, grads[:1])
     assert_equal(jax.tree.map(lambda p, q: p - 0.1 * 0.2 * q, once, params), same, rtol=1e-5, atol=1e-6)
 

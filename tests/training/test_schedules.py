@@ -32,8 +32,8 @@ def test_efficientnet_staircase_counts_from_step_0():
 
 def test_step_multiplies_at_each_boundary():
     expected = warmed(lambda s: PEAK * 0.1 ** ((s >= 30) + (s >= 75)))
-    spec = dict(name="step", factor=0.1, boundaries=("3 epochs", "75 steps"), warmup="2 epochs")
-    np.testing.assert_allclose(values(**spec), expected, 1e-5)
+    found = values(name="step", factor=0.1, boundaries=("3 epochs", "75 steps"), warmup="2 epochs")
+    np.testing.assert_allclose(found, expected, 1e-5)
 
 
 def test_constant():

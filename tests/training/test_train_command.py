@@ -1,0 +1,191 @@
+"""The command `experiments.train` as a user has it: real processes, killed, interrupted, many."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scaling.rows import read_row
+from scaling.training import checkpoints, run
+from scaling.training.plan import make_plan
+from scaling.training.progress import Silent
+from scaling.training.rig import Rig
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def start(config, tmp_path, compilation_cache):
+    """Return a function that starts the command on the tiny run: (workdir, *arguments) -> process."""
+    started = []
+
+    def launch(workdir, *arguments, devices=4):
+        (tmp_path / "given.json").write_text(json.dumps(config))
+        command = [sys.executable, "-m", "experiments.train", f"--config={tmp_path / 'given.json'}"]
+        environment = os.environ | {
+            "JAX_PLATFORMS": "cpu",
+            "JAX_NUM_CPU_DEVICES": str(devices),
+            "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+            "JAX_COMPILATION_CACHE_DIR": compilation_cache,
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        }
+        started.append(
+            subprocess.Popen(
+                [*command, f"--workdir={workdir}", *arguments],
+                cwd=REPOSITORY,
+                env=environment,
+                stderr=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return started[-1]
+
+    yield launch
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def finish(process):
+    """Wait for a process that must succeed."""
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+
+
+def wait_for_checkpoint(process, workdir, step):
+    while not any(saved >= step for saved in checkpoints.saved_steps(workdir / "checkpoints")):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.002)
+
+
+def last_state(workdir, spec):
+    like = Rig(make_plan(spec)).first_state()
+    return checkpoints.restore(workdir / "checkpoints", like)[0]
+
+
+def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(make_spec, start, tmp_path, assert_equal):
+    changes = {"train.batch": 16, "train.duration": "60 steps", "train.checkpoint_every": "2 steps"}
+    spec = make_spec(changes | {"train.eval_every": "25 steps"})
+    killed = start(tmp_path / "killed")
+    wait_for_checkpoint(killed, tmp_path / "killed", 10)
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "row.json").exists()
+    finish(start(tmp_path / "killed"))
+    whole, row = run(spec, tmp_path / "whole", Silent()), read_row(tmp_path / "killed" / "row.json")
+    assert_equal(last_state(tmp_path / "killed", spec), last_state(tmp_path / "whole", spec))
+    assert (row.test_loss, row.val_top1_ema) == (whole.test_loss, whole.val_top1_ema)
+    steps = [
+        (line["split"], line["step"])
+        for line in map(json.loads, (tmp_path / "killed" / "metrics.jsonl").read_text().splitlines())
+    ]
+    assert len(steps) == len(set(steps)) == 3 + 2 + 2
+
+
+@pytest.mark.parametrize("signum, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_leaves_a_directory_that_can_be_resumed(make_spec, start, tmp_path, signum, code):
+    make_spec({"train.duration": "2000 epochs", "train.checkpoint_every": "1 steps"})
+    process = start(tmp_path / "run")
+    wait_for_checkpoint(process, tmp_path / "run", 2)
+    process.send_signal(signum)
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == code, errors
+    assert "the same command goes on from there" in errors and "Traceback" not in errors
+    reached = checkpoints.saved_steps(tmp_path / "run" / "checkpoints")[-1]
+    assert not checkpoints.problems(tmp_path / "run" / "checkpoints" / f"{reached:08d}")
+
+
+def test_two_processes_equal_one_with_two_devices(make_spec, start, tmp_path, assert_equal):
+    changes = {"train.devices": None, "train.batch_norm": "synced", "train.duration": "6 steps"}
+    make_spec(changes)
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    both = [
+        start(
+            tmp_path / "two", f"--coordinator={address}", f"--process_id={i}", "--process_count=2", devices=1
+        )
+        for i in range(2)
+    ]
+    for process in both:
+        finish(process)
+    spec = make_spec({"train.devices": 2})
+    one, two = run(spec, tmp_path / "one", Silent()), read_row(tmp_path / "two" / "row.json")
+    assert (two.process_count, two.device_count, one.device_count) == (2, 2, 2)
+    assert_equal(last_state(tmp_path / "one", spec), last_state(tmp_path / "two", spec), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(one.test_loss, two.test_loss, 1e-5)
+    assert one.test_top1 == two.test_top1
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["--config.train.bach=3"], "--config.train.bach is not a field of the config; did you mean 'batch'"),
+        (["--config.model.phi=two"], "config.model.phi='two' must be float"),
+        (
+            ["--config.optimizer.name=sgdd"],
+            "config.optimizer.name='sgdd' must be one of .* did you mean 'sgd'",
+        ),
+        (["--config=configs/none.py"], "--config=configs/none.py is not a Python file"),
+        (
+            ["--config.train.batch=50", "--config.train.devices=4"],
+            "config.train.batch=50 is not a multiple of 4",
+        ),
+        (["--process_id=1"], "--coordinator, --process_id and --process_count go together"),
+    ],
+)
+def test_bad_input_is_one_paragraph_and_writes_nothing(
+    config, tmp_path, capsys, monkeypatch, arguments, told
+):
+    from experiments import cli, train
+
+    (tmp_path / "given.json").write_text(json.dumps(config))
+    argv = ["train", f"--config={tmp_path / 'given.json'}", f"--workdir={tmp_path / 'new'}", *arguments]
+    monkeypatch.setattr(sys, "argv", argv)
+    with pytest.raises(SystemExit) as stopped:
+        cli.run_command(train.main)
+    errors = " ".join(capsys.readouterr().err.split())
+    assert stopped.value.code == 2 and "Traceback" not in errors
+    assert errors.startswith("error: ")
+    assert re.search(told, errors), errors
+    assert not (tmp_path / "new").exists()
+
+
+def test_every_field_can_be_overridden_also_those_the_file_leaves_out(config):
+    from experiments.cli import override
+    from scaling.spec import RunSpec
+
+    texts = {
+        "train.ema": "0.999",
+        "train.devices": "none",
+        "data.name": "123",
+        "train.progressive": "[(0, 0.5), (0.5, 1)]",
+        "augment.flip": "True",
+        "model.base_resolution": "32",
+        "optimizer.clip_norm": "1",
+    }
+    spec = RunSpec.from_config(override(config, texts))
+    assert (spec.train.ema, spec.train.devices, spec.data.name) == (0.999, None, "123")
+    assert spec.train.progressive == ((0.0, 0.5), (0.5, 1.0))
+    assert (spec.augment.flip, spec.model.base_resolution, spec.optimizer.clip_norm) == (True, 32, 1.0)
+
+
+def test_a_python_file_is_read_with_its_argument(tmp_path):
+    from experiments.cli import load_spec
+
+    (tmp_path / "recipe.py").write_text(
+        "from ml_collections import ConfigDict\n"
+        "def get_config(seed='0'):\n    return ConfigDict({'seed': int(seed), 'train': {'batch': 32}})\n"
+    )
+    assert load_spec(str(tmp_path / "recipe.py"), {}).train.batch == 32
+    spec = load_spec(f"{tmp_path / 'recipe.py'}:5", {"train.batch": "64"})
+    assert (spec.seed, spec.train.batch) == (5, 64)
