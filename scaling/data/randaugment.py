@@ -46,9 +46,10 @@ def randaugment(x_hwc: jax.Array, draws_l2: jax.Array, magnitude: float) -> jax.
 def apply(x_hwc: jax.Array, choice: jax.Array | int, magnitude: float, sign: jax.Array | float) -> jax.Array:
     """Apply operation `OPERATIONS[choice]` to whole levels in [0, 255]; `sign` picks a direction."""
     level = magnitude / 10
-    warped = warp(x_hwc, _select(WARPS, choice, warp_matrices(level * sign, x_hwc.shape[0]), jnp.eye(2, 3)))
+    matrix = _select(WARPS, choice, warp_matrices(level * sign, x_hwc.shape[0]), jnp.eye(2, 3))
+    warped = warp(x_hwc, matrix)
     levels = jnp.arange(256.0)[:, None] * jnp.ones(x_hwc.shape[-1])
-    table = _select(TABLES, choice, tables(warped, levels, level, sign), levels)
+    table = _choose_table(choice, tables(warped, levels, level, sign), levels)
     mapped = jnp.take_along_axis(table, warped.astype(jnp.int32).reshape(-1, x_hwc.shape[-1]), axis=0)
     mapped = mapped.reshape(x_hwc.shape)
     degenerate = _select(BLENDS, choice, {"color": grey(mapped), "sharpness": smooth(mapped)}, mapped)
@@ -60,6 +61,14 @@ def _select(names: tuple[str, ...], choice, values: dict[str, jax.Array], otherw
     for name in names:
         otherwise = jnp.where(choice == OPERATIONS.index(name), values[name], otherwise)
     return otherwise
+
+
+def _choose_table(choice, values: dict[str, jax.Array], otherwise: jax.Array) -> jax.Array:
+    """As `_select`, by a product with a one-hot row: XLA:CPU would fuse a selection into every look-up."""
+    chosen = jnp.stack([choice == OPERATIONS.index(name) for name in TABLES]).astype(jnp.float32)
+    weights = jnp.append(chosen, 1 - jnp.sum(chosen))
+    stacked = jnp.stack([*(values[name] for name in TABLES), otherwise])
+    return jnp.einsum("t,tlc->lc", weights, stacked, precision=jax.lax.Precision.HIGHEST)
 
 
 def enhance(x: jax.Array, degenerate: jax.Array, factor: jax.Array | float) -> jax.Array:
@@ -92,9 +101,9 @@ def warp(x_hwc: jax.Array, matrix: jax.Array) -> jax.Array:
         for m in (matrix[0], matrix[1])
     )
     inside = (row >= 0) & (row < side) & (column >= 0) & (column < side)
-    index = jnp.where(inside, row * side + column, 0)
-    found = jnp.take(x_hwc.reshape(-1, channels), index, axis=0, mode="clip")
-    return jnp.where(inside[..., None], found, FILL)
+    # Outside is one more pixel of the source: then XLA:CPU computes the coordinates once, not at each use.
+    source = jnp.concatenate([x_hwc.reshape(-1, channels), jnp.full((1, channels), FILL)])
+    return jnp.take(source, jnp.where(inside, row * side + column, side * side), axis=0, mode="clip")
 
 
 def tables(
@@ -140,8 +149,8 @@ def grey(x_hwc: jax.Array) -> jax.Array:
     """Luminance (ITU-R 601) in every channel, whole levels; one-channel images as they are."""
     if x_hwc.shape[-1] != 3:
         return x_hwc
-    luminance = jnp.sum(x_hwc * jnp.array([0.299, 0.587, 0.114]), axis=-1, keepdims=True)
-    return jnp.broadcast_to(jnp.round(luminance), x_hwc.shape)
+    luminance = 0.299 * x_hwc[..., 0] + 0.587 * x_hwc[..., 1] + 0.114 * x_hwc[..., 2]
+    return jnp.broadcast_to(jnp.round(luminance)[..., None], x_hwc.shape)
 
 
 def smooth(x_hwc: jax.Array) -> jax.Array:
