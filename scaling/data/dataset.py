@@ -125,7 +125,7 @@ def hold(split: Split, data: DataSpec, name: str) -> Split:
         lines = tuple(f"{split.describe(i)}: {reason}" for i, reason in bad.items())
     good = np.setdiff1d(np.arange(len(split)), list(bad))
     problems = split.problems + lines
-    check_enough(good, split.labels, problems, name)
+    check_enough(good, split.labels, lines, name)
     if images is not None:
         return ArraySplit(images[good] if bad else images, split.labels[good], problems)
     if isinstance(split, ArraySplit) and data.store not in (None, split.side):
@@ -133,15 +133,17 @@ def hold(split: Split, data: DataSpec, name: str) -> Split:
     return replace(split.take(good), problems=problems) if bad else split
 
 
-def check_enough(good: np.ndarray, labels: np.ndarray, problems: tuple[str, ...], name: str) -> None:
+def check_enough(good: np.ndarray, labels: np.ndarray, bad: tuple[str, ...], name: str) -> None:
     """Raise ValueError where a split has no image, a class lost all of its own, or most are bad."""
-    named = "; ".join(problems[:NAMED_PROBLEMS]) + (" ..." if len(problems) > NAMED_PROBLEMS else "")
-    if not len(good):
-        raise ValueError(f"split {name!r} has no usable image. Bad: {len(problems)}. {named}".strip())
-    if len(problems) > len(good):
+    named = "; ".join(bad[:NAMED_PROBLEMS]) + (" ..." if len(bad) > NAMED_PROBLEMS else "")
+    if not len(good) and not bad:
         raise ValueError(
-            f"split {name!r}: {len(problems)} of {len(problems) + len(good)} files are bad, more than half, so the "
-            f"set is probably damaged or not what was meant: repair or delete them. {named}"
+            f"split {name!r} has no image: take a larger part of it, or a larger data.validation_fraction."
+        )
+    if len(bad) > len(good):
+        raise ValueError(
+            f"split {name!r}: {len(bad)} of {len(bad) + len(good)} files are bad, more than half, so the set is "
+            f"probably damaged or not what was meant: repair or delete them. {named}"
         )
     lost = np.setdiff1d(labels, labels[good])
     if len(lost):

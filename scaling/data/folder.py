@@ -119,6 +119,11 @@ def part_of(place: Path, split: str) -> Part:
     problems = [f"{m.describe()}: not in a class's folder" for m in stray]
     problems += [f"{m.describe()}: not one of {', '.join(photos.SUFFIXES)}" for m in inside if not photo[m]]
     members = tuple(sorted((m for m in inside if photo[m]), key=_hash))
+    if len(problems) > len(members):
+        raise ValueError(
+            f"split {split!r} in {place}: {len(problems)} of {len(problems) + len(members)} files are no photos in a "
+            f"class's folder, more than half: convert or remove them. {'; '.join(problems[:3])} ..."
+        )
     return Part(members, tuple(m.parts[-2] for m in members), tuple(problems))
 
 

@@ -164,6 +164,15 @@ def test_a_broken_folder_is_refused_with_the_fix(packing, tmp_path, files, words
     assert "\n" not in str(error.value)
 
 
+def test_stray_files_are_weighed_against_the_whole_split_not_a_limited_part(packing, tmp_path):
+    strays = {f"train/ant/{i}.txt": b"" for i in range(20)}
+    path = packing.write_folder(tmp_path, packing.photo_files() | strays)
+    assert len(load_photos(path, limit=3).problems) == 20
+    packing.write_folder(tmp_path, {f"train/bee/{i}.txt": b"" for i in range(20)})
+    with pytest.raises(ValueError, match="40 of 76"):
+        load_photos(path)
+
+
 def test_a_test_class_that_training_lacks_is_refused(packing, tmp_path):
     path = packing.write_folder(tmp_path, packing.photo_files() | {"val/dog/a.png": packing.photo(0)})
     with pytest.raises(ValueError, match="class 'dog'"):
