@@ -59,7 +59,7 @@ class PmapEngine:
         return jax.tree.map(put, tree)
 
     def unreplicate(self, tree: Any) -> Any:
-        return jax.tree.map(lambda x: np.array(x.addressable_data(0)[0]), tree)
+        return jax.tree.map(lambda x: np.asarray(x.addressable_data(0))[0].copy(), tree)
 
     def shard(self, batch: Mapping[str, np.ndarray], axis: int = 0) -> Any:
         local = self.mesh.local_mesh.size
