@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 ITERATIONS = 80
+# A fit has converged after so many steps in a row that gained less than this part of its loss.
+IDLE_STEPS, LEAST_GAIN = 4, 1e-9
 # Log residuals beyond this (35 %) count linearly, not squared.
 ROBUST_SCALE = 0.3
 MAX_EXPONENT = 5.0
@@ -33,13 +35,16 @@ def solve(
         high[:, 0] = np.exp(log_y_sn.max(1))
     theta = np.clip(start_s3, low, high)
     loss = _loss(theta, log_x, log_y_sn)
-    damping = np.full(len(theta), 1e-3)
+    damping, idle = np.full(len(theta), 1e-3), np.zeros(len(theta), int)
     for _ in range(ITERATIONS):
+        if (idle >= IDLE_STEPS).all():
+            break
         gradient, curvature = _expand(theta, log_x, log_y_sn)
         stuck = ((theta <= low) & (gradient > 0)) | ((theta >= high) & (gradient < 0))
         tried = np.clip(theta + _step(gradient, curvature, stuck, damping), low, high)
         tried_loss = _loss(tried, log_x, log_y_sn)
         better = tried_loss < loss
+        idle = np.where(loss - tried_loss > LEAST_GAIN * loss, 0, idle + 1)
         theta = np.where(better[:, None], tried, theta)
         loss = np.where(better, tried_loss, loss)
         damping = np.clip(damping * np.where(better, 0.2, 5.0), 1e-9, 1e9)
@@ -60,10 +65,10 @@ def _expand(theta: np.ndarray, log_x: np.ndarray, log_y: np.ndarray) -> tuple[np
     residual = _residual(theta, log_x, log_y)
     weight = 1 / np.sqrt(1 + (residual / ROBUST_SCALE) ** 2)
     power = np.exp(theta[:, 1, None] - theta[:, 2, None] * log_x)
-    slopes = np.stack([np.ones_like(power), power, -power * log_x], -1)
-    slopes = slopes / np.maximum(theta[:, 0, None] + power, 1e-300)[..., None]
-    weighted = slopes * weight[..., None]
-    return np.einsum("sni,sn->si", weighted, residual), np.einsum("sni,snj->sij", weighted, slopes)
+    slopes_skn = np.stack([np.ones_like(power), power, -power * log_x], 1)
+    slopes_skn /= np.maximum(theta[:, 0, None] + power, 1e-300)[:, None]
+    weighted = slopes_skn * weight[:, None]
+    return (weighted @ residual[..., None])[..., 0], weighted @ slopes_skn.swapaxes(1, 2)
 
 
 def _step(gradient: np.ndarray, curvature: np.ndarray, stuck: np.ndarray, damping: np.ndarray) -> np.ndarray:

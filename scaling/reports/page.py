@@ -22,7 +22,7 @@ from scaling.reports.curve import (
 )
 from scaling.reports.figure import colour, law_grid
 from scaling.reports.learning import Learning, metrics
-from scaling.reports.table import describe
+from scaling.reports.table import NO_LAW, basis, formula
 from scaling.reports.template import SCRIPT, SKELETON, STYLE
 from scaling.reports.units import MISSING, duration, number, percent, si
 from scaling.rows import Row
@@ -84,7 +84,7 @@ def _data(rows: Sequence[Row], laws: Laws, curves: Sequence[Learning]) -> dict[s
         "series": series_,
         "curves": _curves(curves, names, colours),
         "metrics": metrics(curves),
-        "time": "epoch",
+        "noLaw": NO_LAW,
     }
 
 
@@ -101,8 +101,8 @@ def _hover(row: Row) -> str:
         f"test {percent(accuracy(row))} %, validation {percent(validation(row))} %",
         f"depth ×{number(row.depth)}, width ×{number(row.width)}, {row.resolution} px",
         f"{si(row.params)} params, {si(row.macs)} MACs",
-        f"step {number(row.step_ms)} ms, {si(row.train_flops)} training FLOPs, {duration(row.seconds)}",
-        f"seed {row.seed}, {row.status}, run {row.id}",
+        f"step {number(row.step_ms)} ms, {si(row.train_flops)} training FLOPs",
+        f"seed {row.seed}, {row.status}, {duration(row.seconds)}, run {row.id}",
     ]
     return "<br>".join(lines)
 
@@ -111,7 +111,12 @@ def _law(law: Law | None, rows: Sequence[Row], axis: str) -> dict[str, Any] | No
     if law is None:
         return None
     x = law_grid([v for row in drawn(rows) if (v := AXES[axis].value(row))], points=60)
-    drawn_law = {"x": _rounded(x), "mid": _rounded(law.error(x)), "text": describe(law, axis)}
+    drawn_law = {
+        "x": _rounded(x),
+        "mid": _rounded(law.error(x)),
+        "formula": formula(law, axis),
+        "basis": basis(law),
+    }
     if (band := law.band(x)) is not None:
         drawn_law |= {"low": _rounded(band[0]), "high": _rounded(band[1])}
     return drawn_law

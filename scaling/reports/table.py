@@ -29,6 +29,8 @@ from scaling.rows import Row
 # Longer texts than this, such as a serialised architecture, are one cell like any other.
 csv.field_size_limit(1 << 27)
 
+NO_LAW = "no law (it needs runs of at least two sizes)"
+
 HEADINGS = (
     "network", "size", "depth ×", "width ×", "resolution (px)", "params", "MACs / image", "train FLOPs",
     "step (ms)", "time / run", "val top-1 (%)", "test top-1 (%)", "runs",
@@ -40,7 +42,7 @@ def to_csv(rows: Sequence[Row]) -> str:
 
     A text is written as it is, everything else as JSON, None as an empty cell.
     """
-    flat = [flatten(row.to_dict()) for row in rows]
+    flat = [flatten(vars(row)) for row in rows]
     columns = list(dict.fromkeys(key for row in flat for key in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -91,23 +93,33 @@ def to_markdown(
 def describe(law: Law | None, axis: str) -> str:
     """A law in words: the formula in percent, its intervals, what it rests on."""
     if law is None:
-        return "no law (it needs runs of at least two sizes)"
+        return NO_LAW
+    left, power = formula(law, axis)
+    return f"{left}^{power} ({basis(law)})"
+
+
+def formula(law: Law, axis: str) -> tuple[str, str]:
+    """The formula up to its exponent, and the exponent."""
     asymptote = f"{percent(law.e_inf)} % + " if law.saturating else ""
-    formula = (
-        f"test error = {asymptote}{percent(law.a)} % × ({AXES[axis].word} / {si(law.x_ref)})^−{law.b:.2f}"
+    return (
+        f"test error = {asymptote}{percent(law.a)} % × ({AXES[axis].word} / {si(law.x_ref)})",
+        f"−{law.b:.2f}",
     )
-    basis = f"{law.sizes} sizes, {law.points} runs"
+
+
+def basis(law: Law) -> str:
+    """The law's intervals, and the number of sizes and runs that it rests on."""
+    rests_on = f"{law.sizes} sizes, {law.points} runs"
     if not law.saturating:
-        basis += "; too few sizes to fit an asymptote, taken as 0"
+        rests_on += "; too few sizes to fit an asymptote, taken as 0"
     if law.intervals is None:
-        return f"{formula} ({basis}; no interval: as many parameters as points)"
-    shown = {"e_inf": "asymptote {} to {} %", "a": "factor {} to {} %", "b": "exponent {} to {}"}
-    ranges = []
-    for name, text in shown.items():
-        form = (lambda v: f"{v:.2f}") if name == "b" else percent
-        if name != "e_inf" or law.saturating:
-            ranges.append(text.format(*map(form, law.intervals[name])))
-    return f"{formula} ({law.level:.0%} intervals: {', '.join(ranges)}; {basis})"
+        return f"{rests_on}; no interval: as many parameters as points"
+    ranges = [f"exponent {law.intervals['b'][0]:.2f} to {law.intervals['b'][1]:.2f}"]
+    for name, word in (("a", "factor"), ("e_inf", "asymptote")):
+        if name == "a" or law.saturating:
+            low, high = law.intervals[name]
+            ranges.insert(0, f"{word} {percent(low)} to {percent(high)} %")
+    return f"{law.level:.0%} intervals: {', '.join(ranges)}; {rests_on}"
 
 
 def _networks(rows: Sequence[Row]) -> list[str]:

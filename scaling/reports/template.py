@@ -17,7 +17,8 @@ SKELETON = """<!doctype html>
 <div class="controls"><div class="choice" id="axis" role="group" aria-label="horizontal axis"></div>
 <div class="choice" id="score" role="group" aria-label="vertical axis"></div></div></div>
 <div id="curve" class="plot"></div>
-<p class="note">A point is a run; hover it to read it. Lines are fitted power laws, shaded with their intervals.
+<p class="note">A point is a run; hover it to read it and to see its learning curve. Lines are fitted power laws,
+shaded with their intervals.
 Measured steps compare only between runs of one kind of device that shared it alike.</p>
 <ul id="laws"></ul>
 </section>
@@ -54,7 +55,7 @@ h1 { font-size: 30px; line-height: 1.2; letter-spacing: -0.02em; margin: 0 0 6px
 h2 { font-size: 18px; letter-spacing: -0.01em; margin: 0; }
 section { margin-top: 44px; }
 .lead { color: var(--muted); margin: 0; font-size: 16px; }
-.note { color: var(--muted); font-size: 13px; margin: 8px 0 0; max-width: 80ch; }
+.note { color: var(--muted); font-size: 13px; margin: 8px 0 0; max-width: 100ch; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 12px; margin-top: 28px; }
 .card { background: var(--soft); border-radius: 10px; padding: 14px 16px; }
 .card b { display: block; font-size: 22px; letter-spacing: -0.01em; font-variant-numeric: tabular-nums; }
@@ -71,7 +72,8 @@ section { margin-top: 44px; }
 .plot { height: 480px; }
 #learning { height: 400px; }
 #laws { margin: 12px 0 0; padding: 0; list-style: none; font-size: 14px; }
-#laws li { padding: 3px 0; }
+#laws li { padding: 4px 0; }
+#laws sup { line-height: 0; } #laws small { display: block; color: var(--muted); margin-left: 17px; }
 .dot { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 7px; }
 .scroll { overflow: auto; max-height: 560px; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
@@ -134,6 +136,7 @@ function drawCurve() {
     if (law) traces.push({x: law.x, y: law.mid.map(y), mode: "lines", line: {color: s.colour, width: 2},
       hoverinfo: "skip", showlegend: false, legendgroup: s.name});
     traces.push({x: rows.map(r => r.x[a]), y: rows.map(r => y(r.error)), text: rows.map(r => r.hover), name: s.name,
+      customdata: rows.map(r => r.id),
       mode: "markers", legendgroup: s.name, hovertemplate: "%{text}<extra></extra>",
       marker: {color: s.colour, size: 10, opacity: 0.85, line: {color: "#fff", width: 1.5}}});
     for (const r of rows) { xs.push(r.x[a]); ys.push(y(r.error)); }
@@ -149,21 +152,33 @@ function drawCurve() {
   }
   Plotly.react("curve", traces, layout(axisStyle(DATA.axes[a], horizontal),
     axisStyle(isError ? "Test error (%), log scale" : "Test accuracy (%)", vertical)), OPTIONS);
-  const list = document.getElementById("laws");
-  list.replaceChildren(...DATA.series.map(s => {
-    const item = document.createElement("li"), dot = document.createElement("span");
-    dot.className = "dot"; dot.style.background = s.colour;
-    item.append(dot, s.name + ": " + (s.laws[a] ? s.laws[a].text : "no law (it needs runs of at least two sizes)"));
-    return item;
-  }));
+  document.getElementById("laws").replaceChildren(...DATA.series.map(s => lawItem(s, s.laws[a])));
+}
+
+function lawItem(series, law) {
+  const item = document.createElement("li"), dot = document.createElement("span");
+  dot.className = "dot"; dot.style.background = series.colour;
+  item.append(dot, series.name + ": " + (law ? law.formula[0] : DATA.noLaw));
+  if (law) {
+    const power = document.createElement("sup"), basis = document.createElement("small");
+    power.textContent = law.formula[1]; basis.textContent = law.basis;
+    item.append(power, basis);
+  }
+  return item;
 }
 
 function drawLearning() {
   const traces = DATA.curves.filter(c => c.lines[state.metric]).map(c => ({x: c.lines[state.metric].x,
-    y: c.lines[state.metric].y, name: c.name, mode: "lines", line: {color: c.colour, width: 1.6},
-    text: c.name, hovertemplate: "%{text}<br>" + DATA.time + " %{x:.4~g}: %{y:.4~g}<extra></extra>"}));
-  Plotly.react("learning", traces, layout(axisStyle(DATA.time), axisStyle(state.metric),
+    y: c.lines[state.metric].y, name: c.name, mode: "lines", line: {color: c.colour, width: 1.6}, meta: c.id,
+    text: c.name, hovertemplate: "%{text}<br>epoch %{x:.4~g}: %{y:.4~g}<extra></extra>"}));
+  Plotly.react("learning", traces, layout(axisStyle("epoch"), axisStyle(state.metric),
     {showlegend: traces.length <= 14, legend: {x: 1.01, y: 1, xanchor: "left"}}), OPTIONS);
+}
+
+function highlight(id) {
+  const traces = document.getElementById("learning").data || [];
+  if (id && !traces.some(t => t.meta === id)) return;
+  Plotly.restyle("learning", {opacity: traces.map(t => !id || t.meta === id ? 1 : 0.15)});
 }
 
 function choose(id, options, draw) {
@@ -207,6 +222,12 @@ choose("axis", DATA.names, drawCurve);
 choose("score", {accuracy: "Accuracy", error: "Error"}, drawCurve);
 choose("metric", Object.fromEntries(DATA.metrics.map(m => [m, m])), drawLearning);
 drawCurve();
-if (DATA.curves.length) drawLearning(); else document.getElementById("learning").style.display = "none";
+if (DATA.curves.length) {
+  drawLearning();
+  const curve = document.getElementById("curve"), learning = document.getElementById("learning");
+  curve.on("plotly_hover", event => highlight(event.points[0].customdata));
+  learning.on("plotly_hover", event => highlight(event.points[0].data.meta));
+  for (const plot of [curve, learning]) plot.on("plotly_unhover", () => highlight(null));
+} else document.getElementById("learning").style.display = "none";
 sortable(document.getElementById("runs"));
 """

@@ -1,0 +1,105 @@
+"""The commands, with a stand-in for training: what they print, leave on disk and return."""
+
+import json
+import sys
+
+import pytest
+
+from experiments import report, sweep
+from scaling.reports.build import CSV, PAGE, PICTURE, TABLE
+from scaling.rows import write_row
+from scaling.spec import RunSpec
+from scaling.sweeps import store
+from scaling.sweeps.run import lost_row
+
+CONFIG = """
+def get_config():
+    return {"data": {"source": "digits"}, "train": {"batch": 64}}
+
+def get_sweep():
+    return {"grid": {"model.phi": [0.0, 1.0]}, "seeds": [0, 1]}
+"""
+
+# Copies a prepared row, but for seed 1 at phi 1, which dies while the file "mine" is there.
+FAKE = """
+import json, pathlib, shutil, sys
+run = pathlib.Path(sys.argv[1])
+config = json.loads((run / "config.json").read_text())
+if config["seed"] == 1 and config["model"]["phi"] == 1 and (run.parent.parent / "mine").exists():
+    sys.exit("stepped on it")
+shutil.copyfile(run.parent.parent / "rows" / run.name, run / "row.json")
+"""
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """Call the sweep command on a small config; returns its exit code."""
+    (tmp_path / "x.py").write_text(CONFIG)
+    (tmp_path / "mine").touch()
+
+    def train(directory):
+        spec = RunSpec.from_config(json.loads((directory / "config.json").read_text()))
+        write_row(tmp_path / "rows" / spec.id, lost_row(spec, "ok", "", 1.0))
+        return [sys.executable, "-I", "-S", "-c", FAKE, str(directory)]
+
+    monkeypatch.setattr(sweep, "_train_command", train)
+    return lambda *more: sweep.main([f"--config={tmp_path / 'x.py'}", f"--workdir={tmp_path / 'out'}", *more])
+
+
+def lines_of(text, word):
+    return [line for line in text.splitlines() if word in line]
+
+
+def test_a_sweep_tells_of_each_trial_and_names_what_it_wrote(command, tmp_path, capsys):
+    assert command("--workers=2") == 1
+    said = capsys.readouterr().out
+    assert len(lines_of(said, "/4] ")) == 4 and len(lines_of(said, " failed ")) == 1
+    for artefact in (CSV, TABLE, PICTURE, PAGE):
+        assert str(tmp_path / "out" / artefact) in said and (tmp_path / "out" / artefact).exists()
+    assert "1 of 4 trials have no result" in said
+
+
+def test_again_it_finds_all_rows_and_retry_runs_the_lost_one(command, tmp_path, capsys):
+    command()
+    capsys.readouterr()
+    assert command() == 1
+    said = capsys.readouterr().out
+    assert "0 to run" in said and "--retry" in said and not lines_of(said, "/4] ")
+    (tmp_path / "mine").unlink()
+    assert command("--retry") == 0
+    assert len(lines_of(capsys.readouterr().out, "[1/1]")) == 1
+
+
+def test_a_damaged_row_is_told_and_the_rest_goes_on(command, tmp_path, capsys):
+    command()
+    victim = next(iter(store.scan(tmp_path / "out").rows))
+    (tmp_path / "out" / victim / store.ROW).write_text("{")
+    assert command() == 1
+    assert lines_of(capsys.readouterr().out, f"bad row: {tmp_path / 'out' / victim}")
+    assert report.main([f"--workdir={tmp_path / 'out'}"]) is None
+    assert victim in (tmp_path / "out" / PAGE).read_text()
+
+
+def test_a_flag_that_the_sweep_would_undo_is_an_error(command):
+    with pytest.raises(ValueError, match=r"config\.model\.phi=2 is set by get_sweep"):
+        command("--config.model.phi=2")
+
+
+def test_a_flag_that_changes_the_recipe_makes_other_runs(command, capsys):
+    command()
+    capsys.readouterr()
+    command("--config.train.batch=32")
+    said = capsys.readouterr().out
+    assert "0 have rows, 4 to run" in said and "4 runs" in said and "not of this sweep" in said
+
+
+def test_a_config_without_a_sweep_is_an_error(tmp_path):
+    (tmp_path / "x.py").write_text("def get_config():\n    return {}\n")
+    with pytest.raises(ValueError, match=r"no get_sweep\(\)"):
+        sweep.main([f"--config={tmp_path / 'x.py'}", f"--workdir={tmp_path / 'out'}"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_several_directories_need_a_place_to_write(tmp_path):
+    with pytest.raises(ValueError, match="--out"):
+        report.main([f"--workdir={tmp_path}", f"--workdir={tmp_path}"])
