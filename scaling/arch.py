@@ -215,7 +215,11 @@ def _with_strides(arch: Arch, strides: tuple[int, ...]) -> Arch:
 
 def check(arch: Arch) -> None:
     """Raise ValueError where the architecture cannot be built, naming the value and the rule."""
-    positive = {"resolution": arch.resolution, "num_classes": arch.num_classes, "in_channels": arch.in_channels}
+    positive = {
+        "resolution": arch.resolution,
+        "num_classes": arch.num_classes,
+        "in_channels": arch.in_channels,
+    }
     for name, value in positive.items():
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"{arch.name}: {name}={value!r} must be an integer of at least 1.")

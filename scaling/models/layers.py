@@ -12,6 +12,7 @@ from flax import linen as nn
 from jax import lax
 
 from scaling.arch import Arch
+from scaling.models.batch_norm import affine, count, normalize
 from scaling.models.depthwise import depthwise
 from scaling.models.forms import LAX, Forms
 from scaling.models.initializers import from_key
@@ -121,31 +122,17 @@ class BatchNorm(nn.Module):
         bias = self.param("bias", from_key(self.name or "", "bias"), (features,))
         mean = self.variable("batch_stats", "mean", jnp.zeros, (features,))
         var = self.variable("batch_stats", "var", jnp.ones, (features,))
-        if train:
-            batch_mean, batch_var, count = self._moments(x_nhwc)
-            if not self.is_initializing() and self.is_mutable_collection("batch_stats"):
-                unbiased = batch_var * (count / max(count - 1, 1))
-                mean.value = _decay(mean.value, batch_mean, self.settings.momentum)
-                var.value = _decay(var.value, unbiased, self.settings.momentum)
-        else:
-            batch_mean, batch_var = mean.value, var.value
-        factor = scale * lax.rsqrt(batch_var + self.settings.eps)
-        shift = bias - batch_mean * factor
-        return (x_nhwc.astype(jnp.float32) * factor + shift).astype(self.settings.dtype)
-
-    def _moments(self, x_nhwc):
-        """Mean, biased variance and number of values a channel, over all devices if synced."""
-        x = x_nhwc.astype(jnp.float32)
-        count = x.size // x.shape[-1]
-        moments = jnp.stack([jnp.mean(x, (0, 1, 2)), jnp.mean(jnp.square(x), (0, 1, 2))])
-        if self.settings.axis_name is not None and not self.is_initializing():
-            moments = lax.pmean(moments, self.settings.axis_name)
-            count *= lax.axis_size(self.settings.axis_name)
-        return moments[0], jnp.maximum(moments[1] - jnp.square(moments[0]), 0.0), count
-
-
-def _decay(old, new, momentum: float):
-    return momentum * old + (1 - momentum) * new
+        if not train or self.is_initializing():
+            factor = scale * lax.rsqrt(var.value + self.settings.eps)
+            return affine(x_nhwc, factor, bias - mean.value * factor)
+        axis_name = self.settings.axis_name
+        y, batch_mean, batch_var = normalize(x_nhwc, scale, bias, self.settings.eps, axis_name)
+        if self.is_mutable_collection("batch_stats"):
+            values = count(x_nhwc, axis_name)
+            momentum = self.settings.momentum
+            mean.value = momentum * mean.value + (1 - momentum) * batch_mean
+            var.value = momentum * var.value + (1 - momentum) * batch_var * (values / max(values - 1, 1))
+        return y
 
 
 class SqueezeExcite(nn.Module):
