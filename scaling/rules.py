@@ -42,8 +42,8 @@ ROUNDINGS = {
     "efficientnet_lite": Rounding(keep=0.9, stem=False, head=False, end_depths=False),
     # ours: the papers scale by whole factors (arXiv 1605.07146, 1905.11946 Table 3); group counts are kept
     "resnet": Rounding(),
-    # ours: CIFAR networks are narrow (16, 32, 64), so a step of 8 would hide a width factor of 1.1
-    "cifar_resnet": Rounding(divisor=4),
+    # ours: in narrow networks (CIFAR ResNets, small proxies) a step of 8 would hide a width factor of 1.1
+    "narrow": Rounding(divisor=4),
 }
 
 
@@ -117,7 +117,10 @@ def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Arch,
         arch = scale(base, model.depth, model.width, model.resolution)
         coefficients = Coefficients(model.depth, model.width, model.resolution)
     rates = {rate: getattr(model, rate) for rate in ("drop_rate", "drop_path_rate")}
-    return arch.replace(**{k: v for k, v in rates.items() if v is not None}), coefficients
+    arch = arch.replace(**{k: v for k, v in rates.items() if v is not None})
+    if model.norm_momentum is not None:
+        arch = arch.replace(norm=dataclasses.replace(arch.norm, momentum=model.norm_momentum))
+    return arch, coefficients
 
 
 def _base(model: ModelSpec) -> Arch:
@@ -125,11 +128,23 @@ def _base(model: ModelSpec) -> Arch:
 
     arch = Arch.from_dict(model.arch) if model.arch is not None else zoo.get(model.name)
     changes: dict = {"resolution": model.base_resolution} if model.base_resolution is not None else {}
+    if model.stages:
+        arch = _keep_stages(arch, model.stages)
     if model.stem:
         changes["stem"] = model.stem
     if model.strides:
         changes["strides"] = model.strides
-    return scale(arch, depth=model.base_depth, width=model.base_width).replace(**changes)
+    rounding = model.rounding or None
+    return scale(arch, depth=model.base_depth, width=model.base_width, rounding=rounding).replace(**changes)
+
+
+def _keep_stages(arch: Arch, kept: tuple[int, ...]) -> Arch:
+    if any(i not in range(len(arch.stages)) for i in kept) or list(kept) != sorted(set(kept)):
+        raise ValueError(
+            f"config.model.stages={kept} must name stages of {arch.name} in order, each once: "
+            f"it has stages 0 to {len(arch.stages) - 1}."
+        )
+    return arch.replace(stages=tuple(arch.stages[i] for i in kept))
 
 
 def round_width(width: float, divisor: int, keep: float = 0.0) -> int:

@@ -27,19 +27,22 @@ def _logistic(default: Any) -> Any:
 class ModelSpec:
     """The network: a zoo name (or a serialised Arch), made a base, then scaled by a rule.
 
-    The base is `name` with `base_depth` and `base_width` applied, `base_resolution` set and, for
-    small images, `stem="small"` and `strides`. `rule="compound"` scales it by `alpha**phi`,
-    `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`. Rates of None keep
-    the architecture's own.
+    The base is `name` (only `stages` of it, by index, if given) with `base_depth` and `base_width`
+    applied, `base_resolution` set and, for small images, `stem="small"` and `strides`; `rounding`
+    replaces the architecture's (a name of `scaling.rules.ROUNDINGS`). `rule="compound"` scales it by `alpha**phi`,
+    `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`. Rates and
+    the momentum (decay) of batch norm keep the architecture's own where None.
     """
 
     name: str = "efficientnet_b0"
     arch: dict[str, Any] | None = None
+    stages: tuple[int, ...] = ()
     base_depth: float = 1.0
     base_width: float = 1.0
     base_resolution: int | None = None
     stem: str = ""
     strides: tuple[int, ...] = ()
+    rounding: str = ""
     rule: str = "compound"
     phi: float = 0.0
     alpha: float = 1.2
@@ -50,6 +53,7 @@ class ModelSpec:
     resolution: float = 1.0
     drop_rate: float | None = None
     drop_path_rate: float | None = None
+    norm_momentum: float | None = None
     dtype: str = "float32"
     scan: bool | None = _logistic(None)
     remat: bool = _logistic(False)
@@ -243,11 +247,15 @@ def check(spec: RunSpec) -> None:
     for (section, key), allowed in CHOICES.items():
         value = getattr(getattr(spec, section), key)
         if value not in allowed:
-            raise ValueError(f"config.{section}.{key}={value!r} must be one of {allowed}{nearest(value, allowed)}.")
+            raise ValueError(
+                f"config.{section}.{key}={value!r} must be one of {allowed}{nearest(value, allowed)}."
+            )
     for key in ("base_depth", "base_width", "depth", "width", "resolution", "alpha", "beta", "gamma"):
         value = getattr(spec.model, key)
         if value <= 0:
-            raise ValueError(f"config.model.{key}={value} must be above 0: a factor of 1 leaves the axis as it is.")
+            raise ValueError(
+                f"config.model.{key}={value} must be above 0: a factor of 1 leaves the axis as it is."
+            )
     if spec.train.batch < 1 or spec.train.accumulate < 1 or spec.train.batch % spec.train.accumulate:
         raise ValueError(
             f"config.train.batch={spec.train.batch} must be a multiple of "

@@ -11,7 +11,7 @@ from scaling.arch import Arch, Conv, Head, Residual, Stage
 
 def _arch(name: str, family: str, block: Residual, widths: tuple[int, ...], repeats: int, **fields) -> Arch:
     stages = tuple(Stage(block, width, repeats, stride) for width, stride in zip(widths, (1, 2, 2)))
-    common = {"resolution": 32, "num_classes": 10, "rounding": "cifar_resnet"}
+    common = {"resolution": 32, "num_classes": 10, "rounding": "narrow"}
     return Arch(name, family, stages=stages, **common, **fields)
 
 

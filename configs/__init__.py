@@ -1,0 +1,1 @@
+"""Configs: one dated recipe a file, plain values, nothing of ours imported."""
