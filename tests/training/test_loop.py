@@ -117,7 +117,7 @@ def test_how_a_run_is_executed_may_change_between_attempts(make_spec, tmp_path, 
     stop_at(5)
     with pytest.raises(Interrupted):
         run(make_spec(), tmp_path, Silent())
-    changed = {"train.devices": 2, "train.engine": "jit", "train.eval_batch": 7, "train.steps_per_call": 2}
+    changed = {"train.devices": 2, "train.engine": "jit", "train.eval_batch": 7}
     assert run(make_spec(changed), tmp_path, Silent()).status == "ok"
 
 

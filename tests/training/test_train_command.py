@@ -73,8 +73,8 @@ def last_state(workdir, spec):
 
 
 def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(make_spec, start, tmp_path, assert_equal):
-    changes = {"train.batch": 16, "train.duration": "60 steps", "train.checkpoint_every": "2 steps"}
-    spec = make_spec(changes | {"train.eval_every": "25 steps"})
+    changes = {"train.batch": 16, "train.duration": "40 steps", "train.checkpoint_every": "2 steps"}
+    spec = make_spec(changes | {"train.eval_every": "15 steps"})
     killed = start(tmp_path / "killed")
     wait_for_checkpoint(killed, tmp_path / "killed", 10)
     killed.send_signal(signal.SIGKILL)
@@ -88,17 +88,16 @@ def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(make_spec, start, 
         (line["split"], line["step"])
         for line in map(json.loads, (tmp_path / "killed" / "metrics.jsonl").read_text().splitlines())
     ]
-    assert len(steps) == len(set(steps)) == 3 + 2 + 2
+    assert len(steps) == len(set(steps)) == 2 + 3 + 1
 
 
-@pytest.mark.parametrize("signum, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_leaves_a_directory_that_can_be_resumed(make_spec, start, tmp_path, signum, code):
+def test_ctrl_c_leaves_a_directory_that_can_be_resumed(make_spec, start, tmp_path):
     make_spec({"train.duration": "2000 epochs", "train.checkpoint_every": "1 steps"})
     process = start(tmp_path / "run")
     wait_for_checkpoint(process, tmp_path / "run", 2)
-    process.send_signal(signum)
+    process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=100)
-    assert process.returncode == code, errors
+    assert process.returncode == 130, errors
     assert "the same command goes on from there" in errors and "Traceback" not in errors
     reached = checkpoints.saved_steps(tmp_path / "run" / "checkpoints")[-1]
     assert not checkpoints.problems(tmp_path / "run" / "checkpoints" / f"{reached:08d}")
