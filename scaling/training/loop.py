@@ -73,7 +73,7 @@ def _outcome(session: Session, state: TrainState) -> dict[str, Any]:
 def _train(session: Session, state: Any) -> Any:
     """Make the remaining calls of the plan; return the state on the devices."""
     plan, rig, clock = session.plan, session.rig, session.clock
-    batches, state = rig.batches(session.steps), rig.engine.replicate(state)
+    batches, state = rig.batches(session.steps), rig.to_devices(state)
     clock.restart()
     for call in plan.calls(session.steps):
         with clock.waiting():
@@ -118,7 +118,7 @@ def _stop_reason(session: Session) -> int:
 
 def _save(session: Session, state: Any) -> None:
     meta = {**session.measures(), "step": session.steps, "journal_size": session.journal.size}
-    host = session.rig.engine.unreplicate(state)
+    host = session.rig.to_host(state)
     directory, keep = session.workdir / "checkpoints", session.plan.spec.train.keep
     checkpoints.save(directory, session.steps, host, meta, keep)
 

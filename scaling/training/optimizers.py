@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from scaling.spec import OptimizerSpec
+from scaling.training.packing import DECAYED, Packed, like, tree_of
 from scaling.training.schedules import Schedule
 
 # A collection under this key holds equal layers stacked on a leading axis.
@@ -76,7 +77,9 @@ def scale_by_layer_trust_ratio() -> optax.GradientTransformation:
         return update * jnp.where(ok, param_norm / jnp.where(ok, update_norm, 1.0), 1.0)
 
     def transform(updates, state, params=None):
-        return jax.tree_util.tree_map_with_path(scaled, updates, params), state
+        return like(
+            updates, jax.tree_util.tree_map_with_path(scaled, tree_of(updates), tree_of(params))
+        ), state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), transform)
 
@@ -119,7 +122,13 @@ def decay_mask(name: str) -> Callable[[Any], Any]:
     Never by rank: a batch-norm scale of stacked blocks is a matrix too.
     """
     decayed = MASKS[name]
-    return lambda params: jax.tree_util.tree_map_with_path(lambda path, _: decayed(_names(path)), params)
+
+    def mask(params):
+        if isinstance(params, Packed):
+            return params.replace(vectors={group: group == DECAYED for group in params.vectors})
+        return jax.tree_util.tree_map_with_path(lambda path, _: decayed(_names(path)), params)
+
+    return mask
 
 
 MASKS: dict[str, Callable[[list[str]], bool]] = {

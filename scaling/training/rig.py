@@ -17,6 +17,7 @@ from scaling.models.initialize import initialize
 from scaling.models.network import Network
 from scaling.training import optimizers, schedules
 from scaling.training.evaluate import Evaluator
+from scaling.training.packing import pack_state, unpack_state
 from scaling.training.parallel import ENGINES, Program
 from scaling.training.plan import Plan
 from scaling.training.state import TrainState, create
@@ -58,6 +59,15 @@ class Rig:
                 f"{(plan.cost.params, plan.cost.batch_stats)}: the counter and the model disagree."
             )
         return create(variables, self._optimizer, plan.spec.train.ema > 0)
+
+    def to_devices(self, state: TrainState) -> TrainState:
+        """Put a host state on every device, packed into vectors."""
+        mask = optimizers.decay_mask(self.plan.spec.optimizer.decay_mask)
+        return self.engine.replicate(pack_state(state, mask))
+
+    def to_host(self, state: TrainState) -> TrainState:
+        """Return the named host copy of the devices' state."""
+        return unpack_state(self.engine.unreplicate(state))
 
     def batches(self, start: int) -> Iterator[dict[str, np.ndarray]]:
         """Yield this process's batches from step `start` on."""

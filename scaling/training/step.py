@@ -18,6 +18,7 @@ from jax import lax
 
 from scaling.spec import TrainSpec
 from scaling.training.losses import cross_entropy, in_top_k, smooth
+from scaling.training.packing import like, tree_of
 from scaling.training.schedules import Schedule
 from scaling.training.state import TrainState, averaged
 
@@ -43,6 +44,8 @@ def build_train_step(
 ) -> Step:
     """Return step(state, batch, resident) -> (state, metrics), for one device's share of a batch.
 
+    The state's collections are trees, or packed into vectors (`scaling.training.packing`).
+
     `batch` holds {"position"} and either {"index"} into the arrays of `resident` or {"image",
     "label"}. The share is cut into `spec.accumulate` micro-batches whose gradients are averaged, as
     those of the devices are. Batch norm normalises each micro-batch by its own statistics (with
@@ -60,13 +63,14 @@ def build_train_step(
             example_keys(seed, s, state.step, part["position"]) for s in ("augment", "dropout")
         )
         x_nhwc, targets_bk = transform(image, label, augment_b)
-        variables = {"params": params, "batch_stats": state.batch_stats}
+        variables = {"params": tree_of(params), "batch_stats": tree_of(state.batch_stats)}
         logits_bk, updates = network.apply(
             variables, x_nhwc, train=True, keys_b=drop_b, mutable=["batch_stats"]
         )
         loss = jnp.mean(cross_entropy(logits_bk, smooth(targets_bk, spec.label_smoothing)))
         top1 = jnp.mean(in_top_k(logits_bk, jnp.argmax(targets_bk, -1), 1), dtype=jnp.float32)
-        return loss, (updates.get("batch_stats", {}), {"loss": loss, "top1": top1})
+        batch_stats = like(state.batch_stats, updates.get("batch_stats", {}))
+        return loss, (batch_stats, {"loss": loss, "top1": top1})
 
     def step(state: TrainState, batch, resident):
         def gradients(part):
@@ -103,11 +107,13 @@ def several(step: Step) -> Step:
 def build_eval_step(network: nn.Module, transform: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     """Return step(models, batch) -> {model: sums over all devices' examples whose mask is 1}.
 
-    `models` is {name: variables}; `batch` holds {"image", "label", "mask"}.
+    `models` is {name: variables}, packed or not; `batch` holds {"image", "label", "mask"}.
     """
 
     def sums(variables, x_nhwc, batch):
-        logits_bk: Any = network.apply(variables, x_nhwc, train=False)
+        logits_bk: Any = network.apply(
+            {name: tree_of(collection) for name, collection in variables.items()}, x_nhwc, train=False
+        )
         mask_b = batch["mask"].astype(bool)
         label_b = jnp.where(mask_b, batch["label"], 0)
         loss_b = cross_entropy(logits_bk, jax.nn.one_hot(label_b, logits_bk.shape[-1]))
