@@ -15,6 +15,8 @@ from scaling.laws.solver import MAX_EXPONENT, evaluate, solve
 NAMES = ("e_inf", "a", "b")
 # From so many distinct sizes on, the asymptote is fitted; with fewer it is taken as 0.
 SATURATING_SIZES = 4
+# A flatter curve than this is flat: a hundredfold size would take half a percent off the error.
+LEAST_EXPONENT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def fit(
     """Fit a law to runs of sizes `x` with errors in [0, 1]; several runs may share a size (seeds).
 
     Errors below `floor` count as `floor`, the smallest that the test set can tell from 0. With two or
-    three distinct sizes e_inf is 0; with one there is no law: None.
+    three distinct sizes e_inf is 0. None, no law, with one size, or where the error does not fall.
     """
     x_all, y_all = np.asarray(x, float), np.maximum(np.asarray(error, float), floor)
     if x_all.size and x_all.min() <= 0:
@@ -83,6 +85,8 @@ def fit(
     starts = _starts(log_x, y_all, free_asymptote)
     found, losses = solve(log_x, np.tile(log_y, (len(starts), 1)), starts, free_asymptote)
     best = found[np.argmin(losses)]
+    if best[2] < LEAST_EXPONENT:
+        return None
     fitted = np.log(evaluate(best[None], log_x))[0]
     noise = _draws(log_y - fitted, group, 2 + free_asymptote, resamples, seed)
     samples, _ = solve(log_x, fitted + noise, np.tile(best, (len(noise), 1)), free_asymptote)

@@ -17,6 +17,8 @@ from scaling.rows import Row
 COLOURS = ("#2563a8", "#d9622b", "#2f8f6b", "#8a4fa3", "#b8860b", "#c2385f", "#4b8fb5", "#6b6f76")
 INK, MUTED, GRID = "#1f2430", "#6b7280", "#e6e8ec"
 MAX_LABELS = 40
+# From so many runs on, finding the emptiest corner for the legend takes longer than drawing.
+MANY_RUNS = 1000
 
 
 def colour(i: int) -> str:
@@ -40,7 +42,9 @@ def save_curve(rows: Sequence[Row], laws: dict[str, Law | None], title: str, pat
         _draw_law(axes, found, laws.get(name), colour(i))
     if curves:
         _limit(axes, [r for found in curves.values() for r in found])
-        axes.legend(loc="lower right", frameon=False, fontsize=10, labelcolor=INK)
+        axes.legend(
+            loc="best" if len(rows) < MANY_RUNS else "lower right", frameon=False, fontsize=10, labelcolor=INK
+        )
     else:
         axes.text(
             0.5, 0.5, "no finished run yet", ha="center", va="center", transform=axes.transAxes, color=MUTED

@@ -29,7 +29,7 @@ from scaling.rows import Row
 # Longer texts than this, such as a serialised architecture, are one cell like any other.
 csv.field_size_limit(1 << 27)
 
-NO_LAW = "no law (it needs runs of at least two sizes)"
+NO_LAW = "no power law: it takes two sizes or more, over which the error falls"
 
 HEADINGS = (
     "network", "size", "depth ×", "width ×", "resolution (px)", "params", "MACs / image", "train FLOPs",
@@ -77,7 +77,7 @@ def to_markdown(
         "Accuracies are means over runs (seeds), ± their standard deviation; **bold**: on the Pareto front"
     ]
     lines += ["of test accuracy against MACs. One MAC is two FLOPs; train FLOPs are of one run.", ""]
-    if any(laws.values()):
+    if laws:
         lines += ["## Laws", "", *(f"- {name}: {describe(law, 'macs')}" for name, law in laws.items()), ""]
     lost = [row for row in rows if row.status != "ok"]
     if lost:

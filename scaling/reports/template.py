@@ -58,7 +58,7 @@ section { margin-top: 44px; }
 .note { color: var(--muted); font-size: 13px; margin: 8px 0 0; max-width: 100ch; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 12px; margin-top: 28px; }
 .card { background: var(--soft); border-radius: 10px; padding: 14px 16px; }
-.card b { display: block; font-size: 22px; letter-spacing: -0.01em; font-variant-numeric: tabular-nums; }
+.card b { display: block; font-size: 20px; letter-spacing: -0.02em; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .card span { color: var(--muted); font-size: 13px; }
 .bar { display: flex; flex-wrap: wrap; gap: 10px 24px; align-items: center; justify-content: space-between;
   border-bottom: 1px solid var(--line); padding-bottom: 10px; margin-bottom: 10px; }
@@ -172,7 +172,7 @@ function drawLearning() {
     y: c.lines[state.metric].y, name: c.name, mode: "lines", line: {color: c.colour, width: 1.6}, meta: c.id,
     text: c.name, hovertemplate: "%{text}<br>epoch %{x:.4~g}: %{y:.4~g}<extra></extra>"}));
   Plotly.react("learning", traces, layout(axisStyle("epoch"), axisStyle(state.metric),
-    {showlegend: traces.length <= 14, legend: {x: 1.01, y: 1, xanchor: "left"}}), OPTIONS);
+    {showlegend: traces.length <= 14, legend: {x: 1.01, y: 0.93, xanchor: "left"}}), OPTIONS);
 }
 
 function highlight(id) {

@@ -40,8 +40,10 @@ def duration(seconds: float | None) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A plain number of so many significant digits; a dash for None."""
-    return MISSING if value is None else f"{value:.{digits}g}"
+    """A plain number of so many significant digits, without an exponent; a dash for None."""
+    if value is None:
+        return MISSING
+    return f"{value:,.0f}" if abs(value) >= 10**digits - 0.5 else f"{value:.{digits}g}"
 
 
 def _three_digits(value: float, round_: bool) -> str:

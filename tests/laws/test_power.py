@@ -87,6 +87,12 @@ def test_few_sizes_give_no_more_than_they_hold(sizes, repeats, exists, saturatin
         assert (law.intervals is not None) == (law.band(x) is not None) == has_interval
 
 
+@pytest.mark.parametrize("sizes", [2, 8])
+def test_an_error_that_rises_has_no_law(sizes):
+    x = SIZES[:sizes]
+    assert fit(x, 0.1 * (x / X_REF) ** 0.3, floor=1e-6) is None
+
+
 def test_a_perfect_score_counts_as_the_floor():
     law = fit([1e6, 1e7], [0.1, 0.0], floor=0.01)
     np.testing.assert_allclose(law.error([1e7]), [0.01], rtol=1e-3)

@@ -12,7 +12,7 @@ import pytest
 from scaling.reports import learning
 from scaling.reports.build import CSV, PAGE, PICTURE, TABLE, build, read_study
 from scaling.reports.table import from_csv, to_csv
-from scaling.reports.units import duration, percent, si
+from scaling.reports.units import duration, number, percent, si
 from scaling.spec import RunSpec
 from scaling.sweeps.run import lost_row
 
@@ -176,7 +176,8 @@ def test_si(value, text):
     assert si(value) == text
 
 
-def test_percent_and_duration():
+def test_percent_number_and_duration():
+    assert [number(v) for v in (None, 0.12345, 7.0, 999.4, 1437.2)] == ["–", "0.123", "7", "999", "1,437"]
     assert (percent(0.98765), percent(0.5, 0.01), percent(None)) == ("98.77", "50.00 ± 1.00", "–")
     assert (duration(59.97), duration(125), duration(7260)) == ("1 min 0 s", "2 min 5 s", "2 h 1 min")
 
