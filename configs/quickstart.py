@@ -15,7 +15,7 @@ def get_config() -> ConfigDict:
     config.model.name = "efficientnet_b0"
     config.model.stages = [1, 2, 4]
     config.model.base_width = 0.25
-    config.model.base_resolution = 12
+    config.model.base_resolution = 8
     config.model.stem = "small"
     config.model.strides = [1, 1, 2, 2]
     config.model.rounding = "narrow"
@@ -43,13 +43,13 @@ def get_config() -> ConfigDict:
 
     config.train = ConfigDict()
     config.train.batch = 64
-    config.train.duration = "20 epochs"
+    config.train.duration = "15 epochs"
     config.train.label_smoothing = 0.1
     config.train.ema = 0.99
-    config.train.eval_every = "4 epochs"
+    config.train.eval_every = "3 epochs"
     config.train.checkpoint_every = "10 epochs"
     return config
 
 
 def get_sweep() -> list[dict]:
-    return [{"model.phi": phi} for phi in (0.0, 1.0, 2.0, 3.0)]
+    return [{"model.phi": phi} for phi in (-1.0, 0.0, 1.0, 2.0)]

@@ -19,7 +19,9 @@ def main(argv: Sequence[str]) -> int:
     spec = cli.load_spec(arguments.config, overrides)
     _join(arguments)
     from scaling.training import Interrupted, run
+    from scaling.training.allocator import keep_memory
 
+    keep_memory()
     try:
         row = run(spec, arguments.workdir)
     except Interrupted as stopped:

@@ -29,7 +29,7 @@ class Forms:
 LAX = Forms(pointwise="lax", depthwise="lax", scan_convolutions=True, scan_least=2)
 
 FORMS = {
-    "cpu": Forms(pointwise="matmul", depthwise="shifted", scan_convolutions=False, scan_least=2),
+    "cpu": Forms(pointwise="matmul", depthwise="shifted", scan_convolutions=False, scan_least=5),
     "gpu": Forms(pointwise="lax", depthwise="lax", scan_convolutions=True, scan_least=2),
     "tpu": Forms(pointwise="lax", depthwise="lax", scan_convolutions=True, scan_least=2),
 }

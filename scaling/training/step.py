@@ -98,8 +98,10 @@ def several(step: Step) -> Step:
     """Return the step over batches stacked on a leading axis; metrics are stacked likewise."""
 
     def steps(state, batches, resident):
-        count = len(jax.tree.leaves(batches)[0])
-        return lax.scan(lambda s, batch: step(s, batch, resident), state, batches, unroll=count == 1)
+        if len(jax.tree.leaves(batches)[0]) == 1:  # a loop of one step keeps XLA:CPU from its fast convolutions
+            state, metrics = step(state, jax.tree.map(lambda x: x[0], batches), resident)
+            return state, jax.tree.map(lambda x: x[None], metrics)
+        return lax.scan(lambda s, batch: step(s, batch, resident), state, batches)
 
     return steps
 
