@@ -61,11 +61,11 @@ def get_config() -> ConfigDict:
 
     config.train = ConfigDict()
     config.train.batch = 128
-    config.train.duration = "1000 steps"
+    config.train.duration = "500 steps"
     config.train.label_smoothing = 0.1
     config.train.ema = 0.99
-    config.train.eval_every = "250 steps"
-    config.train.checkpoint_every = "250 steps"
+    config.train.eval_every = "125 steps"
+    config.train.checkpoint_every = "125 steps"
     return config
 
 

@@ -62,11 +62,11 @@ def get_config() -> ConfigDict:
 
     config.train = ConfigDict()
     config.train.batch = 64
-    config.train.duration = "700 steps"
+    config.train.duration = "420 steps"
     config.train.label_smoothing = 0.1
     config.train.ema = 0.99
-    config.train.eval_every = "140 steps"
-    config.train.checkpoint_every = "140 steps"
+    config.train.eval_every = "84 steps"
+    config.train.checkpoint_every = "84 steps"
     return config
 
 
