@@ -186,7 +186,7 @@ class Arch:
     def from_dict(data: dict[str, Any]) -> Arch:
         arch = _decode(data)
         if not isinstance(arch, Arch):
-            raise ValueError(f"Expected a serialised Arch, got {type(arch).__name__}.")
+            raise TypeError(f"Expected a serialised Arch, got {type(arch).__name__}.")
         return arch
 
 

@@ -285,7 +285,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
     """Check `value` against the field's type; ints become floats, lists become tuples."""
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
-            raise ValueError(f"{path}={value!r} must hold the keys of {hint.__name__}.")
+            raise ValueError(f"{path}={value!r} must be a section of keys.")
         return _build(typing.cast(type, hint), value, path)
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):

@@ -76,7 +76,8 @@ def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
 
 def _shapes(arch: Arch) -> dict[tuple[str, ...], tuple[int, ...]]:
     tree = abstract_variables(Network(arch), arch.resolution, arch.in_channels)
-    return {path: leaf.shape for path, leaf in traverse_util.flatten_dict(dict(tree)).items()}
+    flat: dict[Any, Any] = dict(traverse_util.flatten_dict(tree))
+    return {path: leaf.shape for path, leaf in flat.items()}
 
 
 def _from_torch(tensor: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ class ConvModule(nn.Module):
     @nn.compact
     def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
         value, settings = self.value, self.settings
-        x = Convolution(
+        x: Any = Convolution(
             self.width, value.kernel, settings, self.stride, value.groups, value.bias, name="conv"
         )(x_nhwc)
         if value.norm:

@@ -8,6 +8,7 @@ weight gradient loops over rows with its sums in cache (a fused reduction would 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -87,7 +88,7 @@ def _input_gradient(grad_nhwc, kernel_hw1c, stride: int, padding: Padding, shape
     return grid[:, top : top + h, left : left + w]
 
 
-def _phase(grad_nhwc, taps_hwc, rows: int, cols: int):
+def _phase(grad_nhwc, taps_hwc, rows: int, cols: int) -> Any:
     """Sum grad[q - m] * tap[m] over the taps of one phase, for q in rows x cols."""
     th, tw = taps_hwc.shape[:2]
     oh, ow = grad_nhwc.shape[1:3]

@@ -86,7 +86,7 @@ class Convolution(nn.Module):
         return y
 
 
-def convolve(x_nhwc, kernel_hwio, stride: int, groups: int, settings: Settings):
+def convolve(x_nhwc, kernel_hwio, stride: int, groups: int, settings: Settings) -> Any:
     """Convolve as the settings' table of forms says; every form gives equal values."""
     kernel, features = kernel_hwio.shape[0], kernel_hwio.shape[-1]
     x_nhwc = x_nhwc.astype(settings.dtype)
@@ -126,7 +126,8 @@ class BatchNorm(nn.Module):
             factor = scale * lax.rsqrt(var.value + self.settings.eps)
             return affine(x_nhwc, factor, bias - mean.value * factor)
         axis_name = self.settings.axis_name
-        y, batch_mean, batch_var = normalize(x_nhwc, scale, bias, self.settings.eps, axis_name)
+        normalized: Any = normalize(x_nhwc, scale, bias, self.settings.eps, axis_name)
+        y, batch_mean, batch_var = normalized
         if self.is_mutable_collection("batch_stats"):
             values = count(x_nhwc, axis_name)
             momentum = self.settings.momentum

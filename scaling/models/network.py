@@ -147,7 +147,7 @@ class Network(nn.Module):
     def _settings(self) -> Settings:
         return Settings.of(self.arch, self.dtype, self.axis_name, forms(self.form))
 
-    def _randomness(self, batch: int, train: bool, keys_b):
+    def _randomness(self, batch: int, train: bool, keys_b) -> tuple[Any, Any]:
         """The examples' keys and each block's drop-path rate, linear in depth; None where unused."""
         arch = self.arch
         if not train or not (arch.drop_rate or arch.drop_path_rate) or self.is_initializing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -125,7 +126,7 @@ def decay_mask(name: str) -> Callable[[Any], Any]:
 
     def mask(params):
         if isinstance(params, Packed):
-            return params.replace(vectors={group: group == DECAYED for group in params.vectors})
+            return dataclasses.replace(params, vectors={group: group == DECAYED for group in params.vectors})
         return jax.tree_util.tree_map_with_path(lambda path, _: decayed(_names(path)), params)
 
     return mask

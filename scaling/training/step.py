@@ -98,7 +98,8 @@ def several(step: Step) -> Step:
     """Return the step over batches stacked on a leading axis; metrics are stacked likewise."""
 
     def steps(state, batches, resident):
-        if len(jax.tree.leaves(batches)[0]) == 1:  # a loop of one step keeps XLA:CPU from its fast convolutions
+        # Within a loop, even of one step, XLA:CPU does not use its fast convolutions.
+        if len(jax.tree.leaves(batches)[0]) == 1:
             state, metrics = step(state, jax.tree.map(lambda x: x[0], batches), resident)
             return state, jax.tree.map(lambda x: x[None], metrics)
         return lax.scan(lambda s, batch: step(s, batch, resident), state, batches)
