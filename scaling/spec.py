@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import hashlib
 import json
 import re
@@ -274,11 +275,16 @@ def nearest(value: Any, known: typing.Iterable[str]) -> str:
 
 def _build(cls: type, values: Mapping[str, Any], path: str) -> Any:
     fields = {f.name: f for f in dataclasses.fields(cls)}
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     for key in values:
         if key not in fields:
             raise ValueError(f"unknown key {path}.{key}{nearest(key, fields)} Known: {', '.join(fields)}.")
     return cls(**{key: _convert(hints[key], values[key], f"{path}.{key}") for key in values})
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def _convert(hint: Any, value: Any, path: str) -> Any:

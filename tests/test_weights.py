@@ -27,6 +27,14 @@ GOLDENS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def quick_compilation():
+    """Compile without the optimisations that cost more time here than they save."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 def generator(name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
 

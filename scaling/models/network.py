@@ -32,7 +32,12 @@ class Repeated(nn.Module):
     @nn.compact
     def __call__(self, x_nhwc, train: bool, drop_rates=None, indices=None, keys_b=None):
         stacked = self._variables(x_nhwc)
-        updating = train and self.is_mutable_collection("batch_stats") and not self.is_initializing()
+        updating = (
+            "batch_stats" in stacked
+            and train
+            and self.is_mutable_collection("batch_stats")
+            and not self.is_initializing()
+        )
 
         def layer(x, inputs):
             variables, rate, index = inputs
@@ -50,12 +55,13 @@ class Repeated(nn.Module):
 
     def _variables(self, x_nhwc) -> dict[str, Any]:
         """The stacked collections; created, when initialising, by the block's own initialisation."""
-
-        def create(collection: str):
-            keys = jax.random.split(self.make_rng("params"), self.length)
-            return jax.vmap(lambda key: self.block.init(key, x_nhwc, False))(keys)[collection]
-
-        return {name: self.variable(name, "blocks", create, name) for name in ("params", "batch_stats")}
+        collections = ("params", "batch_stats")
+        if any(self.has_variable(name, "blocks") for name in collections) or not self.is_initializing():
+            held = [name for name in collections if self.has_variable(name, "blocks")]
+            return {name: self.variable(name, "blocks") for name in held}
+        keys = jax.random.split(self.make_rng("params"), self.length)
+        created = jax.vmap(lambda key: self.block.init(key, x_nhwc, False))(keys)
+        return {name: self.variable(name, "blocks", lambda v: v, value) for name, value in created.items()}
 
 
 def _unrolled(step, x, inputs):

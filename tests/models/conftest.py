@@ -1,0 +1,30 @@
+"""What the model tests share: quick compilation, and comparing trees leaf by leaf."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    """Compile faster: the networks here are too small to gain by optimised code."""
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture(scope="session")
+def assert_close() -> Any:
+    """Compare two trees: every leaf within `tolerance` of its largest value."""
+
+    def compare(one, two, tolerance: float = 1e-5):
+        assert jax.tree.structure(one) == jax.tree.structure(two)
+        for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(one), jax.tree.leaves(two)):
+            a, b = np.asarray(a, np.float32), np.asarray(b, np.float32)
+            name = jax.tree_util.keystr(path)
+            np.testing.assert_allclose(a, b, 0, tolerance * max(1e-3, np.abs(b).max()), err_msg=name)
+
+    return compare

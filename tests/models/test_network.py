@@ -1,0 +1,222 @@
+"""One network computes one function, however it is run: as a loop, recomputed, in other forms, cut up."""
+
+import logging
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from scaling.arch import Arch, Conv, FusedMBConv, Head, MBConv, Pool, Residual, Stage
+from scaling.models.initialize import initialize
+from scaling.models.initializers import from_generator, from_key, law
+from scaling.models.network import Network
+
+
+def arch_of(*blocks, **changes) -> Arch:
+    """A network of 8 px and few channels with a stage of each block, dropping wherever it can."""
+    fields = {
+        "name": "tiny",
+        "family": "tests",
+        "stem": (Stage(Conv(), 4, stride=2),),
+        "stages": tuple(Stage(block, 8, repeats=3, stride=1 + i % 2) for i, block in enumerate(blocks)),
+        "head": Head(width=8),
+        "resolution": 8,
+        "num_classes": 3,
+        "activation": "silu",
+        "drop_rate": 0.2,
+        "drop_path_rate": 0.4,
+    }
+    return Arch(**{**fields, **changes})
+
+
+MIXED = arch_of(
+    stages=(
+        Stage(MBConv(expand=2), 8, repeats=3),
+        Stage(FusedMBConv(expand=2), 8, repeats=2, stride=2),
+        Stage(Residual(kernels=(1, 3, 1), inner=0.5, stride_at=1, se_ratio=0.25), 16, repeats=2),
+    )
+)
+OTHERS = (
+    Conv(skip=True, groups=2, bias=True),
+    MBConv(kernel=5, expand=1, se_ratio=0.0),
+    Residual(),
+    Residual(shortcut="pool"),
+    Residual(shortcut="zero_pad"),
+    Residual(preact=True, inner=0.5),
+)
+
+
+def images(arch: Arch, count: int = 4) -> np.ndarray:
+    shape = (count, arch.resolution, arch.resolution, arch.in_channels)
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+def keys(count: int = 4):
+    return jax.random.split(jax.random.key(1), count)
+
+
+def gradients(net: Network, variables) -> Any:
+    """Loss gradients, logits and new statistics of one training pass with fixed keys."""
+    x_nhwc = images(net.arch)
+
+    def loss(params):
+        logits_bk, updates = net.apply(
+            {**variables, "params": params}, x_nhwc, train=True, keys_b=keys(), mutable=["batch_stats"]
+        )
+        return jnp.sum(jnp.sin(logits_bk + jnp.arange(3.0))), (logits_bk, updates["batch_stats"])
+
+    return jax.jit(jax.grad(loss, has_aux=True))(variables["params"])
+
+
+@pytest.fixture(scope="module")
+def variables():
+    return initialize(Network(MIXED), seed=0)
+
+
+@pytest.fixture(scope="module")
+def unrolled(variables):
+    return gradients(Network(MIXED, scan=False), variables)
+
+
+@pytest.mark.parametrize(
+    "options", [{"scan": True}, {"scan": False, "remat": True, "form": "lax"}], ids=["scanned", "remat_lax"]
+)
+def test_every_way_to_run_gives_equal_logits_gradients_and_statistics(
+    options, variables, unrolled, assert_close
+):
+    assert_close(gradients(Network(MIXED, **options), variables), unrolled, 1e-4)
+
+
+@pytest.mark.parametrize("scan", [True, False])
+def test_the_tree_of_variables_does_not_depend_on_scan(scan, variables):
+    assert jax.tree.structure(initialize(Network(MIXED, scan=scan), 0)) == jax.tree.structure(variables)
+
+
+def test_every_parameter_gets_a_gradient(unrolled):
+    stages = tuple(Stage(block, 4 * (i + 2), stride=1 + i % 2) for i, block in enumerate(OTHERS))
+    net = Network(arch_of(stages=stages, head=Head(preact=True), resolution=16, drop_path_rate=0.0))
+    for grads in (unrolled[0], gradients(net, initialize(net, 0))[0]):
+        leaves = jax.tree_util.tree_leaves_with_path(grads)
+        assert not [jax.tree_util.keystr(path) for path, leaf in leaves if not np.any(leaf)]
+
+
+def test_blocks_without_variables_repeat():
+    plain = Stage(Conv(norm=False), 4, repeats=3)
+    net = Network(arch_of(stages=(Stage(Pool(), 4, repeats=3), plain), head=Head()))
+    values = initialize(net, 0)
+    assert set(values["params"]) == {"stem_0", "stages_1", "classifier"}
+    assert set(values["batch_stats"]) == {"stem_0"}
+    logits_bk, _ = net.apply(values, images(net.arch), train=True, keys_b=keys(), mutable=["batch_stats"])
+    assert logits_bk.shape == (4, 3)
+
+
+def test_evaluation_does_not_depend_on_how_the_batch_is_cut(variables, assert_close):
+    run = jax.jit(lambda x_nhwc: Network(MIXED).apply(variables, x_nhwc))
+    whole, x_nhwc = run(images(MIXED)), images(MIXED)
+    assert_close(jnp.concatenate([run(x_nhwc[:2]), run(x_nhwc[2:])]), whole, 1e-5)
+
+
+def test_draws_of_an_example_come_from_its_key_alone(assert_close):
+    # Without norms no example sees another: what is left of the batch is the draws.
+    plain = Conv(norm=False, skip=True)
+    arch = arch_of(plain, stem=(Stage(plain, 8, stride=2),), head=Head(), drop_path_rate=0.6)
+    net = Network(arch, scan=False)
+    values = initialize(net, 0)
+    run = jax.jit(lambda x_nhwc, keys_b: net.apply(values, x_nhwc, train=True, keys_b=keys_b))
+    x_nhwc, keys_b = np.repeat(images(arch, 1), 8, 0), keys(8)
+    whole = run(x_nhwc, keys_b)
+    assert len(np.unique(np.asarray(whole).round(4), axis=0)) > 2, "equal images, but no draw differs"
+    assert_close(jnp.concatenate([run(x_nhwc[:4], keys_b[:4]), run(x_nhwc[4:], keys_b[4:])]), whole, 1e-5)
+    order = np.array([3, 1, 0, 2, 7, 6, 5, 4])
+    assert_close(run(x_nhwc, keys_b[order]), whole[order], 1e-5)
+
+
+def test_nothing_is_dropped_in_evaluation():
+    arch = arch_of(Conv(skip=True))
+    bare = arch.replace(drop_rate=0.0, drop_path_rate=0.0)
+    values = initialize(Network(arch), 0)
+    one, two = (jax.jit(Network(a).apply)(values, images(arch)) for a in (arch, bare))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_bfloat16_computes_near_float32_and_keeps_float32_variables(assert_close):
+    arch = arch_of(MBConv(expand=2), drop_path_rate=0.0)
+    values = initialize(Network(arch), 0)
+
+    def run(dtype):
+        net = Network(arch, dtype=dtype, scan=True)
+        train = jax.jit(lambda v, x, k: net.apply(v, x, train=True, keys_b=k, mutable=["batch_stats"]))
+        return train(values, images(arch), keys())
+
+    half, single = run(jnp.bfloat16), run(jnp.float32)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(half))
+    assert not np.array_equal(half[0], single[0])
+    assert_close(half, single, 0.1)
+
+
+@pytest.mark.parametrize("side, stride, differ", [(8, 2, True), (9, 2, False), (8, 1, False)])
+def test_paddings_differ_on_even_inputs_at_stride_2_only(side, stride, differ):
+    arch = arch_of(
+        MBConv(kernel=5, expand=1, se_ratio=0.0), stem=(Stage(Conv(), 4),), head=Head(), resolution=side
+    )
+    arch = arch.replace(stages=(Stage(arch.stages[0].block, 8, stride=stride),))
+    values = initialize(Network(arch), 0)
+    one, two = (
+        np.asarray(jax.jit(Network(arch.replace(padding=name)).apply)(values, images(arch)))
+        for name in ("torch", "tf")
+    )
+    assert one.shape == two.shape
+    assert (np.abs(one - two).max() > 1e-3 * np.abs(one).max()) == differ
+
+
+def test_an_unknown_form_is_named(variables):
+    with pytest.raises(ValueError, match="form='abacus'.*'lax'"):
+        Network(MIXED, form="abacus").apply(variables, images(MIXED))
+
+
+class TestInitialize:
+    def test_a_seed_gives_one_set_of_arrays(self, variables):
+        again, other = initialize(Network(MIXED), 0), initialize(Network(MIXED), 1)
+        jax.tree.map(np.testing.assert_array_equal, variables, again)
+        kernels = [v for p, v in jax.tree_util.tree_leaves_with_path(variables) if p[-1].key == "kernel"]
+        others = [v for p, v in jax.tree_util.tree_leaves_with_path(other) if p[-1].key == "kernel"]
+        assert not any(np.array_equal(a, b) for a, b in zip(kernels, others))
+
+    def test_stacked_layers_are_drawn_apart(self, variables):
+        kernel = variables["params"]["stages_0"]["rest"]["blocks"]["expand"]["kernel"]
+        assert kernel.shape[0] == 2 and not np.array_equal(kernel[0], kernel[1])
+
+    def test_arrays_are_float32_on_the_host(self, variables):
+        assert all(type(v) is np.ndarray and v.dtype == np.float32 for v in jax.tree.leaves(variables))
+
+    def test_spread_follows_the_law_layer_by_layer(self):
+        arch = arch_of(stages=(Stage(MBConv(expand=2), 64, repeats=3),), stem=(Stage(Conv(), 64),))
+        checked = 0
+        for path, value in jax.tree_util.tree_leaves_with_path(initialize(Network(arch), 0)["params"]):
+            names = [entry.key for entry in path]
+            for layer in value if "blocks" in names else [value]:
+                kind, size = law(names[-2], names[-1], layer.shape)
+                if kind == "normal" and layer.size >= 1000:
+                    assert layer.std() == pytest.approx(size, rel=0.1), names
+                    checked += 1
+        assert checked > 8
+
+    def test_depthwise_spread_does_not_shrink_with_channels(self):
+        assert law("depthwise", "kernel", (3, 3, 1, 1024)) == law("depthwise", "kernel", (3, 3, 1, 8))
+
+    @pytest.mark.parametrize("module", ["conv", "depthwise"])
+    def test_keys_and_generators_follow_the_same_law(self, module):
+        shape = (3, 3, 16, 32)
+        one = from_key(module, "kernel")(jax.random.key(0), shape)
+        two = from_generator(np.random.default_rng(0), module, "kernel", shape)
+        assert np.std(one) == pytest.approx(np.std(two), rel=0.1)
+
+    def test_no_forward_pass_is_compiled(self, caplog):
+        with jax.log_compiles(), caplog.at_level(logging.WARNING):
+            jax.jit(lambda x: x * 3)(2.0)
+            assert any("ompil" in record.getMessage() for record in caplog.records), "the log is deaf"
+            caplog.clear()
+            initialize(Network(MIXED.replace(num_classes=7)), 0)
+        assert not [r.getMessage() for r in caplog.records if "Finished XLA compilation" in r.getMessage()]
