@@ -1,0 +1,104 @@
+"""An architecture is a value: equal, hashable, JSON-able, changed by copying, checked when made."""
+
+import dataclasses
+import json
+
+import pytest
+
+from scaling.arch import Arch, Conv, FusedMBConv, Head, MBConv, Norm, Pool, Residual, Stage
+
+ARCH = Arch(
+    name="all_blocks",
+    family="tests",
+    stem=(Stage(Conv(kernel=7), 8, stride=2), Stage(Pool(), 8, stride=2)),
+    stages=(
+        Stage(MBConv(), 8, repeats=2),
+        Stage(FusedMBConv(), 16, stride=2),
+        Stage(Residual(kernels=(1, 3, 1), inner=0.25, groups=2), 32, repeats=3, stride=2),
+    ),
+    head=Head(width=64),
+    resolution=64,
+    norm=Norm(eps=1e-3, momentum=0.99),
+)
+
+
+def test_json_round_trip():
+    again = Arch.from_json(ARCH.to_json())
+    assert again == ARCH and hash(again) == hash(ARCH) and again.to_json() == ARCH.to_json()
+    assert Arch.from_dict(json.loads(json.dumps(ARCH.to_dict()))) == ARCH
+
+
+def test_equal_values_are_one_key_and_different_ones_are_not():
+    wider = ARCH.replace(head=Head(width=65))
+    assert len({ARCH, ARCH.replace(), Arch.from_json(ARCH.to_json())}) == 1
+    assert wider != ARCH and len({ARCH, wider}) == 2
+
+
+def test_it_cannot_be_mutated():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ARCH.resolution = 32  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_replace_copies():
+    copy = ARCH.replace(num_classes=10, resolution=32)
+    assert (copy.num_classes, copy.resolution) == (10, 32)
+    assert (ARCH.num_classes, ARCH.resolution) == (1000, 64)
+    assert copy.stages == ARCH.stages
+
+
+def test_a_small_stem_keeps_every_pixel():
+    small = ARCH.replace(stem="small")
+    assert small.stem == (Stage(Conv(kernel=3), 8, stride=1),)
+    assert small.stages == ARCH.stages and small.replace(stem="small") == small
+
+
+def test_strides_are_those_of_stem_and_stages():
+    assert ARCH.strides == (2, 2, 1, 2, 2)
+    assert ARCH.replace(strides=ARCH.strides) == ARCH
+    changed = ARCH.replace(strides=[1, 1, 2, 1, 1])
+    assert changed.strides == (1, 1, 2, 1, 1) and changed.widths == ARCH.widths
+    assert ARCH.replace(stem="small", strides=(1, 2, 2, 2)).strides == (1, 2, 2, 2)
+
+
+def test_depth_and_widths():
+    assert ARCH.depth == 6 and ARCH.widths == (8, 16, 32)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"resolution": 0}, "all_blocks: resolution=0 must be an integer of at least 1"),
+        ({"resolution": 32.0}, r"resolution=32\.0"),
+        ({"num_classes": -1}, "num_classes=-1"),
+        ({"in_channels": 0}, "in_channels=0"),
+        ({"padding": "valid"}, "padding='valid' must be 'torch' or 'tf'"),
+        ({"drop_rate": 1.0}, r"drop_rate=1\.0 must be in \[0, 1\)"),
+        ({"drop_path_rate": -0.1}, r"drop_path_rate=-0\.1"),
+        ({"stages": (Stage(Conv(), 0),)}, "width, repeats or stride below 1"),
+        ({"stages": (Stage(Conv(), 8, repeats=0),)}, "width, repeats or stride below 1"),
+        ({"strides": (1, 2)}, r"strides=\(1, 2\) has 2 entries.*give 5 strides, now \(2, 2, 1, 2, 2\)"),
+        ({"strides": (1, 2, 0, 1, 1)}, "width, repeats or stride below 1"),
+    ],
+)
+def test_an_impossible_network_is_refused_with_the_value_and_the_rule(changes, message):
+    with pytest.raises(ValueError, match=message):
+        ARCH.replace(**changes)
+
+
+def test_an_unknown_field_is_named():
+    with pytest.raises(TypeError, match="'widht'"):
+        ARCH.replace(widht=3)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ('{"type": "Transformer"}', "Unknown architecture value 'Transformer'; known: .*MBConv"),
+        ('{"type": "Conv"}', "Expected a serialised Arch, got Conv"),
+        ("[]", "Expected a serialised Arch, got tuple"),
+        ("3", "Expected a serialised Arch, got int"),
+    ],
+)
+def test_other_json_is_refused(text, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        Arch.from_json(text)

@@ -1,0 +1,118 @@
+"""The one border: what a config may say, what it is told when it may not, and what names a run."""
+
+import dataclasses
+
+import pytest
+
+from scaling.spec import Duration, RunSpec
+
+CONFIG = {
+    "seed": 3,
+    "model": {"name": "resnet50", "strides": [1, 2], "phi": 1, "norm_momentum": None},
+    "augment": {"area": [0.5, 1.0]},
+    "schedule": {"name": "step", "boundaries": ["1 epochs", "20 steps"]},
+    "train": {"progressive": [[0.0, 0.5], [0.5, 1.0]], "devices": 2},
+}
+
+
+def test_round_trip():
+    spec = RunSpec.from_config(CONFIG)
+    assert RunSpec.from_config(spec.to_dict()) == spec
+    assert spec.model.strides == (1, 2) and spec.train.progressive == ((0.0, 0.5), (0.5, 1.0))
+
+
+def test_a_whole_number_may_stand_for_a_real_one_and_gives_the_same_run():
+    whole, real = (RunSpec.from_config({"model": {"phi": phi}}) for phi in (1, 1.0))
+    assert whole == real and whole.id == real.id
+
+
+def test_an_empty_config_has_the_defaults():
+    assert RunSpec.from_config({}) == RunSpec()
+
+
+@pytest.mark.parametrize(
+    "config, message",
+    [
+        ({"trian": {}}, r"config\.trian.*'train'"),
+        ({"model": {"widht": 2.0}}, r"config\.model\.widht.*'width'"),
+        ({"model": 3}, r"config\.model=3 must hold the keys of ModelSpec"),
+        ({"seed": "0"}, r"config\.seed='0' must be int"),
+        ({"seed": True}, r"config\.seed=True must be int"),
+        ({"model": {"phi": "1"}}, r"config\.model\.phi='1' must be float"),
+        ({"model": {"phi": True}}, r"config\.model\.phi=True must be float"),
+        ({"model": {"strides": [1, 2.5]}}, r"config\.model\.strides\[1\]=2\.5 must be int"),
+        ({"augment": {"area": [1.0]}}, r"config\.augment\.area=.* must have 2 entries"),
+        ({"optimizer": {"name": "adam"}}, r"config\.optimizer\.name='adam'.*'adamw'"),
+        ({"train": {"engine": "tpu"}}, r"config\.train\.engine='tpu'.*pmap"),
+        ({"train": {"batch": 10, "accumulate": 3}}, r"batch=10 must be a multiple of .*accumulate=3"),
+        ({"train": {"batch": 0}}, r"batch=0"),
+    ],
+)
+def test_an_error_names_the_path_the_value_and_the_rule(config, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        RunSpec.from_config(config)
+
+
+@pytest.mark.parametrize(
+    "key", ["base_depth", "base_width", "depth", "width", "resolution", "alpha", "beta", "gamma"]
+)
+@pytest.mark.parametrize("value", [0, -1.5])
+def test_a_factor_must_be_above_0(key, value):
+    with pytest.raises(ValueError, match=rf"config\.model\.{key}={float(value)} must be above 0"):
+        RunSpec.from_config({"model": {key: value}})
+
+
+@pytest.mark.parametrize(
+    "section, key",
+    [("train", "duration"), ("train", "eval_every"), ("schedule", "warmup"), ("schedule", "every")],
+)
+@pytest.mark.parametrize("text", ["30", "30 hours", "-1 epochs", "", "epochs"])
+def test_a_duration_needs_a_number_and_a_unit(section, key, text):
+    with pytest.raises(ValueError, match="write it as '30 epochs' or '500 steps'"):
+        RunSpec.from_config({section: {key: text}})
+
+
+@pytest.mark.parametrize(
+    "text, steps",
+    [("1 epoch", 10), ("2.4 epochs", 24), (".5 epochs", 5), ("7 steps", 7), ("1 step", 1), (" 3epochs ", 30)],
+)
+def test_durations_in_steps(text, steps):
+    assert Duration.parse(text).steps(steps_per_epoch=10) == steps
+
+
+def changed(value):
+    """Another value of the same type."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    if isinstance(value, str):
+        return value + "x"
+    return (*value, 1) if isinstance(value, tuple) else 1  # None of an optional field
+
+
+def variants():
+    """The default spec with one field changed, for every field: (section, field, spec)."""
+    base = RunSpec()
+    for section in dataclasses.fields(base):
+        inner = getattr(base, section.name)
+        for field in dataclasses.fields(inner) if dataclasses.is_dataclass(inner) else ():
+            other = dataclasses.replace(inner, **{field.name: changed(getattr(inner, field.name))})
+            yield section.name, field, dataclasses.replace(base, **{section.name: other})
+
+
+def test_the_id_changes_with_what_is_computed_and_with_nothing_else():
+    ids = {RunSpec().id}
+    for section, field, spec in variants():
+        if field.metadata.get("identity", True):
+            assert spec.id not in ids, f"{section}.{field.name} changes the result but not the id"
+            ids.add(spec.id)
+        else:
+            assert spec.id == RunSpec().id, f"{section}.{field.name} does not change the result"
+    assert RunSpec(seed=1).id not in ids
+
+
+def test_where_and_how_fast_a_run_goes_is_not_its_identity():
+    logistic = {f"{section}.{f.name}" for section, f, spec in variants() if spec.id == RunSpec().id}
+    assert {"data.dir", "data.workers", "train.devices", "train.engine", "model.scan"} <= logistic
+    assert not {"train.batch", "train.duration", "train.ema", "model.dtype", "data.limit"} & logistic
