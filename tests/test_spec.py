@@ -35,7 +35,7 @@ def test_an_empty_config_has_the_defaults():
     [
         ({"trian": {}}, r"config\.trian.*'train'"),
         ({"model": {"widht": 2.0}}, r"config\.model\.widht.*'width'"),
-        ({"model": 3}, r"config\.model=3 must hold the keys of ModelSpec"),
+        ({"model": 3}, r"config\.model=3 must be a section of keys"),
         ({"seed": "0"}, r"config\.seed='0' must be int"),
         ({"seed": True}, r"config\.seed=True must be int"),
         ({"model": {"phi": "1"}}, r"config\.model\.phi='1' must be float"),
@@ -49,7 +49,7 @@ def test_an_empty_config_has_the_defaults():
     ],
 )
 def test_an_error_names_the_path_the_value_and_the_rule(config, message):
-    with pytest.raises((ValueError, TypeError), match=message):
+    with pytest.raises(ValueError, match=message):
         RunSpec.from_config(config)
 
 
