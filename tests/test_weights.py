@@ -27,14 +27,6 @@ GOLDENS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def quick_compilation():
-    """Compile without the optimisations that cost more time here than they save."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def generator(name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
 
@@ -58,8 +50,8 @@ def peer_tensors(golden) -> dict[str, np.ndarray]:
     return {n: tensor(n, s).astype(np.float32) for n, s in zip(golden["names"].tolist(), shapes)}
 
 
-# Random weights of these two networks amplify rounding in evaluation mode: one unit in the last place
-# of the input moves the logits by more than the bar, in any implementation.
+# Random weights of these two networks amplify rounding in evaluation mode: a unit or two in the last
+# place of the input moves the logits by more than the bar, in any implementation.
 ILL_CONDITIONED = {"tf_efficientnetv2_b0_96", "tf_efficientnetv2_s_96"}
 
 
@@ -75,7 +67,8 @@ def test_logits_equal_the_peers(name, shared):
     logits = evaluate(variables, images)
     bar = 1e-3
     if name in ILL_CONDITIONED:
-        response = spread(evaluate(variables, images * np.float32(1 + 1e-7)) - logits, golden["logits_eval"])
+        nudged = [images * np.float32(1 + nudge) for nudge in (-2e-7, -1e-7, 1e-7, 2e-7)]
+        response = max(spread(evaluate(variables, x) - logits, golden["logits_eval"]) for x in nudged)
         assert response > bar
         bar = 2 * response
     assert spread(logits - golden["logits_eval"], golden["logits_eval"]) < bar
@@ -118,7 +111,7 @@ def test_every_misfit_is_listed():
     tensors = scaling.to_torch(arch, initialize(scaling.build(arch), seed=0))
     tensors["fc.weight"] = tensors["fc.weight"][:5]
     tensors["extra.weight"] = tensors.pop("bn1.weight")
-    with pytest.raises(
-        ValueError, match=r"(?s)3 tensors.*missing bn1.weight.*fc.weight.*unknown extra.weight"
-    ):
+    with pytest.raises(ValueError, match="3 tensors do not fit resnet18") as raised:
         scaling.load_torch(arch, tensors)
+    for problem in ("missing bn1.weight", "fc.weight has shape", "unknown extra.weight"):
+        assert problem in str(raised.value)
