@@ -193,7 +193,8 @@ class RunSpec:
     @staticmethod
     def from_config(config: Mapping[str, Any]) -> RunSpec:
         """Build from a ConfigDict or nested dict; ValueError on an unknown key or a wrong type."""
-        spec = _build(RunSpec, config, "config")
+        to_dict = getattr(config, "to_dict", None)  # a ConfigDict is not a Mapping
+        spec = _build(RunSpec, to_dict() if to_dict else config, "config")
         check(spec)
         return spec
 

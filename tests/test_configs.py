@@ -1,0 +1,141 @@
+"""Every config in configs/ is a runnable recipe, as far as can be told without its data."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from scaling import rules
+from scaling.counting import count
+from scaling.data.augment import train_transform
+from scaling.models.initialize import abstract_variables
+from scaling.models.network import Network
+from scaling.spec import Duration, RunSpec
+from scaling.sweeps.expand import trials
+from scaling.training import optimizers, schedules
+from scaling.training.parallel import check_batch
+from scaling.training.state import TrainState
+from scaling.training.step import AXIS, build_train_step
+
+CONFIGS = sorted(
+    path for path in (Path(__file__).parent.parent / "configs").glob("*.py") if path.name != "__init__.py"
+)
+
+# Classes, channels, side in pixels and training images of what the configs read.
+DATA = {
+    "digits/": (10, 1, 8, 1294),
+    "tfds/fashion_mnist": (10, 1, 28, 54000),
+    "tfds/cifar10": (10, 3, 32, 45000),
+    "folder/": (10, 3, 64, 1000),
+}
+
+
+def load(path: Path) -> ModuleType:
+    found = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
+    assert found and found.loader
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module", params=CONFIGS, ids=lambda path: path.stem)
+def path(request) -> Path:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def config(path) -> ModuleType:
+    return load(path)
+
+
+def runs(config: ModuleType) -> list[RunSpec]:
+    """The specs of a config's sweep, or its one."""
+    base = config.get_config()
+    if not hasattr(config, "get_sweep"):
+        return [RunSpec.from_config(base)]
+    return [trial.spec for trial in trials(base, config.get_sweep())[0]]
+
+
+def test_there_are_configs():
+    assert "quickstart" in {path.stem for path in CONFIGS}
+
+
+def test_its_docstring_says_what_it_is_and_names_the_command(path, config):
+    first, *rest = (config.__doc__ or "").splitlines()
+    assert first.endswith(".") and f"--config=configs/{path.name}" in " ".join(rest)
+    assert "Command: python -m experiments." in config.__doc__
+
+
+def test_it_gives_the_same_spec_every_time_and_survives_json(config):
+    spec = RunSpec.from_config(config.get_config())
+    assert RunSpec.from_config(config.get_config()) == spec == RunSpec.from_config(spec.to_dict())
+
+
+def test_the_trials_of_its_sweep_are_distinct_runs(config):
+    if not hasattr(config, "get_sweep"):
+        pytest.skip("a single run")
+    distinct, notes = trials(config.get_config(), config.get_sweep())
+    assert not notes, "a sweep should not list a run twice"
+    assert len({trial.spec.id for trial in distinct}) == len(distinct) == len(config.get_sweep())
+
+
+def test_its_sizes_are_distinct_networks(config):
+    archs = [rules.resolve(spec.model, 10, 3)[0] for spec in runs(config) if spec.seed == 0]
+    assert len(set(archs)) == len({spec.model for spec in runs(config)})
+
+
+def test_every_trial_passes_a_shape_only_train_step(config):
+    for spec in runs(config):
+        check_train_step(spec)
+
+
+def check_train_step(spec: RunSpec) -> None:
+    """Trace one step of a run on shapes: nothing is compiled, read or computed."""
+    classes, channels, side, images = DATA[f"{spec.data.source}/{spec.data.name}"]
+    train, (arch, _) = spec.train, rules.resolve(spec.model, classes, channels)
+    check_batch(train.batch, 1, train.accumulate, bool(spec.augment.mixup or spec.augment.cutmix))
+    per_epoch = images // train.batch
+    total = Duration.parse(train.duration).steps(per_epoch)
+    rate = schedules.build(spec.schedule, schedules.peak_rate(spec.optimizer, train.batch), total, per_epoch)
+    optimizer = optimizers.build(spec.optimizer, rate)
+    synced = AXIS if train.batch_norm == "synced" else None
+    # Tracing a loop of layers takes less than tracing each; the values are the same.
+    net = Network(arch, jnp.dtype(spec.model.dtype), scan=True, axis_name=synced)
+    mean = std = (0.5,) * channels
+    transform = train_transform(spec.augment, arch.resolution, classes, mean, std)
+    step = build_train_step(net, optimizer, rate, transform, train, spec.seed, unroll=False)
+
+    state = jax.eval_shape(
+        lambda v: first_state(v, optimizer, train.ema > 0),
+        abstract_variables(net, arch.resolution, channels),
+    )
+    shape = jax.ShapeDtypeStruct
+    batch = {
+        "image": shape((1, train.batch, side, side, channels), jnp.uint8),
+        "label": shape((1, train.batch), jnp.int32),
+        "position": shape((1, train.batch), jnp.int32),
+    }
+    devices = jax.vmap(step, in_axes=(None, 0, None), out_axes=(None, 0), axis_name=AXIS)
+    after, metrics = jax.eval_shape(devices, state, batch, {})
+    assert jax.tree.map(kind, after) == jax.tree.map(kind, state)
+    assert all(value.shape == (1,) for value in metrics.values())
+    assert sum(leaf.size for leaf in jax.tree.leaves(state.params)) == count(arch).params
+
+
+def first_state(variables, optimizer, ema: bool) -> TrainState:
+    """The state of step 0, traceable."""
+    params = variables["params"]
+    return TrainState(
+        jnp.zeros([], jnp.int32),
+        params,
+        variables["batch_stats"],
+        optimizer.init(params),
+        dict(variables) if ema else None,
+    )
+
+
+def kind(leaf) -> tuple:
+    return leaf.shape, leaf.dtype
