@@ -1,5 +1,6 @@
 """Every config in configs/ is a runnable recipe, as far as can be told without its data."""
 
+import dataclasses
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import pytest
 
 from scaling import rules
+from scaling.arch import Arch
 from scaling.counting import count
 from scaling.data.augment import train_transform
 from scaling.models.initialize import abstract_variables
@@ -87,23 +89,42 @@ def test_its_sizes_are_distinct_networks(config):
     assert len(set(archs)) == len({spec.model for spec in runs(config)})
 
 
-def test_every_trial_passes_a_shape_only_train_step(config):
+def test_every_base_of_its_sweep_passes_a_shape_only_train_step(config):
+    # Sizes of one base differ in numbers only: the smallest is traced whole, the others as networks.
+    sizes: dict[RunSpec, list[RunSpec]] = {}
     for spec in runs(config):
-        check_train_step(spec)
+        sizes.setdefault(unscaled(spec), []).append(spec)
+    for specs in sizes.values():
+        smallest, *others = sorted(specs, key=lambda spec: spec.model.phi)
+        check_train_step(smallest)
+        for spec in others:
+            arch, net = network(spec)
+            assert jax.tree.leaves(abstract_variables(net, arch.resolution, arch.in_channels))
+
+
+def unscaled(spec: RunSpec) -> RunSpec:
+    """A spec without its seed and the coefficients that scale its base."""
+    model = dataclasses.replace(spec.model, phi=0.0, depth=1.0, width=1.0, resolution=1.0)
+    return dataclasses.replace(spec, seed=0, model=model)
+
+
+def network(spec: RunSpec) -> tuple[Arch, Network]:
+    """The network of a run, its layers looped over: that takes less to trace, and the values are the same."""
+    classes, channels, _, _ = DATA[f"{spec.data.source}/{spec.data.name}"]
+    arch = rules.resolve(spec.model, classes, channels)[0]
+    synced = AXIS if spec.train.batch_norm == "synced" else None
+    return arch, Network(arch, jnp.dtype(spec.model.dtype), scan=True, axis_name=synced)
 
 
 def check_train_step(spec: RunSpec) -> None:
     """Trace one step of a run on shapes: nothing is compiled, read or computed."""
     classes, channels, side, images = DATA[f"{spec.data.source}/{spec.data.name}"]
-    train, (arch, _) = spec.train, rules.resolve(spec.model, classes, channels)
+    train, (arch, net) = spec.train, network(spec)
     check_batch(train.batch, 1, train.accumulate, bool(spec.augment.mixup or spec.augment.cutmix))
     per_epoch = images // train.batch
     total = Duration.parse(train.duration).steps(per_epoch)
     rate = schedules.build(spec.schedule, schedules.peak_rate(spec.optimizer, train.batch), total, per_epoch)
     optimizer = optimizers.build(spec.optimizer, rate)
-    synced = AXIS if train.batch_norm == "synced" else None
-    # Tracing a loop of layers takes less than tracing each; the values are the same.
-    net = Network(arch, jnp.dtype(spec.model.dtype), scan=True, axis_name=synced)
     mean = std = (0.5,) * channels
     transform = train_transform(spec.augment, arch.resolution, classes, mean, std)
     step = build_train_step(net, optimizer, rate, transform, train, spec.seed, unroll=False)
