@@ -186,7 +186,7 @@ class Arch:
     def from_dict(data: dict[str, Any]) -> Arch:
         arch = _decode(data)
         if not isinstance(arch, Arch):
-            raise TypeError(f"Expected a serialised Arch, got {type(arch).__name__}.")
+            raise ValueError(f"Expected a serialised Arch, got {type(arch).__name__}.")  # noqa: TRY004
         return arch
 
 
@@ -247,7 +247,11 @@ def _decode(data: Any) -> Any:
         fields = {k: _decode(v) for k, v in data.items() if k != "type"}
         if data.get("type") not in TYPES:
             raise ValueError(f"Unknown architecture value {data.get('type')!r}; known: {', '.join(TYPES)}.")
-        return TYPES[data["type"]](**fields)
+        kind = TYPES[data["type"]]
+        known = {f.name for f in dataclasses.fields(kind)}
+        if unknown := sorted(set(fields) - known):
+            raise ValueError(f"{kind.__name__} has no field {unknown}; it has {sorted(known)}.")
+        return kind(**fields)
     if isinstance(data, list):
         return tuple(_decode(v) for v in data)
     return data
