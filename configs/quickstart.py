@@ -43,7 +43,7 @@ def get_config() -> ConfigDict:
 
     config.train = ConfigDict()
     config.train.batch = 64
-    config.train.duration = "15 epochs"
+    config.train.duration = "12 epochs"
     config.train.label_smoothing = 0.1
     config.train.ema = 0.99
     config.train.eval_every = "3 epochs"
