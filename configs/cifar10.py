@@ -5,6 +5,8 @@ Rules: arXiv 1905.11946. Dated 2026-11-22; a proxy sized for two CPU cores, not 
 Command: python -m experiments.sweep --config=configs/cifar10.py --workdir=runs/cifar10 \
     --config.data.dir=DIR
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
+Expected: EfficientNet 44.0, 46.3, 49.6 and ResNet 39.7, 38.5, 42.4 % test accuracy;
+    about 15 minutes on two CPU cores that also ran tests (experiments/results/cifar10).
 """
 
 from ml_collections import ConfigDict

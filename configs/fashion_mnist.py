@@ -5,6 +5,8 @@ Rules: arXiv 1905.11946. Dated 2026-11-22; a proxy sized for two CPU cores, not 
 Command: python -m experiments.sweep --config=configs/fashion_mnist.py --workdir=runs/fashion_mnist \
     --config.data.dir=DIR
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
+Expected: EfficientNet 85.8, 86.4, 88.0 and ResNet 79.3, 79.7, 83.3 % test accuracy;
+    about 20 minutes on two CPU cores that also ran tests (experiments/results/fashion_mnist).
 """
 
 from ml_collections import ConfigDict

@@ -5,6 +5,8 @@ Rules: arXiv 1905.11946. Dated 2026-11-22; a proxy sized for two CPU cores, not 
 Command: python -m experiments.sweep --config=configs/photos.py --workdir=runs/photos \
     --config.data.dir=DIR
 DIR holds train/ and val/, or train.tar and val.tar.
+Expected: EfficientNet 53.8, 54.9, 58.8 and ResNet 39.4, 42.6, 41.8 % test accuracy;
+    about 13 minutes on two CPU cores that also ran tests (experiments/results/photos).
 """
 
 from ml_collections import ConfigDict

@@ -1,7 +1,7 @@
 """Normalisation by batch statistics with its own gradient: two sums a channel forward, two backward.
 
-The closed form needs half the operations of the derived one, which saves time and, on a CPU, where
-every fused loop is compiled by itself, as much of the compile time.
+The closed form needs fewer operations than the derived one, which saves time and, on a CPU, where
+every fused loop is compiled by itself, compile time.
 """
 
 from __future__ import annotations

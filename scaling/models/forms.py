@@ -1,6 +1,6 @@
-"""Which form of an operator runs on which backend: one table, filled by measurement.
+"""Which form of an operator runs on which backend: one table.
 
-`python -m experiments.benchmarks.operators` measures the forms; docs/decisions.md holds the figures.
+The CPU's row was measured (docs/decisions.md); those of GPU and TPU are plain lax, not yet compared.
 """
 
 from __future__ import annotations
