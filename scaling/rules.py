@@ -23,13 +23,15 @@ class Rounding:
 
     Widths go to the nearest multiple of `divisor` (halves up, at least one divisor), one divisor more
     where that falls below `keep` times the exact width; depths go up to the next integer. `stem`,
-    `head`: whether these widths scale. `end_depths`: whether the first and last stage deepen.
+    `head`: whether these widths scale, the head's not below `least_head`. `end_depths`: whether the
+    first and last stage deepen.
     """
 
     divisor: int = 8
     keep: float = 0.0
     stem: bool = True
     head: bool = True
+    least_head: int = 0
     end_depths: bool = True
 
 
@@ -40,6 +42,8 @@ ROUNDINGS = {
     "efficientnet_v2": Rounding(),
     # tensorflow/tpu models/official/efficientnet/lite: stem, head and end depths stay
     "efficientnet_lite": Rounding(keep=0.9, stem=False, head=False, end_depths=False),
+    # arXiv 1801.04381 section 6.1: multipliers below 1 leave the last convolution at 1280
+    "mobilenet_v2": Rounding(keep=0.9, least_head=1280),
     # ours: the papers scale by whole factors (arXiv 1605.07146, 1905.11946 Table 3); group counts are kept
     "resnet": Rounding(),
     # ours: in narrow networks (CIFAR ResNets, small proxies) a step of 8 would hide a width factor of 1.1
@@ -168,7 +172,8 @@ def _widen(arch: Arch, factor: float, rule: Rounding) -> Arch:
     stages = _widen_stages(arch.stages, factor, rule, stem[-1].width if stem else arch.in_channels)
     head = arch.head
     if rule.head and head.width is not None:
-        head = dataclasses.replace(head, width=round_width(head.width * factor, rule.divisor, rule.keep))
+        rounded = round_width(head.width * factor, rule.divisor, rule.keep)
+        head = dataclasses.replace(head, width=max(rounded, rule.least_head))
     return arch.replace(stem=stem, stages=stages, head=head)
 
 

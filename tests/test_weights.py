@@ -14,6 +14,7 @@ GOLDENS = [
     "efficientnet_b0_96",
     "efficientnet_b3_96",
     "efficientnet_lite0_96",
+    "mobilenetv2_100_96",
     "tf_efficientnet_b0_96",
     "tf_efficientnet_b3_96",
     "tf_efficientnetv2_b0_96",

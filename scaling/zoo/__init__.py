@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scaling.arch import Arch
 from scaling.spec import nearest
-from scaling.zoo import cifar_resnet, efficientnet, efficientnet_v2, resnet, resnet_rs
+from scaling.zoo import cifar_resnet, efficientnet, efficientnet_v2, mobilenet_v2, resnet, resnet_rs
 
 ZOO: dict[str, Arch] = {
     **efficientnet.ARCHS,
@@ -12,6 +12,7 @@ ZOO: dict[str, Arch] = {
     **resnet.ARCHS,
     **resnet_rs.ARCHS,
     **cifar_resnet.ARCHS,
+    **mobilenet_v2.ARCHS,
 }
 
 
