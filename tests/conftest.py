@@ -1,12 +1,19 @@
-"""Fixtures shared by all tests: four virtual CPU devices, and the offline data where it lies."""
+"""What all tests share: four virtual CPU devices, a cache of their own, the offline data where it lies."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import jax
 import pytest
 
 jax.config.update("jax_num_cpu_devices", 4)
+
+# Not the user's own cache: what it holds (compiled programs, C++ kernels) would decide what is tested.
+# The workers of a run, and the commands that they start, share one.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    CACHE = tempfile.TemporaryDirectory(prefix="jax-compound-tests-")
+    os.environ["XDG_CACHE_HOME"] = CACHE.name
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -30,8 +30,8 @@ class ConvModule(nn.Module):
             self.width, value.kernel, settings, self.stride, value.groups, value.bias, name="conv"
         )(x_nhwc)
         if value.norm:
-            x = BatchNorm(settings, name="norm")(x, train)
-        if value.act:
+            x = BatchNorm(settings, value.act, name="norm")(x, train)
+        elif value.act:
             x = settings.activate(x)
         if value.skip and x.shape == x_nhwc.shape:
             return _add(x_nhwc, x, drop_rate, keys_b)
@@ -65,9 +65,9 @@ class MBConvModule(nn.Module):
         inner, x = channels * value.expand, x_nhwc
         if value.expand != 1:
             x = Convolution(inner, 1, settings, name="expand")(x)
-            x = settings.activate(BatchNorm(settings, name="norm_expand")(x, train))
+            x = BatchNorm(settings, act=True, name="norm_expand")(x, train)
         x = Convolution(inner, value.kernel, settings, self.stride, inner, name="depthwise")(x)
-        x = settings.activate(BatchNorm(settings, name="norm_depthwise")(x, train))
+        x = BatchNorm(settings, act=True, name="norm_depthwise")(x, train)
         if value.se_ratio:
             squeeze = max(1, int(channels * value.se_ratio))
             x = SqueezeExcite(squeeze, settings, settings.activation, name="se")(x)
@@ -89,7 +89,7 @@ class FusedMBConvModule(nn.Module):
         value, settings = self.value, self.settings
         inner = x_nhwc.shape[-1] * value.expand
         x = Convolution(inner, value.kernel, settings, self.stride, name="expand")(x_nhwc)
-        x = settings.activate(BatchNorm(settings, name="norm_expand")(x, train))
+        x = BatchNorm(settings, act=True, name="norm_expand")(x, train)
         x = Convolution(self.width, 1, settings, name="project")(x)
         x = BatchNorm(settings, name="norm_project")(x, train)
         return _add(x_nhwc, x, drop_rate, keys_b) if x.shape == x_nhwc.shape else x
@@ -109,7 +109,7 @@ class ResidualModule(nn.Module):
         changes = self.stride != 1 or x_nhwc.shape[-1] != self.width
         x = x_nhwc
         if value.preact:
-            x = settings.activate(BatchNorm(settings, name="norm0")(x, train))
+            x = BatchNorm(settings, act=True, name="norm0")(x, train)
         shortcut = self._shortcut(x if value.preact else x_nhwc, train) if changes else x_nhwc
         x = self._branch(x, train)
         if value.se_ratio:
@@ -127,11 +127,9 @@ class ResidualModule(nn.Module):
             groups = value.groups if kernel > 1 else 1
             x = Convolution(features, kernel, settings, stride, groups, name=f"conv{i}")(x)
             if not value.preact:
-                x = BatchNorm(settings, name=f"norm{i}")(x, train)
+                x = BatchNorm(settings, i < last, name=f"norm{i}")(x, train)
             elif i < last:
-                x = BatchNorm(settings, name=f"norm{i + 1}")(x, train)
-            if i < last:
-                x = settings.activate(x)
+                x = BatchNorm(settings, True, name=f"norm{i + 1}")(x, train)
         return x
 
     def _shortcut(self, x, train: bool):

@@ -3,6 +3,7 @@
 XLA:CPU runs grouped `conv_general_dilated` at scalar speed; these forms fuse into vector loops.
 The input gradient is computed a stride phase at a time, so that no product with zero is made; the
 weight gradient loops over rows with its sums in cache (a fused reduction would run at scalar speed).
+With `native` the three are C++ kernels (`scaling.models.native`), where float32 is asked for.
 """
 
 from __future__ import annotations
@@ -14,36 +15,49 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from scaling.models import native as kernels
+
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def depthwise(x_nhwc, kernel_hw1c, stride: int, padding: Padding):
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4, 5))
+def depthwise(
+    x_nhwc, kernel_hw1c, stride: int, padding: Padding, dilation: int = 1, native: bool = False
+) -> Any:
     """Convolve each channel with its own k x k filter.
 
     Shapes: x (n, h, w, c), kernel (kh, kw, 1, c) -> (n, oh, ow, c), in x's dtype (products of
     bfloat16 are added in float32). Equals `lax.conv_general_dilated` with feature_group_count=c.
     """
-    kh, kw = kernel_hw1c.shape[:2]
+    sides = zip(x_nhwc.shape[1:3], kernel_hw1c.shape[:2], padding)
+    out = tuple((sum(p) + size - (k - 1) * dilation - 1) // stride + 1 for size, k, p in sides)
+    if native and x_nhwc.dtype == jnp.float32:
+        return kernels.depthwise(x_nhwc, kernel_hw1c, stride, padding, dilation, out)
     padded = _pad(x_nhwc, padding)
-    out = _out_size(padded, kh, kw, stride)
     terms = (
-        _taps(padded, i, j, stride, out).astype(jnp.float32) * kernel_hw1c[i, j, 0].astype(jnp.float32)
-        for i in range(kh)
-        for j in range(kw)
+        _taps(padded, i * dilation, j * dilation, stride, out).astype(jnp.float32)
+        * kernel_hw1c[i, j, 0].astype(jnp.float32)
+        for i in range(kernel_hw1c.shape[0])
+        for j in range(kernel_hw1c.shape[1])
     )
     return sum(terms).astype(x_nhwc.dtype)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _forward(x_nhwc, kernel_hw1c, stride, padding):
-    return depthwise(x_nhwc, kernel_hw1c, stride, padding), (x_nhwc, kernel_hw1c)
+def _forward(x_nhwc, kernel_hw1c, stride, padding, dilation, native):
+    return depthwise(x_nhwc, kernel_hw1c, stride, padding, dilation, native), (x_nhwc, kernel_hw1c)
 
 
-def _backward(stride, padding, residuals, grad_nhwc):
-    x_nhwc, kernel_hw1c = residuals
+def _backward(stride, padding, dilation, native, residuals, grad_nhwc):
+    x, kernel = residuals
+    geometry = (stride, padding, dilation)
+    if native and x.dtype == jnp.float32:
+        return (
+            kernels.depthwise_input_gradient(grad_nhwc, kernel, *geometry, x.shape),
+            kernels.depthwise_kernel_gradient(x, grad_nhwc, *geometry, kernel.shape),
+        )
     return (
-        _input_gradient(grad_nhwc, kernel_hw1c, stride, padding, x_nhwc.shape).astype(x_nhwc.dtype),
-        _kernel_gradient(x_nhwc, grad_nhwc, kernel_hw1c.shape, stride, padding).astype(kernel_hw1c.dtype),
+        _input_gradient(grad_nhwc, kernel, *geometry, x.shape).astype(x.dtype),
+        _kernel_gradient(x, grad_nhwc, *geometry, kernel.shape).astype(kernel.dtype),
     )
 
 
@@ -56,57 +70,55 @@ def _pad(x_nhwc, padding: Padding):
     )
 
 
-def _out_size(padded_nhwc, kh: int, kw: int, stride: int) -> tuple[int, int]:
-    h, w = padded_nhwc.shape[1:3]
-    return (h - kh) // stride + 1, (w - kw) // stride + 1
-
-
-def _taps(padded_nhwc, i: int, j: int, stride: int, out: tuple[int, int]):
-    """The input pixel that filter tap (i, j) meets at each output pixel."""
+def _taps(padded_nhwc, i: int, j: int, stride: int, out: tuple[int, ...]):
+    """The input pixels, from (i, j) on, that one filter tap meets at the output pixels."""
     n, _, _, c = padded_nhwc.shape
     limits = (n, i + stride * (out[0] - 1) + 1, j + stride * (out[1] - 1) + 1, c)
     return lax.slice(padded_nhwc, (0, i, j, 0), limits, (1, stride, stride, 1))
 
 
-def _input_gradient(grad_nhwc, kernel_hw1c, stride: int, padding: Padding, shape):
+def _input_gradient(grad_nhwc, kernel_hw1c, stride: int, padding: Padding, dilation: int, shape):
     """Correlate the output gradient with the taps of each stride phase, then interleave the phases."""
-    kh, kw = kernel_hw1c.shape[:2]
     (top, bottom), (left, right) = padding
     n, h, w, c = shape
-    rows, cols = -(-(h + top + bottom) // stride), -(-(w + left + right) // stride)
-    phases = [
-        [_phase(grad_nhwc, kernel_hw1c[a::stride, b::stride, 0], rows, cols) for b in range(min(stride, kw))]
-        for a in range(min(stride, kh))
-    ]
-    zero = jnp.zeros((n, rows, cols, c), phases[0][0].dtype)
-    full = [[phases[a][b] if a < kh and b < kw else zero for b in range(stride)] for a in range(stride)]
+    size = (-(-(h + top + bottom) // stride), -(-(w + left + right) // stride))
+
+    def phase(a: int, b: int):
+        chosen = [_phase_taps(k, stride, dilation, at) for k, at in zip(kernel_hw1c.shape, (a, b))]
+        return _phase(grad_nhwc, kernel_hw1c, *chosen, size)
+
+    grid = [[phase(a, b) for b in range(stride)] for a in range(stride)]
     if stride == 1:
-        grid = full[0][0]
+        full = grid[0][0]
     else:
-        grid = jnp.stack([jnp.stack(row, axis=3) for row in full], axis=2)
-        grid = grid.reshape(n, rows * stride, cols * stride, c)
-    return grid[:, top : top + h, left : left + w]
+        full = jnp.stack([jnp.stack(row, axis=3) for row in grid], axis=2)
+        full = full.reshape(n, size[0] * stride, size[1] * stride, c)
+    return full[:, top : top + h, left : left + w]
 
 
-def _phase(grad_nhwc, taps_hwc, rows: int, cols: int) -> Any:
-    """Sum grad[q - m] * tap[m] over the taps of one phase, for q in rows x cols."""
-    th, tw = taps_hwc.shape[:2]
-    oh, ow = grad_nhwc.shape[1:3]
-    edges = ((th - 1, max(rows - oh, 0)), (tw - 1, max(cols - ow, 0)))
-    padded = _pad(grad_nhwc, edges)
-    n, _, _, c = padded.shape
+def _phase_taps(kernel: int, stride: int, dilation: int, phase: int) -> list[tuple[int, int]]:
+    """(tap, shift in output pixels) of the taps that meet the input pixels of a phase."""
+    met = [k for k in range(kernel) if k * dilation % stride == phase]
+    return [(k, (k * dilation - phase) // stride) for k in met]
+
+
+def _phase(grad_nhwc, kernel_hw1c, row_taps, column_taps, size: tuple[int, int]) -> Any:
+    """Sum grad[q - shift] * tap over the taps of one phase, for q in `size`."""
+    n, oh, ow, c = grad_nhwc.shape
+    if not row_taps or not column_taps:
+        return jnp.zeros((n, *size, c), jnp.float32)
+    above, before = row_taps[-1][1], column_taps[-1][1]
+    padded = _pad(grad_nhwc, ((above, max(size[0] - oh, 0)), (before, max(size[1] - ow, 0))))
     terms = (
-        lax.slice(
-            padded, (0, th - 1 - i, tw - 1 - j, 0), (n, th - 1 - i + rows, tw - 1 - j + cols, c)
-        ).astype(jnp.float32)
-        * taps_hwc[i, j].astype(jnp.float32)
-        for i in range(th)
-        for j in range(tw)
+        _taps(padded, above - up, before - left, 1, size).astype(jnp.float32)
+        * kernel_hw1c[i, j, 0].astype(jnp.float32)
+        for i, up in row_taps
+        for j, left in column_taps
     )
     return sum(terms)
 
 
-def _kernel_gradient(x_nhwc, grad_nhwc, shape, stride: int, padding: Padding):
+def _kernel_gradient(x_nhwc, grad_nhwc, stride: int, padding: Padding, dilation: int, shape):
     """Sum x * grad for every tap, one output row of a few examples at a time.
 
     The running sums of a row stay in cache and keep the columns apart, so that every operation is a
@@ -119,11 +131,11 @@ def _kernel_gradient(x_nhwc, grad_nhwc, shape, stride: int, padding: Padding):
 
     def add_row(step, sums):
         example, row = (step // rows) * examples, step % rows
-        window = (examples, kh, padded.shape[2], c)
-        x = lax.dynamic_slice(padded, (example, row * stride, 0, 0), window).astype(jnp.float32)
+        window = (examples, (kh - 1) * dilation + 1, padded.shape[2], c)
+        x = lax.dynamic_slice(padded, (example, row * stride, 0, 0), window)[:, ::dilation]
         grad = lax.dynamic_slice(grad_nhwc, (example, row, 0, 0), (examples, 1, cols, c)).astype(jnp.float32)
-        ends = [j + stride * (cols - 1) + 1 for j in range(kw)]
-        taps = [x[:, :, j : ends[j] : stride] for j in range(kw)]
+        starts = [j * dilation for j in range(kw)]
+        taps = [x[:, :, j : j + stride * (cols - 1) + 1 : stride].astype(jnp.float32) for j in starts]
         return tuple(total + tap * grad for total, tap in zip(sums, taps))
 
     zero = jnp.zeros((examples, kh, cols, c), jnp.float32)

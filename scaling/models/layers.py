@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,17 +11,12 @@ from flax import linen as nn
 from jax import lax
 
 from scaling.arch import Arch
+from scaling.models.activations import ACTIVATIONS
 from scaling.models.batch_norm import affine, count, normalize
 from scaling.models.depthwise import depthwise
 from scaling.models.forms import LAX, Forms
 from scaling.models.initializers import from_key
-
-ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
-    "relu": jax.nn.relu,
-    "relu6": jax.nn.relu6,
-    "silu": jax.nn.silu,
-    "hard_swish": jax.nn.hard_swish,
-}
+from scaling.models.pointwise import pointwise
 
 
 @dataclass(frozen=True)
@@ -86,34 +80,39 @@ class Convolution(nn.Module):
         return y
 
 
-def convolve(x_nhwc, kernel_hwio, stride: int, groups: int, settings: Settings) -> Any:
+def convolve(x_nhwc, kernel_hwio, stride: int, groups: int, settings: Settings, dilation: int = 1) -> Any:
     """Convolve as the settings' table of forms says; every form gives equal values."""
-    kernel, features = kernel_hwio.shape[0], kernel_hwio.shape[-1]
+    kernel, features, form = kernel_hwio.shape[0], kernel_hwio.shape[-1], settings.forms
     x_nhwc = x_nhwc.astype(settings.dtype)
-    if kernel == 1 and groups == 1 and settings.forms.pointwise == "matmul":
-        return jnp.einsum("nhwc,cf->nhwf", x_nhwc[:, ::stride, ::stride], kernel_hwio[0, 0])
-    h, w = x_nhwc.shape[1:3]
-    padding = (pads(h, kernel, stride, settings.padding), pads(w, kernel, stride, settings.padding))
-    if groups == x_nhwc.shape[-1] == features and settings.forms.depthwise == "shifted":
-        return depthwise(x_nhwc, kernel_hwio, stride, padding)
+    if kernel == 1 and groups == 1 and form.pointwise == "matmul":
+        return pointwise(x_nhwc[:, ::stride, ::stride], kernel_hwio[0, 0])
+    extent = (kernel - 1) * dilation + 1
+    above, before = (pads(size, extent, stride, settings.padding) for size in x_nhwc.shape[1:3])
+    if groups == x_nhwc.shape[-1] == features and form.depthwise != "lax":
+        native = form.depthwise == "native"
+        return depthwise(x_nhwc, kernel_hwio, stride, (above, before), dilation, native)
     return lax.conv_general_dilated(
         x_nhwc,
         kernel_hwio,
         (stride, stride),
-        padding,
+        (above, before),
+        rhs_dilation=(dilation, dilation),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         feature_group_count=groups,
     )
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation over n, h, w, with statistics in float32 whatever the compute type.
+    """Batch normalisation over n, h, w, and with `act` the settings' activation after it.
+
+    Statistics are float32 whatever the compute type.
 
     The running variance is the unbiased one, as in PyTorch and in TensorFlow's fused operator
     (Flax's own is biased).
     """
 
     settings: Settings
+    act: bool = False
 
     @nn.compact
     def __call__(self, x_nhwc, train: bool):
@@ -122,15 +121,17 @@ class BatchNorm(nn.Module):
         bias = self.param("bias", from_key(self.name or "", "bias"), (features,))
         mean = self.variable("batch_stats", "mean", jnp.zeros, (features,))
         var = self.variable("batch_stats", "var", jnp.ones, (features,))
+        settings, axis_name = self.settings, self.settings.axis_name
+        activation = settings.activation if self.act else "identity"
         if not train or self.is_initializing():
-            factor = scale * lax.rsqrt(var.value + self.settings.eps)
-            return affine(x_nhwc, factor, bias - mean.value * factor)
-        axis_name = self.settings.axis_name
-        normalized: Any = normalize(x_nhwc, scale, bias, self.settings.eps, axis_name)
+            factor = scale * lax.rsqrt(var.value + settings.eps)
+            return affine(x_nhwc, factor, bias - mean.value * factor, activation)
+        native = settings.forms.norm == "native"
+        normalized: Any = normalize(x_nhwc, scale, bias, settings.eps, axis_name, activation, native)
         y, batch_mean, batch_var = normalized
         if self.is_mutable_collection("batch_stats"):
             values = count(x_nhwc, axis_name)
-            momentum = self.settings.momentum
+            momentum = settings.momentum
             mean.value = momentum * mean.value + (1 - momentum) * batch_mean
             var.value = momentum * var.value + (1 - momentum) * batch_var * (values / max(values - 1, 1))
         return y

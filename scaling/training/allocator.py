@@ -23,4 +23,4 @@ def keep_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(ARENA_MAX, 1)
         libc.mallopt(MMAP_MAX, 0)
-        libc.mallopt(TRIM_THRESHOLD, LARGEST)
+        libc.mallopt(TRIM_THRESHOLD, -1)

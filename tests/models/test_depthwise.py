@@ -13,31 +13,32 @@ UNEVEN = ((0, 2), (3, 1))
 NONE = ((0, 0), (0, 0))
 
 
-def grouped(x_nhwc, kernel_hw1c, stride, padding):
+def grouped(x_nhwc, kernel_hw1c, stride, padding, dilation):
     """The definition, in float32."""
     return lax.conv_general_dilated(
         x_nhwc.astype(jnp.float32),
         kernel_hw1c.astype(jnp.float32),
         (stride, stride),
         padding,
+        rhs_dilation=(dilation, dilation),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         feature_group_count=x_nhwc.shape[-1],
     )
 
 
-def value_and_gradients(convolve, x_nhwc, kernel_hw1c, stride, padding):
+def value_and_gradients(convolve, x_nhwc, kernel_hw1c, stride, padding, dilation):
     """The output, and the gradients of a weighted sum of it to image and kernel."""
-    y_nhwc, pull = jax.vjp(lambda x, k: convolve(x, k, stride, padding), x_nhwc, kernel_hw1c)
+    y_nhwc, pull = jax.vjp(lambda x, k: convolve(x, k, stride, padding, dilation), x_nhwc, kernel_hw1c)
     weights = np.cos(np.arange(y_nhwc.size, dtype=np.float32)).reshape(y_nhwc.shape)
     return (y_nhwc, *pull(jnp.asarray(weights).astype(y_nhwc.dtype)))
 
 
-def check(kernel, stride, size, padding, dtype, tolerance, batch=2, channels=3):
+def check(kernel, stride, size, padding, dtype, tolerance, batch=2, channels=3, dilation=1):
     rng = np.random.default_rng(0)
     x_nhwc = jnp.asarray(rng.normal(size=(batch, *size, channels)), dtype)
     kernel_hw1c = jnp.asarray(rng.normal(size=(*kernel, 1, channels)), dtype)
-    run = jax.jit(value_and_gradients, static_argnums=(0, 3, 4))
-    ours, theirs = (run(f, x_nhwc, kernel_hw1c, stride, padding) for f in (depthwise, grouped))
+    run = jax.jit(value_and_gradients, static_argnums=(0, 3, 4, 5))
+    ours, theirs = (run(f, x_nhwc, kernel_hw1c, stride, padding, dilation) for f in (depthwise, grouped))
     for name, one, two in zip(("value", "image gradient", "kernel gradient"), ours, theirs):
         assert one.shape == two.shape and one.dtype == dtype, name
         one, two = np.asarray(one, np.float32), np.asarray(two, np.float32)
@@ -69,6 +70,13 @@ def test_equals_the_grouped_convolution(kernel, stride, size, padding):
 @pytest.mark.parametrize("stride", [1, 2])
 def test_bfloat16_stays_within_its_rounding(stride):
     check((3, 3), stride, (6, 7), SYMMETRIC, jnp.bfloat16, 2e-2)
+
+
+@pytest.mark.parametrize(
+    "stride, dilation, size", [(1, 2, (7, 6)), (2, 2, (8, 9)), (2, 3, (9, 8)), (3, 2, (8, 8))]
+)
+def test_a_dilated_kernel_meets_pixels_apart(stride, dilation, size):
+    check((3, 3), stride, size, ((2, 2), (3, 1)), jnp.float32, 1e-5, dilation=dilation)
 
 
 def test_kernels_need_not_be_square():

@@ -1,0 +1,109 @@
+"""Optional C++ kernels for CPUs, called by compiled programs through XLA's foreign functions.
+
+`python -m experiments.native` builds them once with the machine's own compiler. Where they are not
+built, the same operators run as plain JAX. They compute in float32 and run on XLA's own threads; sums
+are cut into parts that do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import warnings
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scaling.models.native.build import library
+
+Padding = tuple[tuple[int, int], tuple[int, int]]
+
+TARGETS = (
+    "depthwise_forward",
+    "depthwise_input_gradient",
+    "depthwise_kernel_gradient",
+    "norm_moments",
+    "norm_apply",
+    "norm_gradient_moments",
+    "norm_apply_gradient",
+)
+ACTIVATIONS = ("identity", "relu", "relu6", "silu", "hard_swish")  # numbered as in norm.cc
+
+
+@functools.cache
+def available() -> bool:
+    """Whether the kernels of this source, JAX and processor are built; loads them if so."""
+    try:
+        path = library()
+    except (OSError, RuntimeError):  # no safe place, so nothing was built there
+        return False
+    if not path.is_file():
+        return False
+    try:
+        loaded = ctypes.CDLL(str(path))
+        for name in TARGETS:
+            jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(getattr(loaded, name)), platform="cpu")
+    except (OSError, AttributeError) as error:
+        warnings.warn(f"{path} cannot be loaded ({error}): plain JAX is used. Build it again.", stacklevel=2)
+        return False
+    return True
+
+
+def depthwise(x_nhwc, kernel_hw1c, stride: int, padding: Padding, dilation: int, out: tuple[int, int]):
+    """Convolve each channel with its own filter: (n, h, w, c), (kh, kw, 1, c) -> (n, *out, c)."""
+    shape = (x_nhwc.shape[0], *out, x_nhwc.shape[3])
+    return _call("depthwise_forward", shape, x_nhwc, kernel_hw1c, **_geometry(stride, padding, dilation))
+
+
+def depthwise_input_gradient(grad_nhwc, kernel_hw1c, stride: int, padding: Padding, dilation: int, shape):
+    """Return the gradient with respect to the images, of `shape`."""
+    geometry = _geometry(stride, padding, dilation)
+    return _call("depthwise_input_gradient", shape, grad_nhwc, kernel_hw1c, **geometry)
+
+
+def depthwise_kernel_gradient(x_nhwc, grad_nhwc, stride: int, padding: Padding, dilation: int, shape):
+    """Return the gradient with respect to the filters, of `shape`."""
+    geometry = _geometry(stride, padding, dilation)
+    return _call("depthwise_kernel_gradient", shape, x_nhwc, grad_nhwc, **geometry)
+
+
+def moments(x_nhwc):
+    """Return the sums a channel of x and of x * x, (2, c)."""
+    return _call("norm_moments", (2, x_nhwc.shape[-1]), x_nhwc)
+
+
+def apply(x_nhwc, factor_c, shift_c, activation: str):
+    """Return activation(x * factor + shift)."""
+    number = np.int64(ACTIVATIONS.index(activation))
+    return _call("norm_apply", x_nhwc.shape, x_nhwc, factor_c, shift_c, activation=number)
+
+
+def gradient_moments(x_nhwc, grad_nhwc, factor_c, shift_c, activation: str):
+    """With g the gradient before the activation: return the sums a channel of g and of g * x, (2, c)."""
+    number = np.int64(ACTIVATIONS.index(activation))
+    shape = (2, x_nhwc.shape[-1])
+    return _call("norm_gradient_moments", shape, x_nhwc, grad_nhwc, factor_c, shift_c, activation=number)
+
+
+def apply_gradient(x_nhwc, grad_nhwc, factor_c, shift_c, slope_c, offset_c, activation: str):
+    """With g as above: return g * factor + x * slope + offset."""
+    number = np.int64(ACTIVATIONS.index(activation))
+    return _call(
+        "norm_apply_gradient",
+        x_nhwc.shape,
+        *(x_nhwc, grad_nhwc, factor_c, shift_c, slope_c, offset_c),
+        activation=number,
+    )
+
+
+def _geometry(stride: int, padding: Padding, dilation: int) -> dict[str, Any]:
+    (top, _), (left, _) = padding
+    numbers = {"stride": stride, "dilation": dilation, "top": top, "left": left}
+    return {name: np.int64(number) for name, number in numbers.items()}
+
+
+def _call(name: str, shape: tuple[int, ...], *arrays: Any, **attributes: Any) -> Any:
+    result = jax.ShapeDtypeStruct(shape, jnp.float32)
+    return jax.ffi.ffi_call(name, result, vmap_method="sequential")(*arrays, **attributes)

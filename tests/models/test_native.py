@@ -1,0 +1,169 @@
+"""The C++ kernels compute what the plain forms compute, and nothing depends on their being there."""
+
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from scaling.arch import Arch, Conv, Head, MBConv, Residual, Stage
+from scaling.models import native
+from scaling.models.activations import ACTIVATIONS
+from scaling.models.batch_norm import normalize
+from scaling.models.depthwise import depthwise
+from scaling.models.forms import forms
+from scaling.models.initialize import initialize
+from scaling.models.native.build import build, library
+from scaling.models.network import Network
+
+EPS = 1e-3
+
+
+@pytest.fixture(scope="module")
+def compiler():
+    """Skip where no C++ compiler is installed: the kernels are an extra."""
+    if not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        pytest.skip("needs a C++ compiler to build the kernels")
+
+
+@pytest.fixture(scope="module")
+def kernels(compiler, tmp_path_factory):
+    """The kernels, built where only this module finds them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        native.available.cache_clear()
+        build()
+        assert native.available()
+        yield
+    native.available.cache_clear()
+
+
+@pytest.fixture
+def nothing_built(tmp_path, monkeypatch):
+    """A cache of its own, empty."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    native.available.cache_clear()
+    yield
+    native.available.cache_clear()
+
+
+def value_and_gradients(function, *arguments):
+    """The output, and the gradients of a weighted sum of it to all arguments."""
+    y, pull = jax.vjp(function, *arguments)
+    weights = jnp.cos(jnp.arange(y.size, dtype=jnp.float32)).reshape(y.shape)
+    return (y, *pull(weights.astype(y.dtype)))
+
+
+def normal(*shape: int, seed: int = 0):
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "kernel", "stride", "dilation", "padding"),
+    [
+        ((7, 9), 20, 3, 1, 1, ((1, 1), (1, 1))),
+        ((8, 8), 33, 5, 2, 1, ((1, 2), (1, 2))),
+        ((9, 6), 100, 3, 2, 2, ((2, 2), (2, 2))),
+        ((10, 10), 64, 7, 3, 1, ((3, 3), (0, 2))),
+        ((5, 5), 16, 5, 1, 1, ((2, 2), (2, 2))),
+        ((12, 11), 7, 3, 1, 3, ((3, 3), (0, 0))),
+        ((5, 4), 3, 1, 2, 1, ((0, 0), (0, 0))),
+    ],
+)
+def test_depthwise_equals_the_grouped_convolution(
+    kernels, size, channels, kernel, stride, dilation, padding, assert_close
+):
+    def grouped(x, k):
+        return lax.conv_general_dilated(
+            x,
+            k,
+            (stride, stride),
+            padding,
+            rhs_dilation=(dilation, dilation),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=channels,
+        )
+
+    ours = lambda x, k: depthwise(x, k, stride, padding, dilation, True)
+    arguments = normal(3, *size, channels), normal(kernel, kernel, 1, channels, seed=1)
+    assert "depthwise_forward" in jax.jit(ours).lower(*arguments).as_text()
+    assert_close(
+        jax.jit(lambda *a: value_and_gradients(ours, *a))(*arguments),
+        jax.jit(lambda *a: value_and_gradients(grouped, *a))(*arguments),
+        1e-5,
+    )
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("channels", [5, 96])
+def test_batch_norm_equals_the_plain_one(kernels, activation, channels, assert_close):
+    x_nhwc = 1.0 + 3.0 * normal(4, 9, 8, channels)
+    scale_c, bias_c = normal(channels, seed=1), normal(channels, seed=2)
+
+    def run(use_native: bool):
+        function = lambda *a: normalize(*a, EPS, None, activation, use_native)
+        gradients = value_and_gradients(lambda *a: function(*a)[0], x_nhwc, scale_c, bias_c)
+        return function(x_nhwc, scale_c, bias_c)[1:], gradients
+
+    assert_close(run(True), run(False), 1e-5)
+
+
+def test_extreme_inputs_stay_finite(kernels):
+    x_nhwc = jnp.asarray([-1e30, -200.0, -88.0, 0.0, 88.0, 200.0, 1e30]).reshape(1, 7, 1, 1)
+    one, zero = jnp.ones(1), jnp.zeros(1)
+    y = native.apply(x_nhwc, one, zero, "silu")
+    np.testing.assert_allclose(y, jax.nn.silu(x_nhwc), rtol=1e-6, atol=1e-30)
+
+
+def test_a_sum_does_not_depend_on_how_often_it_is_made(kernels):
+    x_nhwc = normal(8, 33, 31, 24)
+    first = native.moments(x_nhwc)
+    for _ in range(5):
+        np.testing.assert_array_equal(native.moments(x_nhwc), first)
+
+
+def test_a_network_is_the_same_function_with_and_without(kernels, assert_close):
+    stages = (Stage(MBConv(kernel=5), 16, repeats=2, stride=2), Stage(Residual(preact=True), 24, repeats=2))
+    arch = Arch(
+        "tiny", "tests", (Stage(Conv(), 8),), stages, Head(width=32), resolution=9, activation="hard_swish"
+    )
+    variables, images = initialize(Network(arch), 0), normal(4, 9, 9, 3)
+
+    def loss(params, form):
+        everything = {**variables, "params": params}
+        logits, updates = Network(arch, form=form).apply(everything, images, True, mutable=["batch_stats"])
+        return jnp.mean(jnp.sin(logits)), (logits, updates)
+
+    run = jax.jit(jax.grad(loss, has_aux=True), static_argnums=1)
+    assert forms() == forms("native")
+    assert_close(run(variables["params"], None), run(variables["params"], "cpu"), 2e-4)
+
+
+def test_without_a_build_plain_jax_runs(nothing_built):
+    assert forms() == forms("cpu")
+    with pytest.raises(ValueError, match="experiments.native"):
+        forms("native")
+
+
+def test_a_damaged_library_is_said_and_not_used(nothing_built):
+    library().write_bytes(b"not a library")
+    with pytest.warns(UserWarning, match="cannot be loaded"):
+        assert not native.available()
+
+
+def test_a_missing_compiler_is_named(nothing_built, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(RuntimeError, match="no-such-compiler.*install g"):
+        build()
+
+
+def test_what_the_compiler_says_is_passed_on(nothing_built, monkeypatch, tmp_path):
+    broken = tmp_path / "broken-compiler"
+    broken.write_text("#!/bin/sh\necho it broke >&2\nexit 3\n")
+    broken.chmod(0o700)
+    monkeypatch.setenv("CXX", str(broken))
+    with pytest.raises(RuntimeError, match="it broke"):
+        build()
+    assert not list(library().parent.glob("*.tmp")) and not library().exists()
