@@ -16,8 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from scaling.models import native as kernels
-
-Padding = tuple[tuple[int, int], tuple[int, int]]
+from scaling.models.phases import Padding, interleave
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4, 5))
@@ -80,20 +79,15 @@ def _taps(padded_nhwc, i: int, j: int, stride: int, out: tuple[int, ...]):
 def _input_gradient(grad_nhwc, kernel_hw1c, stride: int, padding: Padding, dilation: int, shape):
     """Correlate the output gradient with the taps of each stride phase, then interleave the phases."""
     (top, bottom), (left, right) = padding
-    n, h, w, c = shape
+    h, w = shape[1:3]
     size = (-(-(h + top + bottom) // stride), -(-(w + left + right) // stride))
 
     def phase(a: int, b: int):
-        chosen = [_phase_taps(k, stride, dilation, at) for k, at in zip(kernel_hw1c.shape, (a, b))]
-        return _phase(grad_nhwc, kernel_hw1c, *chosen, size)
+        rows, columns = (_phase_taps(k, stride, dilation, at) for k, at in zip(kernel_hw1c.shape, (a, b)))
+        return _phase(grad_nhwc, kernel_hw1c, rows, columns, size)
 
     grid = [[phase(a, b) for b in range(stride)] for a in range(stride)]
-    if stride == 1:
-        full = grid[0][0]
-    else:
-        full = jnp.stack([jnp.stack(row, axis=3) for row in grid], axis=2)
-        full = full.reshape(n, size[0] * stride, size[1] * stride, c)
-    return full[:, top : top + h, left : left + w]
+    return interleave(grid)[:, top : top + h, left : left + w]
 
 
 def _phase_taps(kernel: int, stride: int, dilation: int, phase: int) -> list[tuple[int, int]]:

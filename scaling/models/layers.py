@@ -13,6 +13,7 @@ from jax import lax
 from scaling.arch import Arch
 from scaling.models.activations import ACTIVATIONS
 from scaling.models.batch_norm import affine, count, normalize
+from scaling.models.dense import dense, grouped
 from scaling.models.depthwise import depthwise
 from scaling.models.forms import LAX, Forms
 from scaling.models.initializers import from_key
@@ -88,14 +89,19 @@ def convolve(x_nhwc, kernel_hwio, stride: int, groups: int, settings: Settings, 
         return pointwise(x_nhwc[:, ::stride, ::stride], kernel_hwio[0, 0])
     extent = (kernel - 1) * dilation + 1
     above, before = (pads(size, extent, stride, settings.padding) for size in x_nhwc.shape[1:3])
+    padding = (above, before)
     if groups == x_nhwc.shape[-1] == features and form.depthwise != "lax":
         native = form.depthwise == "native"
-        return depthwise(x_nhwc, kernel_hwio, stride, (above, before), dilation, native)
+        return depthwise(x_nhwc, kernel_hwio, stride, padding, dilation, native)
+    if form.dense == "plain":
+        if groups == 1:
+            return dense(x_nhwc, kernel_hwio, stride, padding, dilation)
+        return grouped(x_nhwc, kernel_hwio, groups, stride, padding, dilation)
     return lax.conv_general_dilated(
         x_nhwc,
         kernel_hwio,
         (stride, stride),
-        (above, before),
+        padding,
         rhs_dilation=(dilation, dilation),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         feature_group_count=groups,

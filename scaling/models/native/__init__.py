@@ -17,8 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scaling.models.native.build import library
-
-Padding = tuple[tuple[int, int], tuple[int, int]]
+from scaling.models.phases import Padding
 
 TARGETS = (
     "depthwise_forward",

@@ -6,10 +6,10 @@ import hashlib
 import os
 import shutil
 import subprocess
+from importlib import metadata
 from pathlib import Path
 
 import jax
-import jaxlib
 
 from scaling.private_cache import private_directory
 
@@ -60,5 +60,5 @@ def _fingerprint() -> str:
     here, found = Path(__file__).parent, hashlib.sha256()
     for name in (*SOURCES, *HEADERS):
         found.update((here / name).read_bytes())
-    found.update(repr((FLAGS, jaxlib.__version__)).encode())
+    found.update(repr((FLAGS, metadata.version("jaxlib"))).encode())
     return found.hexdigest()[:16]

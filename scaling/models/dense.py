@@ -1,0 +1,133 @@
+"""Dense and grouped k x k convolution with gradients written as plain convolutions of stride 1.
+
+XLA:CPU runs a convolution fast where its operands lie as images and filters do. The gradients that JAX
+derives do not, and within a loop they run at scalar speed (CIFAR ResNet: 60 times slower); a grouped
+one always does. Here every convolution has the fast form, so that stages can be loops.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from scaling.models.phases import Padding, interleave
+
+LEAST_CHUNK = 32  # input channels of one convolution that stands for several groups
+MOST_CHUNKS = 16  # convolutions for a grouped one: each has to be compiled
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def dense(x_nhwc, kernel_hwio, stride: int, padding: Padding, dilation: int = 1) -> Any:
+    """Convolve: (n, h, w, c), (kh, kw, c, f) -> (n, oh, ow, f), as `lax.conv_general_dilated` does."""
+    return _convolve(x_nhwc, kernel_hwio, padding, stride, dilation)
+
+
+def _forward(x_nhwc, kernel_hwio, stride, padding, dilation):
+    return dense(x_nhwc, kernel_hwio, stride, padding, dilation), (x_nhwc, kernel_hwio)
+
+
+def _backward(stride, padding, dilation, residuals, grad_nhwf):
+    x_nhwc, kernel_hwio = residuals
+    x_nhwc, grad_nhwf = lax.optimization_barrier((x_nhwc, grad_nhwf))
+    spread = _spread(kernel_hwio, dilation)
+    grad_x = _input_gradient(grad_nhwf, spread, stride, padding, x_nhwc.shape)
+    grad_kernel = _kernel_gradient(x_nhwc, grad_nhwf, spread.shape, stride, padding)
+    return grad_x, grad_kernel[::dilation, ::dilation]
+
+
+dense.defvjp(_forward, _backward)
+
+
+def grouped(x_nhwc, kernel_hwio, groups: int, stride: int, padding: Padding, dilation: int = 1) -> Any:
+    """Convolve groups of channels apart: (n, h, w, c), (kh, kw, c / groups, f) -> (n, oh, ow, f).
+
+    A few groups at a time are one dense convolution whose filters are zero between groups: more
+    products, far less time.
+    """
+    channels, (kh, kw, size, features) = x_nhwc.shape[-1], kernel_hwio.shape
+    joined = _groups_a_chunk(groups, size)
+    chunks = groups // joined
+    parts = kernel_hwio.reshape(kh, kw, size, chunks, joined, features // groups)
+    eye = jnp.eye(joined, dtype=kernel_hwio.dtype)
+    blocks = jnp.einsum("hwsnjf,jk->nhwksjf", parts, eye)
+    blocks = blocks.reshape(chunks, kh, kw, joined * size, features // chunks)
+    images = lax.split(x_nhwc, (channels // chunks,) * chunks, axis=3)
+    return jnp.concatenate([dense(x, blocks[i], stride, padding, dilation) for i, x in enumerate(images)], 3)
+
+
+def _groups_a_chunk(groups: int, size: int) -> int:
+    """The fewest groups, a divisor of all, that fill a chunk without too many chunks."""
+    enough = (n for n in range(1, groups + 1) if groups % n == 0 and n * size >= LEAST_CHUNK)
+    return next((n for n in enough if groups // n <= MOST_CHUNKS), groups)
+
+
+def _convolve(x_nhwc, kernel_hwio, padding: Padding, stride: int = 1, dilation: int = 1) -> Any:
+    return lax.conv_general_dilated(
+        x_nhwc,
+        kernel_hwio,
+        (stride, stride),
+        padding,
+        rhs_dilation=(dilation, dilation),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+def _spread(kernel_hwio, dilation: int):
+    """Write a dilated kernel out, zeros between its taps."""
+    between = dilation - 1
+    zero = jnp.zeros((), kernel_hwio.dtype)
+    return lax.pad(kernel_hwio, zero, ((0, 0, between), (0, 0, between), (0, 0, 0), (0, 0, 0)))
+
+
+def _input_gradient(grad_nhwf, kernel_hwio, stride: int, padding: Padding, shape):
+    """Convolve with the turned taps of each stride phase, then interleave the phases."""
+    (top, bottom), (left, right) = padding
+    n, h, w, c = shape
+    rows, columns = -(-(h + top + bottom) // stride), -(-(w + left + right) // stride)
+
+    def phase(a: int, b: int):
+        taps = kernel_hwio[a::stride, b::stride]
+        if not taps.size:
+            return jnp.zeros((n, rows, columns, c), grad_nhwf.dtype)
+        turned = lax.optimization_barrier(taps[::-1, ::-1].transpose(0, 1, 3, 2))
+        (kh, kw), (oh, ow) = taps.shape[:2], grad_nhwf.shape[1:3]
+        return _convolve(grad_nhwf, turned, ((kh - 1, rows - oh), (kw - 1, columns - ow)))
+
+    grid = [[phase(a, b) for b in range(stride)] for a in range(stride)]
+    return interleave(grid)[:, top : top + h, left : left + w]
+
+
+def _kernel_gradient(x_nhwc, grad_nhwf, shape, stride: int, padding: Padding):
+    """Convolve images by output gradients, channels as the batch: each stride phase gives its taps."""
+    (kh, kw), (oh, ow) = shape[:2], grad_nhwf.shape[1:3]
+    filters_hwnf = lax.optimization_barrier(grad_nhwf.transpose(1, 2, 0, 3))
+    x_chwn = x_nhwc.transpose(3, 1, 2, 0)
+    total = jnp.zeros(shape, x_nhwc.dtype)
+    for a in range(min(stride, kh)):
+        for b in range(min(stride, kw)):
+            counts = -(-(kh - a) // stride), -(-(kw - b) // stride)
+            first_row, row_edges = _phase_edges(a, stride, padding[0][0], x_nhwc.shape[1], oh, counts[0])
+            first_column, column_edges = _phase_edges(
+                b, stride, padding[1][0], x_nhwc.shape[2], ow, counts[1]
+            )
+            phase = lax.optimization_barrier(x_chwn[:, first_row::stride, first_column::stride])
+            found_chwf = _convolve(phase, filters_hwnf, (row_edges, column_edges))
+            total = total.at[a::stride, b::stride].set(found_chwf.transpose(1, 2, 0, 3))
+    return total
+
+
+def _phase_edges(
+    at: int, stride: int, low: int, size: int, out: int, taps: int
+) -> tuple[int, tuple[int, int]]:
+    """The first pixel of a phase, and the padding that makes `out` long filters fit `taps` times.
+
+    Pixel p of the phase lies at p * stride + first; tap t of output o reads pixel o + t - before.
+    """
+    before = -((at - low) // stride) if at < low else 0
+    first = at - low + before * stride
+    have = len(range(first, size, stride))
+    return first, (before, out + taps - 1 - before - have)
