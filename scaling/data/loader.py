@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -12,9 +11,7 @@ import numpy as np
 from scaling.data import photos
 from scaling.data.dataset import MEMORY_BUDGET
 from scaling.data.splits import ArraySplit, Split, permutation
-
-PREFETCH = 4  # batches read ahead of the step when images are streamed, each in its own thread
-ENDLESS = 2**31 - 1  # steps
+from scaling.data.stream import ENDLESS, Steps, gather, streamed
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,21 +43,6 @@ def _epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Steps:
-    """Random access by step to batches with their images: what Grain's threads and workers read."""
-
-    split: Split
-    order: Order
-
-    def __len__(self) -> int:
-        return ENDLESS
-
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        chosen = self.order.step(int(index))
-        return {**_rows(self.split, chosen["index"]), "position": chosen["position"]}
-
-
-@dataclass(frozen=True, eq=False)
 class Feed:
     """Training batches of one process. `resident` is to be put on every device once, or is empty."""
 
@@ -73,7 +55,7 @@ class Feed:
     def steps_per_epoch(self) -> int:
         return self.order.steps_per_epoch
 
-    def batches(self, start_step: int) -> Iterator[dict[str, np.ndarray]]:
+    def batches(self, start_step: int) -> Generator[dict[str, np.ndarray], None, None]:
         """Yield this process's batches from `start_step` on, without end.
 
         Resident: index int32[b], position int32[b]. Streamed: image uint8[b, H, W, C], label int32[b],
@@ -82,7 +64,7 @@ class Feed:
         """
         if self.resident:
             return (self.order.step(step) for step in range(start_step, ENDLESS))
-        return _streamed(Steps(self.split, self.order), start_step, self.workers)
+        return streamed(Steps(self.split, self.order), start_step, self.workers)
 
 
 def feed(
@@ -128,7 +110,7 @@ def eval_batches(
     for start in range(0, len(split), batch):
         first = start + process_index * local
         rows = np.arange(first, min(first + local, len(split)))
-        found = _rows(split, rows, photos.in_threads)
+        found = gather(split, rows, photos.in_threads)
         padding = local - len(rows)
         mask = np.ones(len(rows), np.float32)
         yield {name: _pad(array, padding) for name, array in {**found, "mask": mask}.items()}
@@ -144,34 +126,3 @@ def _check_batch(batch: int, process_count: int) -> None:
 
 def _pad(array: np.ndarray, padding: int) -> np.ndarray:
     return np.concatenate([array, np.zeros((padding, *array.shape[1:]), array.dtype)])
-
-
-def _rows(split: Split, rows: np.ndarray, each: Callable = map) -> dict[str, np.ndarray]:
-    if isinstance(split, ArraySplit):
-        return {"image": split.images[rows], "label": split.labels[rows]}
-    images = np.zeros((len(rows), split.side, split.side, split.channels), np.uint8)
-    for i, image in enumerate(each(split.__getitem__, rows)):
-        images[i] = image
-    return {"image": images, "label": split.labels[rows]}
-
-
-def _streamed(steps: Steps, start_step: int, workers: int) -> Iterator[dict[str, np.ndarray]]:
-    """Read ahead in Grain's threads or processes; the order of steps is kept by both."""
-    import grain
-    from absl import flags
-
-    ahead = max(PREFETCH, os.cpu_count() or 1)
-    threads = grain.ReadOptions(num_threads=ahead, prefetch_buffer_size=ahead)
-    dataset = grain.MapDataset.source(steps)[start_step:].to_iter_dataset(threads)
-    # Worker processes get a copy of the split: worth it for decoding, not for images in memory.
-    if workers and not isinstance(steps.split, ArraySplit):
-        if not flags.FLAGS.is_parsed():  # Grain's processes read absl flags, also where no absl app runs
-            flags.FLAGS.mark_as_parsed()
-        dataset = dataset.mp_prefetch(
-            grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
-        )
-    batches = iter(dataset)
-    try:
-        yield from batches
-    finally:  # ends threads and processes as soon as the caller drops or closes the generator
-        batches.close()

@@ -27,7 +27,8 @@ def decode(encoded: bytes, side: int | None, channels: int) -> np.ndarray:
             raise ValueError(f"mode {image.mode} has more than 8 bits a channel: store it with 8")
         if side is not None:
             image.draft(MODES[channels], (2 * side, 2 * side))  # a JPEG decoder that skips what is not needed
-        pixels = image.convert(MODES[channels])
+        # Converting copies, also where the mode is already right; an image of the right size is not resized.
+        pixels = image if image.mode == MODES[channels] else image.convert(MODES[channels])
         if side is not None and pixels.size != (side, side):
             pixels = pixels.resize((side, side), Image.Resampling.BILINEAR)
         return np.asarray(pixels, np.uint8).reshape(pixels.height, pixels.width, channels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -73,18 +74,21 @@ def _outcome(session: Session, state: TrainState) -> dict[str, Any]:
 def _train(session: Session, state: Any) -> Any:
     """Make the remaining calls of the plan; return the state on the devices."""
     plan, rig, clock = session.plan, session.rig, session.clock
-    batches, state = rig.batches(session.steps), rig.to_devices(state)
-    clock.restart()
-    for call in plan.calls(session.steps):
-        with clock.waiting():
-            batch = rig.take(batches, call.steps)
-        compiled = rig.compile_seconds
-        state, metrics = rig.program(call.resolution)(state, batch, rig.resident)
-        if rig.compile_seconds != compiled:
-            clock.restart()
-        session.ledger.push(call, metrics)
-        session.steps = call.stop
-        _after(session, state)
+    state = rig.to_devices(state)
+    with contextlib.closing(rig.batches(session.steps)) as batches:
+        clock.restart()
+        for call in plan.calls(session.steps):
+            with clock.taking():
+                batch = next(batches)
+            arguments, program = (state, batch, rig.resident), rig.program(call.resolution)
+            if compiles := not program.knows(*arguments):
+                session.ledger.wait()
+            state, metrics = program(*arguments)
+            if compiles:
+                clock.restart()
+            session.ledger.push(call, metrics)
+            session.steps = call.stop
+            _after(session, state)
     return state
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import itertools
+from collections.abc import Generator
 from typing import Any
 
 import jax
@@ -10,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from scaling.arch import Arch
+from scaling.data.ahead import ahead
 from scaling.data.augment import eval_transform, train_transform
 from scaling.data.loader import feed
-from scaling.models.forms import forms
 from scaling.models.initialize import initialize
 from scaling.models.network import Network
 from scaling.training import optimizers, schedules
@@ -22,6 +24,8 @@ from scaling.training.parallel import ENGINES, Program
 from scaling.training.plan import Plan
 from scaling.training.state import TrainState, create
 from scaling.training.step import AXIS, build_train_step, several
+
+LOOKAHEAD = 2  # calls whose streamed images are put on the devices ahead
 
 
 class Rig:
@@ -69,15 +73,20 @@ class Rig:
         """Return the named host copy of the devices' state."""
         return unpack_state(self.engine.unreplicate(state))
 
-    def batches(self, start: int) -> Iterator[dict[str, np.ndarray]]:
-        """Yield this process's batches from step `start` on."""
-        return self.feed.batches(start)
+    def batches(self, start: int) -> Generator[Any, None, None]:
+        """Yield the batches of each call of the plan from step `start` on, stacked and on the devices.
 
-    def take(self, batches: Iterator[dict[str, np.ndarray]], count: int) -> Any:
-        """Stack the next `count` batches and put them on the devices."""
-        taken = [next(batches) for _ in range(count)]
-        stacked = {name: np.stack([batch[name] for batch in taken]) for name in taken[0]}
-        return self.engine.shard(stacked, axis=1)
+        Streamed images are put there ahead of their call, in a thread. Close the generator when done.
+        """
+        calls = self._batches(start)
+        return calls if self.feed.resident else ahead(calls, LOOKAHEAD)
+
+    def _batches(self, start: int) -> Generator[Any, None, None]:
+        with contextlib.closing(self.feed.batches(start)) as batches:
+            for call in self.plan.calls(start):
+                taken = list(itertools.islice(batches, call.steps))
+                stacked = {name: np.stack([batch[name] for batch in taken]) for name in taken[0]}
+                yield self.engine.shard(stacked, axis=1)
 
     def program(self, resolution: int) -> Program:
         """Return (state, batches, resident) -> (state, metrics) at a resolution; the state is donated."""
@@ -101,7 +110,6 @@ class Rig:
             train_transform(spec.augment, resolution, arch.num_classes, data.mean, data.std),
             spec.train,
             spec.seed,
-            unroll=not forms().scan_convolutions,
         )
         return several(step)
 
