@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import sys
 from collections.abc import Iterator, Sequence
 
 import scaling.zoo
@@ -16,6 +17,8 @@ from experiments import cli
 from scaling.arch import Arch
 from scaling.counting import Cost, count
 from scaling.measuring import measure
+from scaling.training import compilation_cache
+from scaling.training.allocator import keep_memory
 
 COUNTED = (
     "model",
@@ -38,6 +41,10 @@ MEASURED = (
     "inference memory (bytes)",
     "device",
 )
+FOUND = (
+    "note: programs compiled earlier were found in the compilation cache, so compile times are those of "
+    "loading them; JAX_ENABLE_COMPILATION_CACHE=0 compiles them anew"
+)
 LAYERS = ("model", "layer", "kind", "output shape", "params", "MACs", "activations")
 
 
@@ -50,8 +57,14 @@ def main(argv: Sequence[str]) -> None:
     if args.layers:
         _print_table(LAYERS, (row for arch in archs for row in _layer_rows(arch)), line)
         print(flush=True)
-    columns = COUNTED + (MEASURED if args.measure else ())
+    columns, hits = COUNTED, compilation_cache.count_hits()
+    if args.measure:
+        columns += MEASURED
+        compilation_cache.enable()
+        keep_memory()
     _print_table(columns, (_row(arch, args) for arch in archs), line)
+    if hits():
+        print(FOUND, file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

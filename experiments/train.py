@@ -18,9 +18,10 @@ def main(argv: Sequence[str]) -> int:
     arguments, overrides = cli.parse(_parser(), argv)
     spec = cli.load_spec(arguments.config, overrides)
     _join(arguments)
-    from scaling.training import Interrupted, run
+    from scaling.training import Interrupted, compilation_cache, run
     from scaling.training.allocator import keep_memory
 
+    compilation_cache.enable()
     keep_memory()
     try:
         row = run(spec, arguments.workdir)
