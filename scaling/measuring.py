@@ -7,15 +7,19 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from scaling.arch import Arch
-from scaling.models.network import Network
+from scaling.models.initialize import abstract_variables, initialize
+from scaling.models.network import Network, Recomputed
 
 MODES = ("train", "inference")
+RATE = 1e-5  # of the update: values stay those of an untrained network, however often it is repeated
 
 
 @dataclass(frozen=True)
@@ -39,17 +43,24 @@ class Measurement:
 
 
 def measure(
-    arch: Arch, batch: int, mode: str = "train", dtype: Any = jnp.float32, repeats: int = 5
+    arch: Arch,
+    batch: int,
+    mode: str = "train",
+    dtype: Any = jnp.float32,
+    repeats: int = 5,
+    remat: Recomputed = False,
 ) -> Measurement:
     """Compile one step on one device, run it `repeats` times after a warm-up, take the median.
 
-    "train" is forward, backward and an SGD update with batch statistics; "inference" the forward
-    pass. Raises ValueError for an unknown mode or a batch or repeats below 1.
+    "train" is forward, backward and an SGD update with batch statistics, with `remat` as `Network`
+    has it; "inference" the forward pass. Initial variables, random images and labels. Raises
+    ValueError for an unknown mode or a batch or repeats below 1.
     """
     if repeats < 1:
         raise ValueError(f"repeats={repeats} must be at least 1.")
-    compiled, compile_seconds = _compile(arch, batch, mode, dtype)
-    variables, images, labels = _arguments(arch, batch)
+    net = Network(arch, dtype, remat=remat)
+    compiled, compile_seconds = _compile(net, batch, mode)
+    variables, images, labels = _arguments(net, batch)
     times = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
@@ -71,7 +82,12 @@ def compiled_memory(compiled: Any) -> int:
 
 
 def largest_batch(
-    arch: Arch, memory: int | None = None, mode: str = "train", dtype: Any = jnp.float32, within: float = 0.05
+    arch: Arch,
+    memory: int | None = None,
+    mode: str = "train",
+    dtype: Any = jnp.float32,
+    within: float = 0.05,
+    remat: Recomputed = False,
 ) -> int:
     """Return a batch whose compiled step needs at most `memory` bytes and fills it but for `within`.
 
@@ -81,7 +97,7 @@ def largest_batch(
     memory = device_memory() if memory is None else memory
 
     def needs(batch: int) -> int:
-        return compiled_memory(_compile(arch, batch, mode, dtype)[0])
+        return compiled_memory(_compile(Network(arch, dtype, remat=remat), batch, mode)[0])
 
     tried = {batch: needs(batch) for batch in (2, 8)}
     for _ in range(6):
@@ -97,30 +113,59 @@ def largest_batch(
 
 def device_memory() -> int:
     """Return the bytes of the first device's memory: its own where it says so, else the host's."""
-    stats = jax.devices()[0].memory_stats() or {}
-    return stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return _own_memory() or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _compile(arch: Arch, batch: int, mode: str, dtype: Any) -> tuple[Any, float]:
+def available_memory() -> int:
+    """Return the bytes that a program may take now: the device's, or what the host can give without swapping.
+
+    The host's are the least of what the system calls available and what the process's group has left.
+    """
+    if own := _own_memory():
+        return own
+    told = [line.split() for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
+    known = [1024 * int(words[1]) for words in told] or [device_memory()]
+    limit, used = (_lines(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
+    if limit and used and limit[0].isdigit():
+        known.append(max(0, int(limit[0]) - int(used[0])))
+    return min(known)
+
+
+def _own_memory() -> int | None:
+    return (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _compile(net: Network, batch: int, mode: str) -> tuple[Any, float]:
     """Compile one step for shapes alone; return it and the seconds it took."""
     if mode not in MODES or batch < 1:
         raise ValueError(f"mode={mode!r} must be one of {MODES}, and batch={batch} at least 1.")
-    step = _train_step(Network(arch, dtype), batch) if mode == "train" else _forward(Network(arch, dtype))
-    arguments = jax.eval_shape(lambda: _arguments(arch, batch))
+    step = _train_step(net, batch) if mode == "train" else _forward(net)
+    side, channels = net.arch.resolution, net.arch.in_channels
+    images = jax.ShapeDtypeStruct((batch, side, side, channels), jnp.float32)
+    labels = jax.ShapeDtypeStruct((batch,), jnp.int32)
+    variables = abstract_variables(net, side, channels)
     start = time.perf_counter()
     donated = (0,) if mode == "train" else ()
-    compiled = jax.jit(step, donate_argnums=donated, keep_unused=True).lower(*arguments).compile()
+    compiled = (
+        jax.jit(step, donate_argnums=donated, keep_unused=True).lower(variables, images, labels).compile()
+    )
     return compiled, time.perf_counter() - start
 
 
-def _arguments(arch: Arch, batch: int) -> tuple[Any, jax.Array, jax.Array]:
-    """Constant variables, images and labels: the time does not depend on their values."""
-    side = arch.resolution
-    shapes = jax.eval_shape(
-        lambda: Network(arch).init(jax.random.key(0), jnp.zeros((1, side, side, arch.in_channels)))
-    )
-    variables = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.01, leaf.dtype), shapes)
-    return variables, jnp.ones((batch, side, side, arch.in_channels)), jnp.zeros(batch, jnp.int32)
+def _arguments(net: Network, batch: int) -> tuple[Any, jax.Array, jax.Array]:
+    """Initial variables, random images and labels: constants give denormal numbers, which are slow."""
+    arch, rng = net.arch, np.random.default_rng(0)
+    variables = jax.tree.map(jnp.array, initialize(net, seed=0))  # copies, since they are donated
+    shape = (batch, arch.resolution, arch.resolution, arch.in_channels)
+    images = jax.device_put(rng.standard_normal(shape, np.float32))
+    return variables, images, jnp.asarray(rng.integers(arch.num_classes, size=batch, dtype=np.int32))
 
 
 def _forward(net: Network) -> Callable:
@@ -145,7 +190,7 @@ def _train_step(net: Network, batch: int) -> Callable:
             return -jnp.mean(chosen_b1), updates
 
         gradients, updates = jax.grad(loss, has_aux=True)(variables["params"])
-        params = jax.tree.map(lambda p, g: p - 1e-3 * g, variables["params"], gradients)
+        params = jax.tree.map(lambda p, g: p - RATE * g, variables["params"], gradients)
         return {"params": params, "batch_stats": updates["batch_stats"]}
 
     return step

@@ -32,7 +32,10 @@ class ModelSpec:
     applied, `base_resolution` set and, for small images, `stem="small"` and `strides`; `rounding`
     replaces the architecture's (a name of `scaling.rules.ROUNDINGS`). `rule="compound"` scales it by `alpha**phi`,
     `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`. Rates and
-    the momentum (decay) of batch norm keep the architecture's own where None.
+    the momentum (decay) of batch norm keep the architecture's own where None. `scan` runs repeated
+    blocks as a loop (None: where the backend gains by it). `remat` saves memory by time: the blocks of
+    all stages, or of those listed by index, are computed again in the backward pass (on a CPU it helps
+    stages that run as a loop only).
     """
 
     name: str = "efficientnet_b0"
@@ -57,7 +60,7 @@ class ModelSpec:
     norm_momentum: float | None = None
     dtype: str = "float32"
     scan: bool | None = _logistic(None)
-    remat: bool = _logistic(False)
+    remat: bool | tuple[int, ...] = _logistic(False)
 
 
 @dataclass(frozen=True)
@@ -296,9 +299,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         return _build(typing.cast(type, hint), value, path)
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):
-        if value is None:
-            return None
-        return _convert(next(a for a in args if a is not type(None)), value, path)
+        return _convert(_member(args, value), value, path)
     if origin is tuple and isinstance(value, (list, tuple)):
         inner = [args[0]] * len(value) if args[-1] is Ellipsis else args
         if len(inner) != len(value):
@@ -308,9 +309,18 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         return json.loads(json.dumps(_plain(value)))
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
-    if hint in (int, str, bool) and type(value) is hint:
+    if hint in (int, str, bool, type(None)) and type(value) is hint:
         return value
     raise ValueError(f"{path}={value!r} must be {getattr(hint, '__name__', hint)}.")
+
+
+def _member(members: tuple[Any, ...], value: Any) -> Any:
+    """The type of a union that a value is meant for: None or a tuple where it is one, else the first other."""
+    if value is None and type(None) in members:
+        return type(None)
+    others = [member for member in members if member is not type(None)]
+    sequence = isinstance(value, (list, tuple))
+    return next((m for m in others if (typing.get_origin(m) is tuple) == sequence), others[0])
 
 
 def _plain(value: Any) -> Any:

@@ -1,9 +1,13 @@
 """Measured cost: positive, growing with the batch, and a largest batch that really fits."""
 
+import jax
+import numpy as np
 import pytest
 
-from scaling.arch import Arch, Conv, Head, Stage
-from scaling.measuring import device_memory, largest_batch, measure
+from scaling import measuring
+from scaling.arch import Arch, Conv, Head, MBConv, Stage
+from scaling.measuring import available_memory, device_memory, largest_batch, measure
+from scaling.models.network import Network
 
 TINY = Arch("tiny", "test", (), (Stage(Conv(3), 8),), Head(), resolution=8, num_classes=4, in_channels=1)
 
@@ -24,7 +28,44 @@ def test_the_largest_batch_fits_and_fills_the_memory():
 
 def test_no_batch_fits_in_no_memory():
     assert largest_batch(TINY, memory=1) == 0
-    assert device_memory() > 2**20
+    assert 2**20 < available_memory() <= device_memory()
+
+
+def test_what_is_timed_computes_with_ordinary_numbers():
+    net = Network(TINY.replace(activation="silu"))
+    variables, images, labels = measuring._arguments(net, 16)
+    assert len(np.unique(images)) > images.size / 2 and len(np.unique(labels)) > 1
+    step = jax.jit(measuring._train_step(net, 16))
+    for _ in range(20):
+        variables = step(variables, images, labels)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(variables):
+        size = np.abs(leaf)
+        assert np.all(np.isfinite(leaf)), path
+        assert not np.any((size > 0) & (size < np.finfo(np.float32).tiny)), path
+
+
+def test_a_group_with_little_memory_left_has_less_than_the_system(monkeypatch):
+    told = {
+        "/proc/meminfo": ["MemTotal: 9000 kB", "MemAvailable: 4000 kB"],
+        "/sys/fs/cgroup/memory.max": ["max"],
+        "/sys/fs/cgroup/memory.current": ["1000"],
+    }
+    monkeypatch.setattr(measuring, "_lines", lambda path: told.get(path, []))
+    assert available_memory() == 4000 * 1024
+    told["/sys/fs/cgroup/memory.max"] = ["3000"]
+    assert available_memory() == 2000
+    told.clear()
+    assert available_memory() == device_memory()
+
+
+def test_recomputing_saves_memory_stage_by_stage():
+    block = MBConv(expand=2, se_ratio=0.0)
+    deep = TINY.replace(stages=(Stage(block, 8, repeats=8), Stage(block, 8, repeats=8)), resolution=16)
+    none, one, other, both = (
+        measuring.compiled_memory(measuring._compile(Network(deep, remat=remat), 16, "train")[0])
+        for remat in (False, (0,), (1,), True)
+    )
+    assert both < 0.9 * one < 0.8 * none and both < 0.9 * other < 0.8 * none
 
 
 @pytest.mark.parametrize(("batch", "mode", "repeats"), [(0, "train", 1), (1, "training", 1), (1, "train", 0)])

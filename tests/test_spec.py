@@ -21,6 +21,13 @@ def test_round_trip():
     assert spec.model.strides == (1, 2) and spec.train.progressive == ((0.0, 0.5), (0.5, 1.0))
 
 
+@pytest.mark.parametrize("value, read", [(True, True), (False, False), ([0, 2], (0, 2)), ((), ())])
+def test_stages_to_recompute_are_all_none_or_listed(value, read):
+    spec = RunSpec.from_config({"model": {"remat": value}})
+    assert spec.model.remat == read and RunSpec.from_config(spec.to_dict()) == spec
+    assert spec.id == RunSpec().id
+
+
 def test_a_whole_number_may_stand_for_a_real_one_and_gives_the_same_run():
     whole, real = (RunSpec.from_config({"model": {"phi": phi}}) for phi in (1, 1.0))
     assert whole == real and whole.id == real.id
@@ -41,6 +48,9 @@ def test_an_empty_config_has_the_defaults():
         ({"model": {"phi": "1"}}, r"config\.model\.phi='1' must be float"),
         ({"model": {"phi": True}}, r"config\.model\.phi=True must be float"),
         ({"model": {"strides": [1, 2.5]}}, r"config\.model\.strides\[1\]=2\.5 must be int"),
+        ({"model": {"remat": "all"}}, r"config\.model\.remat='all' must be bool"),
+        ({"model": {"remat": None}}, r"config\.model\.remat=None must be bool"),
+        ({"model": {"remat": [0, True]}}, r"config\.model\.remat\[1\]=True must be int"),
         ({"augment": {"area": [1.0]}}, r"config\.augment\.area=.* must have 2 entries"),
         ({"optimizer": {"name": "adam"}}, r"config\.optimizer\.name='adam'.*'adamw'"),
         ({"train": {"engine": "tpu"}}, r"config\.train\.engine='tpu'.*pmap"),

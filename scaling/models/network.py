@@ -11,10 +11,12 @@ from flax import linen as nn
 from jax import lax
 
 from scaling.arch import Arch, Stage
-from scaling.models.blocks import MODULES, holds_convolutions
+from scaling.models.blocks import MODULES
 from scaling.models.forms import forms
 from scaling.models.initializers import from_key
 from scaling.models.layers import BatchNorm, Convolution, Settings, dropout
+
+Recomputed = bool | tuple[int, ...]  # which stages: all, none, or those of these indices
 
 
 class Repeated(nn.Module):
@@ -98,7 +100,8 @@ class StageModule(nn.Module):
     def __call__(self, x_nhwc, train: bool, drop_rates=None, start: int = 0, keys_b=None):
         stage, settings = self.stage, self.settings
         module, rest = MODULES[type(stage.block)], stage.repeats - 1
-        first = module(stage.block, stage.width, stage.stride, settings, name="first")
+        remat = nn.remat(module, static_argnums=(2,)) if self.remat else module  # 2: train
+        first = remat(stage.block, stage.width, stage.stride, settings, name="first")
         rate = None if drop_rates is None else drop_rates[0]
         x = first(x_nhwc, train, rate, fold(keys_b, start))
         if rest == 0:
@@ -111,18 +114,19 @@ class StageModule(nn.Module):
     def _scanned(self) -> bool:
         if self.scan is not None:
             return self.scan
-        table = self.settings.forms
-        allowed = table.scan_convolutions or not holds_convolutions(self.stage.block)
-        return allowed and self.stage.repeats - 1 >= table.scan_least
+        # XLA:CPU merges a written-out block with its recomputation, which then saves nothing.
+        least = 2 if self.remat else self.settings.forms.scan_least
+        return self.stage.repeats - 1 >= least
 
 
 class Network(nn.Module):
     """The network of an `Arch`: (n, h, w, c) images -> (n, num_classes) float32 logits.
 
     `dtype` is that of the computation (parameters, statistics and logits stay float32); `scan` runs
-    repeated blocks as a loop (None: where the backend gains by it); `remat` recomputes repeated
-    blocks in the backward pass; `axis_name` syncs batch-norm statistics over that mapped axis;
-    `form` names a backend's operators (None: the one in use; "lax": plain convolutions).
+    repeated blocks as a loop (None: where the backend gains by it); `remat` recomputes the
+    blocks of all stages, or of those named by index, in the backward pass; `axis_name` syncs
+    batch-norm statistics over that mapped axis; `form` names a backend's operators (None: the one in
+    use; "lax": plain convolutions).
 
     In training pass `keys_b`, one key an example, or an rng named "dropout" from which they are
     split; they are needed only if the architecture drops anything.
@@ -131,7 +135,7 @@ class Network(nn.Module):
     arch: Arch
     dtype: Any = jnp.float32
     scan: bool | None = None
-    remat: bool = False
+    remat: Recomputed = False
     axis_name: str | None = None
     form: str | None = None
 
@@ -139,13 +143,14 @@ class Network(nn.Module):
     def __call__(self, images_nhwc, train: bool = False, keys_b=None):
         arch, settings = self.arch, self._settings()
         keys_b, rates = self._randomness(images_nhwc.shape[0], train, keys_b)
+        recomputed = recomputed_stages(self.remat, len(arch.stages))
         x = images_nhwc.astype(self.dtype)
         for i, stage in enumerate(arch.stem):
             x = StageModule(stage, settings, self.scan, name=f"stem_{i}")(x, train)
         start = 0
         for i, stage in enumerate(arch.stages):
             share = None if rates is None else rates[start : start + stage.repeats]
-            module = StageModule(stage, settings, self.scan, self.remat, name=f"stages_{i}")
+            module = StageModule(stage, settings, self.scan, i in recomputed, name=f"stages_{i}")
             x = module(x, train, share, start, keys_b)
             start += stage.repeats
         return self._head(x, train, settings, fold(keys_b, start))
@@ -167,14 +172,25 @@ class Network(nn.Module):
     def _head(self, x_nhwc, train: bool, settings: Settings, keys_b):
         head, x = self.arch.head, x_nhwc
         if head.preact:
-            x = settings.activate(BatchNorm(settings, name="norm_final")(x, train))
+            x = BatchNorm(settings, act=True, name="norm_final")(x, train)
         if head.width is not None:
             x = Convolution(head.width, 1, settings, name="head")(x)
-            x = settings.activate(BatchNorm(settings, name="norm_head")(x, train))
+            x = BatchNorm(settings, act=True, name="norm_head")(x, train)
         features = jnp.mean(x, (1, 2), dtype=jnp.float32)
         if keys_b is not None and self.arch.drop_rate:
             features = dropout(features, self.arch.drop_rate, keys_b)
         return Classifier(self.arch.num_classes, name="classifier")(features)
+
+
+def recomputed_stages(remat: Recomputed, count: int) -> tuple[int, ...]:
+    """Return the indices of the stages to recompute; ValueError for one that a network does not have."""
+    if isinstance(remat, bool):
+        return tuple(range(count)) if remat else ()
+    if wrong := [i for i in remat if not 0 <= i < count]:
+        raise ValueError(
+            f"remat={remat} names stage {wrong[0]}: name some of 0 to {count - 1}, or True for all."
+        )
+    return remat
 
 
 class Classifier(nn.Module):

@@ -81,7 +81,13 @@ def unrolled(variables):
 
 
 @pytest.mark.parametrize(
-    "options", [{"scan": True}, {"scan": False, "remat": True, "form": "lax"}], ids=["scanned", "remat_lax"]
+    "options",
+    [
+        {"scan": True},
+        {"scan": False, "remat": True, "form": "lax"},
+        {"remat": (0, 2)},
+    ],
+    ids=["scanned", "remat_lax", "remat_by_stage"],
 )
 def test_every_way_to_run_gives_equal_logits_gradients_and_statistics(
     options, variables, unrolled, assert_close
@@ -169,6 +175,11 @@ def test_paddings_differ_on_even_inputs_at_stride_2_only(side, stride, differ):
     )
     assert one.shape == two.shape
     assert (np.abs(one - two).max() > 1e-3 * np.abs(one).max()) == differ
+
+
+def test_recomputed_stages_are_stages_of_the_network(variables):
+    with pytest.raises(ValueError, match=r"remat=\(1, 3\) names stage 3: name some of 0 to 2, or True"):
+        Network(MIXED, remat=(1, 3)).apply(variables, images(MIXED))
 
 
 def test_an_unknown_form_is_named(variables):
