@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-RoundWidth = Callable[[float], int]
+# Marks a block's field that counts channels: `field(metadata=WIDTH)`. Width scaling reaches it.
+WIDTH = {"width": True}
 
 
 @dataclass(frozen=True)

@@ -183,8 +183,16 @@ def _widen_stages(stages: tuple[Stage, ...], factor: float, rule: Rounding, widt
     for stage in stages:
         if not isinstance(stage.block, Pool):
             width = round_width(stage.width * factor, _step(stage.block, rule.divisor), rule.keep)
-        widened.append(dataclasses.replace(stage, width=width))
+        block = _widen_block(stage.block, factor, rule)
+        widened.append(dataclasses.replace(stage, block=block, width=width))
     return tuple(widened)
+
+
+def _widen_block(block: Block, factor: float, rule: Rounding) -> Block:
+    """Scale the channels that a block's own fields count."""
+    counted = [f.name for f in dataclasses.fields(block) if f.metadata.get("width")]
+    scaled = {name: round_width(getattr(block, name) * factor, rule.divisor, rule.keep) for name in counted}
+    return dataclasses.replace(block, **scaled)
 
 
 def _step(block: Block, divisor: int) -> int:

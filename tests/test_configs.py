@@ -127,7 +127,7 @@ def check_train_step(spec: RunSpec) -> None:
     optimizer = optimizers.build(spec.optimizer, rate)
     mean = std = (0.5,) * channels
     transform = train_transform(spec.augment, arch.resolution, classes, mean, std)
-    step = build_train_step(net, optimizer, rate, transform, train, spec.seed, unroll=False)
+    step = build_train_step(net, optimizer, rate, transform, train, spec.seed)
 
     state = jax.eval_shape(
         lambda v: first_state(v, optimizer, train.ema > 0),

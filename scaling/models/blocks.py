@@ -161,8 +161,3 @@ MODULES: dict[type, Any] = {
     values.FusedMBConv: FusedMBConvModule,
     values.Residual: ResidualModule,
 }
-
-
-def holds_convolutions(block: values.Block) -> bool:
-    """Whether a block runs real k x k convolutions (not only matrix products and depthwise ones)."""
-    return isinstance(block, values.Conv | values.FusedMBConv | values.Residual)

@@ -7,6 +7,7 @@ one always does. Here every convolution has the fast form, so that stages can be
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -17,12 +18,15 @@ from jax import lax
 from scaling.models.phases import Padding, interleave
 
 LEAST_CHUNK = 32  # input channels of one convolution that stands for several groups
+FEW_TAPS = 32  # values of a filter up to which a strided convolution is faster as a matrix product
 MOST_CHUNKS = 16  # convolutions for a grouped one: each has to be compiled
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def dense(x_nhwc, kernel_hwio, stride: int, padding: Padding, dilation: int = 1) -> Any:
     """Convolve: (n, h, w, c), (kh, kw, c, f) -> (n, oh, ow, f), as `lax.conv_general_dilated` does."""
+    if stride > 1 and dilation == 1 and math.prod(kernel_hwio.shape[:3]) <= FEW_TAPS:
+        return _by_columns(x_nhwc, kernel_hwio, stride, padding)
     return _convolve(x_nhwc, kernel_hwio, padding, stride, dilation)
 
 
@@ -74,6 +78,19 @@ def _convolve(x_nhwc, kernel_hwio, padding: Padding, stride: int = 1, dilation: 
         rhs_dilation=(dilation, dilation),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
+
+
+def _by_columns(x_nhwc, kernel_hwio, stride: int, padding: Padding) -> Any:
+    """Gather each output pixel's taps side by side, then multiply by the filters: for a colour stem."""
+    kh, kw, _, features = kernel_hwio.shape
+    padded = jnp.pad(x_nhwc, ((0, 0), *padding, (0, 0)))
+    rows, columns = ((size - k) // stride + 1 for size, k in zip(padded.shape[1:3], (kh, kw)))
+    ends = stride * (rows - 1) + 1, stride * (columns - 1) + 1
+    taps = [
+        padded[:, i : i + ends[0] : stride, j : j + ends[1] : stride] for i in range(kh) for j in range(kw)
+    ]
+    gathered = lax.optimization_barrier(jnp.concatenate(taps, axis=3))
+    return lax.dot_general(gathered, kernel_hwio.reshape(-1, features), (((3,), (0,)), ((), ())))
 
 
 def _spread(kernel_hwio, dilation: int):

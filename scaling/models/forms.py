@@ -20,19 +20,17 @@ class Forms:
     `pointwise` convolutions run as "lax" convolutions or as a "matmul"; `depthwise` ones as "lax",
     as "shifted" multiply-adds or as "native" C++ kernels; `dense` and grouped ones as "lax", or with
     gradients of "plain" convolutions; `norm` (batch norm and its activation) as "jnp" or "native";
-    `scan_convolutions` says whether stages that hold real k x k convolutions are scanned; `scan_least`
-    is the fewest repeated blocks worth a loop.
+    `scan_least` is the fewest repeated blocks worth a loop.
     """
 
     pointwise: str
     depthwise: str
     dense: str
     norm: str
-    scan_convolutions: bool
     scan_least: int
 
 
-LAX = Forms(pointwise="lax", depthwise="lax", dense="lax", norm="jnp", scan_convolutions=True, scan_least=2)
+LAX = Forms(pointwise="lax", depthwise="lax", dense="lax", norm="jnp", scan_least=2)
 
 FORMS = {
     "cpu": Forms(
@@ -40,7 +38,6 @@ FORMS = {
         depthwise="shifted",
         dense="plain",
         norm="jnp",
-        scan_convolutions=True,
         scan_least=5,
     ),
     "native": Forms(
@@ -48,15 +45,10 @@ FORMS = {
         depthwise="native",
         dense="plain",
         norm="native",
-        scan_convolutions=True,
         scan_least=5,
     ),
-    "gpu": Forms(
-        pointwise="lax", depthwise="lax", dense="lax", norm="jnp", scan_convolutions=True, scan_least=2
-    ),
-    "tpu": Forms(
-        pointwise="lax", depthwise="lax", dense="lax", norm="jnp", scan_convolutions=True, scan_least=2
-    ),
+    "gpu": Forms(pointwise="lax", depthwise="lax", dense="lax", norm="jnp", scan_least=2),
+    "tpu": Forms(pointwise="lax", depthwise="lax", dense="lax", norm="jnp", scan_least=2),
 }
 
 

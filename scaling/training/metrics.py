@@ -1,24 +1,27 @@
-"""From device metrics to lines: `metrics.jsonl`, TensorBoard events, the progress bar; step times."""
+"""From device metrics to lines: `metrics.jsonl`, TensorBoard events, the progress bar."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
-import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
+from scaling.training.clock import Clock
 from scaling.training.events import Events
 from scaling.training.plan import Call, Plan, due
 from scaling.training.progress import Reporter
 
-WARM_UP_CALLS = 3
+IN_FLIGHT = 4  # calls: enough that the devices always have work, few enough to stop soon
+HELD = 256  # calls whose metrics may lie on the devices, however far apart logs are
 
 
 class NonFinite(Exception):
@@ -67,73 +70,60 @@ class Journal:
             self._events.close()
 
 
-class Clock:
-    """Times steps at a steady pace: pauses (compilation, evaluation, checkpoints) are left out."""
-
-    def __init__(self):
-        self._times: dict[int, list[float]] = {}
-        self._waited = self._total = 0.0
-        self.restart()
-
-    def restart(self) -> None:
-        """Begin again after a pause."""
-        self._mark = time.perf_counter()
-        self._waits = 0.0
-
-    def tick(self, call: Call) -> None:
-        """Note that a call is finished."""
-        now = time.perf_counter()
-        self._times.setdefault(call.resolution, []).append((now - self._mark) / call.steps)
-        self._total += now - self._mark
-        self._waited += min(self._waits, now - self._mark)
-        self._mark, self._waits = now, 0.0
-
-    @contextlib.contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Time spent within is time waited for data."""
-        start = time.perf_counter()
-        yield
-        self._waits += time.perf_counter() - start
-
-    def measures(self, batch: int) -> dict[str, float]:
-        """Return step_ms (median at the last resolution, first calls left out) and what follows."""
-        if not self._times:
-            return {}
-        times = list(self._times.values())[-1]
-        seconds = statistics.median(times[WARM_UP_CALLS:] or times)
-        return {
-            "step_ms": 1e3 * seconds,
-            "images_per_second": batch / seconds,
-            "data_wait": self._waited / self._total,
-        }
-
-
 class Ledger:
-    """Reads device metrics one call late, so that the device never waits for the host."""
+    """Leaves metrics on the devices until a log is due, so that steps follow each other without the host.
+
+    The host runs ahead of the devices by at most IN_FLIGHT calls. A value that is not finite is found at
+    the log after it, and told with the number of its own step.
+    """
 
     def __init__(
         self, plan: Plan, fetch: Callable[[Any], Any], journal: Journal, reporter: Reporter, clock: Clock
     ):
         self._plan, self._fetch, self._clock = plan, fetch, clock
         self._journal, self._reporter = journal, reporter
-        self._pending: tuple[Call, Any] | None = None
+        self._watcher = ThreadPoolExecutor(1, "watcher")
+        self._running: deque[tuple[Call, Any, Future[float]]] = deque()
+        self._finished: list[tuple[Call, Any]] = []
         self._window: list[dict[str, float]] = []
         self.last: dict[str, float] = {}
 
     def push(self, call: Call, metrics: Any) -> None:
-        """Take a call's metrics (on the device) and settle those of the call before."""
-        self.settle()
-        self._pending = (call, metrics)
+        """Take a call's metrics (on the devices); wait for an older call where too many are under way."""
+        self._running.append((call, metrics, self._watcher.submit(_finish_time, metrics)))
+        self._collect(IN_FLIGHT)
+
+    def wait(self) -> None:
+        """Wait for all calls, so that what follows is not counted as their time."""
+        self._collect(0)
 
     def settle(self) -> None:
-        """Read and log what is pending; NonFinite where a step's values are not."""
-        if self._pending is None:
-            return
-        (call, metrics), self._pending = self._pending, None
-        host = self._fetch(metrics)
-        self._clock.tick(call)
-        for i in range(call.steps):
-            self._log(call.start + i + 1, {name: values[i].item() for name, values in host.items()})
+        """Wait for all calls and read their metrics; NonFinite where a step's values are not."""
+        self._collect(0)
+        self._read()
+
+    def close(self) -> None:
+        self._watcher.shutdown(wait=False, cancel_futures=True)
+
+    def _collect(self, allowed: int) -> None:
+        """Wait until no more than `allowed` calls are running; read metrics where a log is due."""
+        while len(self._running) > allowed:
+            call, metrics, finished = self._running.popleft()
+            self._clock.tick(call, finished.result())
+            self._finished.append((call, metrics))
+            if self._logs(call) or len(self._finished) == HELD:
+                self._read()
+
+    def _logs(self, call: Call) -> bool:
+        every = self._plan.log_every
+        return call.stop // every > call.start // every or call.stop == self._plan.total_steps
+
+    def _read(self) -> None:
+        finished, self._finished = self._finished, []
+        for call, metrics in finished:
+            host = self._fetch(metrics)
+            for i in range(call.steps):
+                self._log(call.start + i + 1, {name: values[i].item() for name, values in host.items()})
 
     def _log(self, step: int, values: dict[str, float]) -> None:
         finite = values.pop("finite") == 1.0
@@ -144,6 +134,13 @@ class Ledger:
         self._window = []
         self._journal.write(step, step / self._plan.steps_per_epoch, "train", self.last)
         note = f"loss {self.last['loss']:.4f}  top-1 {self.last['top1']:.3f}  lr {self.last['lr']:.3g}"
+        note += f"  waiting for data {self._clock.data_wait:.0%}"
         self._reporter.progress(step, self._plan.total_steps, note)
         if not finite:
             raise NonFinite(step)
+
+
+def _finish_time(metrics: Any) -> float:
+    """Wait, in a thread of its own, until a call's results are there; return when that was."""
+    jax.block_until_ready(metrics)
+    return time.perf_counter()

@@ -15,6 +15,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from scaling.training.allocator import give_back
 from scaling.training.step import AXIS
 
 Device = Any  # jax.Device, which static checkers do not take for a type
@@ -64,11 +65,13 @@ class PmapEngine:
     def shard(self, batch: Mapping[str, np.ndarray], axis: int = 0) -> Any:
         local = self.mesh.local_mesh.size
 
-        def put(x):
-            rows = np.moveaxis(x.reshape(*x.shape[:axis], local, -1, *x.shape[axis + 1 :]), axis, 0)
-            return jax.make_array_from_process_local_data(self._sharding, np.ascontiguousarray(rows))
+        def rows(x):
+            cut = x.reshape(*x.shape[:axis], local, -1, *x.shape[axis + 1 :])
+            return np.ascontiguousarray(np.moveaxis(cut, axis, 0))
 
-        return jax.tree.map(put, dict(batch))
+        return jax.make_array_from_process_local_data(
+            self._sharding, {name: rows(x) for name, x in batch.items()}
+        )
 
     def compile(
         self, function: Callable, arguments: Sequence[Any], cut: Mapping[int, int], donate: tuple[int, ...]
@@ -98,7 +101,7 @@ class JitEngine:
 
     def shard(self, batch: Mapping[str, np.ndarray], axis: int = 0) -> Any:
         sharding = NamedSharding(self.mesh, _cut_along(axis))
-        return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, x), dict(batch))
+        return jax.make_array_from_process_local_data(sharding, dict(batch))
 
     def compile(
         self, function: Callable, arguments: Sequence[Any], cut: Mapping[int, int], donate: tuple[int, ...]
@@ -155,12 +158,20 @@ class Program:
         self.seconds = 0.0
 
     def __call__(self, *arguments: Any) -> Any:
-        shapes = tuple(x.shape for i in self._cut for x in jax.tree.leaves(arguments[i]))
+        shapes = self._shapes(arguments)
         if shapes not in self._compiled:
             start = time.perf_counter()
             self._compiled[shapes] = self._engine.compile(self._function, arguments, self._cut, self._donate)
             self.seconds += time.perf_counter() - start
+            give_back()
         return self._compiled[shapes](*arguments)
+
+    def knows(self, *arguments: Any) -> bool:
+        """Whether a call with these arguments needs no compiling."""
+        return self._shapes(arguments) in self._compiled
+
+    def _shapes(self, arguments: Sequence[Any]) -> tuple[tuple[int, ...], ...]:
+        return tuple(x.shape for i in self._cut for x in jax.tree.leaves(arguments[i]))
 
 
 def _mesh(devices: Sequence[Device]) -> Mesh:

@@ -15,8 +15,9 @@ import jax
 
 from scaling.rows import Row
 from scaling.training import checkpoints, environment
+from scaling.training.clock import Clock
 from scaling.training.interrupts import Requests, requests
-from scaling.training.metrics import Clock, Journal, Ledger
+from scaling.training.metrics import Journal, Ledger
 from scaling.training.plan import Plan
 from scaling.training.progress import Reporter, Silent, make_reporter
 from scaling.training.rig import Rig
@@ -80,6 +81,7 @@ def prepared(
             _announce(session)
             yield session, state
     finally:
+        ledger.close()
         journal.close()
         shown.close()
 

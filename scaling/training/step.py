@@ -40,7 +40,6 @@ def build_train_step(
     transform: Callable[[Any, Any, Any], tuple[Any, Any]],
     spec: TrainSpec,
     seed: int,
-    unroll: bool,
 ) -> Step:
     """Return step(state, batch, resident) -> (state, metrics), for one device's share of a batch.
 
@@ -51,8 +50,7 @@ def build_train_step(
     those of the devices are. Batch norm normalises each micro-batch by its own statistics (with
     synced statistics: its own over all devices); each starts from the same running statistics, and
     the new ones are averaged over micro-batches and devices. So k micro-batches on one device do
-    what k devices with local statistics do. `unroll` writes the micro-batches out instead of
-    looping, for backends that are slow at convolutions within a loop.
+    what k devices with local statistics do.
 
     Metrics are means over the global batch; `finite` is 1 where loss, gradient and new state are.
     """
@@ -77,7 +75,7 @@ def build_train_step(
             return jax.grad(losses, has_aux=True)(state.params, state, part, resident)
 
         parts = jax.tree.map(lambda x: x.reshape(spec.accumulate, -1, *x.shape[1:]), batch)
-        mean = _mean_over(gradients, parts, unroll)
+        mean = _mean_over(gradients, parts)
         grads, (batch_stats, metrics) = lax.pmean(mean, AXIS)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
@@ -98,7 +96,6 @@ def several(step: Step) -> Step:
     """Return the step over batches stacked on a leading axis; metrics are stacked likewise."""
 
     def steps(state, batches, resident):
-        # Within a loop, even of one step, XLA:CPU does not use its fast convolutions.
         if len(jax.tree.leaves(batches)[0]) == 1:
             state, metrics = step(state, jax.tree.map(lambda x: x[0], batches), resident)
             return state, jax.tree.map(lambda x: x[None], metrics)
@@ -141,7 +138,7 @@ def _examples(batch, resident):
     return resident["image"][batch["index"]], resident["label"][batch["index"]]
 
 
-def _mean_over(function, parts, unroll: bool):
+def _mean_over(function, parts):
     """Average a function's outputs over the leading axis of `parts`, one at a time."""
     count, first = len(jax.tree.leaves(parts)[0]), jax.tree.map(lambda x: x[0], parts)
     if count == 1:
@@ -149,5 +146,5 @@ def _mean_over(function, parts, unroll: bool):
     shapes = jax.eval_shape(function, first)
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
     add = lambda total, part: (jax.tree.map(jnp.add, total, function(part)), None)
-    total, _ = lax.scan(add, zeros, parts, unroll=unroll)
+    total, _ = lax.scan(add, zeros, parts)
     return jax.tree.map(lambda x: x / count, total)

@@ -1,8 +1,17 @@
-"""The journal holds each step once, whatever happened; TensorBoard reads its events."""
+"""The journal holds each step once, whatever happened; metrics wait on the devices until a log is due."""
 
 import json
+import threading
+import time
 
-from scaling.training.metrics import Journal
+import numpy as np
+import pytest
+
+from scaling.training import metrics, plan
+from scaling.training.clock import Clock
+from scaling.training.metrics import Journal, Ledger, NonFinite
+from scaling.training.plan import Call
+from scaling.training.progress import Silent
 
 
 def lines(directory):
@@ -47,3 +56,88 @@ def test_tensorboard_reads_the_events(tmp_path):
     events = EventAccumulator(str(tmp_path / "events"))
     events.Reload()
     assert [(e.step, e.value) for e in events.Scalars("validation/top1")] == [(1, 0.25), (2, 0.5)]
+
+
+class Host:
+    """Stands in for the devices: metrics that say when they were fetched."""
+
+    def __init__(self, directory, plan, bad=()):
+        self.fetched, self.bad, self.clock = [], bad, Clock()
+        self.journal = Journal(directory, 0, 0)
+        self.ledger = Ledger(plan, self.fetch, self.journal, Silent(), self.clock)
+
+    def fetch(self, metrics):
+        self.fetched.append(metrics["call"])
+        return metrics["host"]
+
+    def push(self, call):
+        with self.clock.taking():
+            pass
+        steps = np.arange(call.start + 1, call.stop + 1)
+        good = np.float32(~np.isin(steps, self.bad))
+        host = {"loss": np.float32(steps), "top1": good, "lr": good, "finite": good}
+        self.ledger.push(call, {"call": call.stop, "host": host})
+
+
+@pytest.fixture
+def make_plan(make_spec):
+    return lambda changes: plan.make_plan(make_spec(changes))
+
+
+def test_metrics_stay_on_the_devices_until_a_log_is_due(make_plan, tmp_path):
+    host = Host(tmp_path, made := make_plan({"train.duration": "12 steps", "train.log_every": "5 steps"}))
+    fetches = []
+    for call in made.calls(0):
+        host.push(call)
+        fetches.append(len(host.fetched))
+    host.ledger.settle()
+    assert set(fetches) == {0, 5} and host.fetched == list(range(1, 13))
+    assert [(line["step"], line["loss"]) for line in lines(tmp_path)] == [(5, 3.0), (10, 8.0), (12, 11.5)]
+
+
+@pytest.mark.parametrize("per_call", [1, 4])
+@pytest.mark.parametrize("bad", [1, 3, 5, 6, 12])
+def test_a_value_that_is_not_finite_stops_at_its_own_step(make_plan, tmp_path, per_call, bad):
+    changes = {"train.log_every": "5 steps", "train.steps_per_call": per_call}
+    host = Host(tmp_path, made := make_plan(changes), bad=[bad, bad + 1])
+    with pytest.raises(NonFinite) as found:
+        for call in made.calls(0):
+            host.push(call)
+        host.ledger.settle()
+    assert found.value.step == bad
+    assert lines(tmp_path)[-1]["step"] == bad
+
+
+def test_the_host_runs_ahead_by_a_few_calls_only(make_plan, tmp_path, monkeypatch):
+    gates = [threading.Event() for _ in range(9)]
+    monkeypatch.setattr(metrics, "_finish_time", lambda m: gates[m["call"] - 1].wait(60) and 0.0)
+    host = Host(tmp_path, make_plan({}))
+    pushed = []
+
+    def go():
+        for i in range(9):
+            host.push(Call(i, 1, 8))
+            pushed.append(i)
+
+    pusher = threading.Thread(target=go)
+    pusher.start()
+    for done in range(9 - metrics.IN_FLIGHT):
+        while len(pushed) < metrics.IN_FLIGHT + done:
+            time.sleep(0.001)
+        time.sleep(0.02)
+        assert len(pushed) == metrics.IN_FLIGHT + done
+        gates[done].set()
+    for gate in gates:
+        gate.set()
+    pusher.join()
+    host.ledger.close()
+
+
+def test_metrics_held_are_bounded_where_logs_are_rare(make_plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(metrics, "HELD", 4)
+    host = Host(tmp_path, made := make_plan({"train.log_every": "1000 steps"}))
+    for call in made.calls(0):
+        host.push(call)
+    host.ledger.settle()
+    assert host.fetched == list(range(1, 13))
+    assert [(line["step"], line["loss"]) for line in lines(tmp_path)] == [(12, 6.5)]

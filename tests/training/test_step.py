@@ -56,7 +56,7 @@ def trained(tiny_net, images, batches):
         optimizer = optimizers.build(OptimizerSpec("sgd", weight_decay=0.01), rate)
         variables = tiny_net(norm=norm).init(jax.random.key(0), jnp.zeros((1, 6, 6, 1)))
         state = create(variables, optimizer, ema=True)
-        step = build_train_step(net, optimizer, rate, jittered, spec, seed=7, unroll=True)
+        step = build_train_step(net, optimizer, rate, jittered, spec, seed=7)
         machine = ENGINES[engine](jax.devices()[:devices])
         program = Program(machine, several(step), cut={1: 1}, donate=(0,))
         state, resident = machine.replicate(state), machine.replicate({} if streamed else images)
