@@ -113,9 +113,12 @@ def test_without_a_place_the_run_goes_on(start, tmp_path):
 def test_a_damaged_program_is_compiled_anew(start, tmp_path, damage):
     cold = finish(start(tmp_path / "kept"))
     for path in programs(tmp_path / "kept"):
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 0x10
-        path.write_bytes({"cut": data[: len(data) // 2], "flipped": data, "empty": b""}[damage])
+        data = path.read_bytes()
+        middle = slice(
+            len(data) // 2, len(data) // 2 + 32
+        )  # of a single bit, one in a thousand has no meaning
+        flipped = data[: middle.start] + bytes(byte ^ 0xFF for byte in data[middle]) + data[middle.stop :]
+        path.write_bytes({"cut": data[: middle.start], "flipped": flipped, "empty": b""}[damage])
     again = finish(start(tmp_path / "kept"))
     assert again[1] == 0 and again[2] == cold[2]
     assert "Error reading persistent compilation cache entry" in again[3]
