@@ -118,7 +118,7 @@ def _facts(row: Row) -> str:
     found += [
         f"{who['bandwidth_share']:.0%} of peak bandwidth" for who in (ours,) if "bandwidth_share" in who
     ]
-    if row.section == "steps" and "host_ms" in ours:
+    if row.section == "steps" and "host_ms" in ours and row.environment.get("backend") != "cpu":
         found.append(f"host {ours['host_ms']:.2f} ms a call")
     if row.section == "memory":
         idle = [who.get("idle_bytes") for who in (ours, theirs)]
