@@ -170,8 +170,13 @@ def _forward(lines, answers: queue.Queue[str]) -> None:
     lines.close()
 
 
+# glibc keeps freed memory: without, PyTorch's inference on a CPU takes twice as long, its training a fifth more.
+KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
+
+
 def _environment() -> dict[str, str]:
-    """Nothing cached from earlier runs, and no contender takes all of a GPU's memory."""
+    """Nothing cached from earlier runs; memory kept, as our training does; no contender takes all of a GPU's."""
     kept = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
     paths = [str(ROOT), *filter(None, [kept.get("PYTHONPATH")])]
-    return kept | {"PYTHONPATH": os.pathsep.join(paths), "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    own = {"PYTHONPATH": os.pathsep.join(paths), "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    return kept | KEPT_MEMORY | own

@@ -17,7 +17,8 @@ SECTION_NOTES = {
     "operators": "Random inputs; backward gives the gradients of all inputs, and the value is computed too. "
     '"lax" is `lax.conv_general_dilated`, for norm stock Flax, for se ours over it.',
     "steps": "Training is forward, backward and SGD with batch statistics; random images, initial weights, "
-    "nothing is dropped. Peers are timm's networks (for CIFAR the same network, written from the paper).",
+    "nothing is dropped. Peers are timm's networks (for CIFAR the same network, written from the paper). All "
+    "contenders keep freed memory (glibc), as our training does: PyTorch gains more by it than we do.",
     "compile": "From nothing but initial weights to the end of the first training step, each in a new "
     "process; the warm cache holds the programs of an earlier process.",
     "loader": "Photos decoded and squeezed to one side, in steady state; `full decode` leaves out the JPEG "

@@ -53,22 +53,7 @@ def _step(job: Job, task: Step) -> Callable[[], Any]:
     images = images.to(memory_format=layout)
     if train:
         return _training(net, forward, images, labels, task.dtype)
-    _see(net, images)
     return _inference(forward, images, task.dtype)
-
-
-def _see(net, images) -> None:
-    """Give batch norm the statistics of these images.
-
-    With initial ones values fade from layer to layer into denormal numbers, on which PyTorch, unlike
-    XLA, computes twice as long.
-    """
-    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.momentum = None  # an average over all that is seen
-    with torch.no_grad():
-        net.train()(images)
-    net.eval()
 
 
 def _training(net, forward, images, labels, dtype: str) -> Callable[[], Any]:
