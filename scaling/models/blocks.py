@@ -48,7 +48,8 @@ class PoolModule(nn.Module):
 
     def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
         del train, drop_rate, keys_b
-        return pool(x_nhwc, self.value.op, self.value.kernel, self.stride, self.settings.padding)
+        value, settings = self.value, self.settings
+        return pool(x_nhwc, value.op, value.kernel, self.stride, settings.padding, settings.forms.dense)
 
 
 class MBConvModule(nn.Module):

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from scaling.models import native as kernels
-from scaling.models.phases import Padding, interleave
+from scaling.models.phases import Padding, interleave, phase_taps
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4, 5))
@@ -83,17 +83,11 @@ def _input_gradient(grad_nhwc, kernel_hw1c, stride: int, padding: Padding, dilat
     size = (-(-(h + top + bottom) // stride), -(-(w + left + right) // stride))
 
     def phase(a: int, b: int):
-        rows, columns = (_phase_taps(k, stride, dilation, at) for k, at in zip(kernel_hw1c.shape, (a, b)))
+        rows, columns = (phase_taps(k, stride, dilation, at) for k, at in zip(kernel_hw1c.shape, (a, b)))
         return _phase(grad_nhwc, kernel_hw1c, rows, columns, size)
 
     grid = [[phase(a, b) for b in range(stride)] for a in range(stride)]
     return interleave(grid)[:, top : top + h, left : left + w]
-
-
-def _phase_taps(kernel: int, stride: int, dilation: int, phase: int) -> list[tuple[int, int]]:
-    """(tap, shift in output pixels) of the taps that meet the input pixels of a phase."""
-    met = [k for k in range(kernel) if k * dilation % stride == phase]
-    return [(k, (k * dilation - phase) // stride) for k in met]
 
 
 def _phase(grad_nhwc, kernel_hw1c, row_taps, column_taps, size: tuple[int, int]) -> Any:

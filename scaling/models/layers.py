@@ -17,6 +17,7 @@ from scaling.models.dense import dense, grouped
 from scaling.models.depthwise import depthwise
 from scaling.models.forms import LAX, Forms
 from scaling.models.initializers import from_key
+from scaling.models.max_pool import max_pool
 from scaling.models.pointwise import pointwise
 
 
@@ -178,11 +179,14 @@ def dropout(x_bf, rate: float, keys_b):
     return jnp.where(mask, x_bf / keep, 0).astype(x_bf.dtype)
 
 
-def pool(x_nhwc, op: str, kernel: int, stride: int, padding: str):
-    """Max or average pooling; padded pixels count for neither."""
+def pool(x_nhwc, op: str, kernel: int, stride: int, padding: str, form: str = "lax"):
+    """Max or average pooling; padded pixels count for neither. `form` is that of dense convolutions."""
     h, w = x_nhwc.shape[1:3]
-    edges = ((0, 0), pads(h, kernel, stride, padding), pads(w, kernel, stride, padding), (0, 0))
+    above, before = (pads(size, kernel, stride, padding) for size in (h, w))
+    edges = ((0, 0), above, before, (0, 0))
     window, strides = (1, kernel, kernel, 1), (1, stride, stride, 1)
+    if op == "max" and form == "plain":
+        return max_pool(x_nhwc, kernel, stride, (above, before))
     if op == "max":
         return lax.reduce_window(x_nhwc, -jnp.inf, lax.max, window, strides, edges)
     ones = jnp.ones((1, h, w, 1), jnp.float32)

@@ -17,3 +17,9 @@ def interleave(grid) -> Any:
     n, rows, columns, c = grid[0][0].shape
     woven = jnp.stack([jnp.stack(row, axis=3) for row in grid], axis=2)
     return woven.reshape(n, rows * stride, columns * stride, c)
+
+
+def phase_taps(kernel: int, stride: int, dilation: int, phase: int) -> list[tuple[int, int]]:
+    """(tap, shift in output pixels) of the taps that meet the input pixels of a phase of one axis."""
+    met = [k for k in range(kernel) if k * dilation % stride == phase]
+    return [(k, (k * dilation - phase) // stride) for k in met]

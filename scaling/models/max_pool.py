@@ -1,0 +1,76 @@
+"""Max pooling whose gradient remembers, for each window, which pixel won.
+
+XLA:CPU finds the winners again, at scalar speed: in ResNet-50's training step that one layer took as long
+as several convolutions.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from scaling.models.phases import Padding, interleave, phase_taps
+
+NOBODY = 255  # marks where no window is
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def max_pool(x_nhwc, kernel: int, stride: int, padding: Padding) -> Any:
+    """Return the largest pixel of each k x k window; padded ones never win. At most 15 x 15 windows."""
+    return _forward(x_nhwc, kernel, stride, padding)[0]
+
+
+def _forward(x_nhwc, kernel, stride, padding):
+    largest, winner = None, None
+    for number, tap in enumerate(_taps(x_nhwc, kernel, stride, padding)):
+        if largest is None:
+            largest, winner = tap, jnp.zeros(tap.shape, jnp.uint8)
+            continue
+        winner = jnp.where(tap > largest, jnp.uint8(number), winner)  # of equal ones the first wins
+        largest = jnp.maximum(largest, tap)
+    return largest, (winner, jnp.zeros((0, *x_nhwc.shape), x_nhwc.dtype))
+
+
+def _backward(kernel, stride, padding, residuals, grad_nhwc):
+    winner, like = residuals
+    shape, ((top, bottom), (left, right)) = like.shape[1:], padding
+    size = (-(-(shape[1] + top + bottom) // stride), -(-(shape[2] + left + right) // stride))
+
+    def phase(a: int, b: int):
+        rows, columns = phase_taps(kernel, stride, 1, a), phase_taps(kernel, stride, 1, b)
+        if not rows or not columns:
+            return jnp.zeros((shape[0], *size, shape[3]), grad_nhwc.dtype)
+        before = rows[-1][1], columns[-1][1]
+        edges = [(low, max(have - out, 0)) for low, have, out in zip(before, size, grad_nhwc.shape[1:3])]
+        grad, won = _pad(grad_nhwc, 0, edges), _pad(winner, NOBODY, edges)
+        total: Any = 0
+        for i, up in rows:
+            for j, back in columns:
+                starts = before[0] - up, before[1] - back
+                here = (slice(None), *(slice(at, at + length) for at, length in zip(starts, size)))
+                total += jnp.where(won[here] == i * kernel + j, grad[here], 0)
+        return total
+
+    grid = [[phase(a, b) for b in range(stride)] for a in range(stride)]
+    return (interleave(grid)[:, top : top + shape[1], left : left + shape[2]].astype(like.dtype),)
+
+
+max_pool.defvjp(_forward, _backward)
+
+
+def _taps(x_nhwc, kernel: int, stride: int, padding: Padding):
+    """Yield, window place by window place, the pixel that each window has there."""
+    padded = _pad(x_nhwc, -jnp.inf, padding)
+    rows, columns = ((side - kernel) // stride * stride + 1 for side in padded.shape[1:3])
+    for i in range(kernel):
+        for j in range(kernel):
+            yield padded[:, i : i + rows : stride, j : j + columns : stride]
+
+
+def _pad(x_nhwc, value, edges):
+    widths = ((0, 0, 0), *((low, high, 0) for low, high in edges), (0, 0, 0))
+    return lax.pad(x_nhwc, jnp.asarray(value, x_nhwc.dtype), widths)
