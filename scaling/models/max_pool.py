@@ -25,11 +25,9 @@ def max_pool(x_nhwc, kernel: int, stride: int, padding: Padding) -> Any:
 
 
 def _forward(x_nhwc, kernel, stride, padding):
-    largest, winner = None, None
-    for number, tap in enumerate(_taps(x_nhwc, kernel, stride, padding)):
-        if largest is None:
-            largest, winner = tap, jnp.zeros(tap.shape, jnp.uint8)
-            continue
+    first, *others = _taps(x_nhwc, kernel, stride, padding)
+    largest, winner = first, jnp.zeros(first.shape, jnp.uint8)
+    for number, tap in enumerate(others, start=1):
         winner = jnp.where(tap > largest, jnp.uint8(number), winner)  # of equal ones the first wins
         largest = jnp.maximum(largest, tap)
     return largest, (winner, jnp.zeros((0, *x_nhwc.shape), x_nhwc.dtype))
