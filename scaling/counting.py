@@ -255,7 +255,7 @@ class Walker:
 
     def _scan(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         """Follow the body once an iteration, so that each layer is named and counted."""
-        consts, carries = eqn.params["num_consts"], eqn.params["num_carry"]
+        consts, carries = _scan_parts(eqn.params)
         fixed, carry, stacked = inputs[:consts], inputs[consts : consts + carries], inputs[consts + carries :]
         results: list[Value] = []
         for i in range(eqn.params["length"]):
@@ -277,6 +277,14 @@ class Walker:
             self.layers[-1] = replace(self.layers[-1], params=self.layers[-1].params + size)
         else:
             self.layers.append(Layer(name, "norm" if "norm" in name.lower() else "other", params=size))
+
+
+def _scan_parts(params: dict[str, Any]) -> tuple[int, int]:
+    """How many of a scan's operands are constants and how many are carried; JAX 0.12 says it by trees."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    consts, carried, _ = params["ft_in"].unpack()
+    return len(consts), len(carried)
 
 
 HANDLERS = {
