@@ -12,13 +12,16 @@ from scaling.rules import ROUNDINGS, Coefficients, compound, resolve, round_dept
 from scaling.spec import ModelSpec
 
 FAMILIES = ["efficientnet_b0", "efficientnet_lite0", "efficientnetv2_s", "resnet50", "resnext50_32x4d"]
-FAMILIES += ["resnetrs50", "cifar_resnet20", "wrn_16_4"]
+FAMILIES += ["resnetrs50", "cifar_resnet20", "wrn_16_4", "mobilenetv1_100", "mobilenetv3_large_100"]
+FAMILIES += ["semnasnet_100"]
 
 # Small enough to count in a moment, one per kind of block
 SMALL = {
     "efficientnet": scale(zoo.get("efficientnet_b0"), depth=0.5),
     "resnet": zoo.get("resnet18"),
     "cifar_resnet": zoo.get("cifar_resnet20"),
+    "mobilenet_v3": zoo.get("mobilenetv3_small_100"),
+    "mnasnet": zoo.get("mnasnet_100"),
 }
 
 

@@ -1,0 +1,80 @@
+"""The blocks of mobile networks: one function however run, and every parameter gets a gradient."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from scaling.arch import Arch, Conv, DepthwiseSeparable, Head, MBConv, Stage
+from scaling.models.initialize import initialize
+from scaling.models.mbconv import expanded, squeezed
+from scaling.models.network import Network
+
+V3 = MBConv(5, 2.3, 0.25, act="relu", se_expanded=True, se_act="relu", se_gate="hard_sigmoid")
+ARCH = Arch(
+    name="tiny_mobile",
+    family="tests",
+    stem=(Stage(Conv(3), 8, stride=2),),
+    stages=(
+        Stage(DepthwiseSeparable(), 8, repeats=3),
+        Stage(V3, 16, repeats=3, stride=2),
+    ),
+    head=Head(width=24, hidden=16),
+    resolution=16,
+    num_classes=3,
+    activation="hard_swish",
+    drop_rate=0.2,
+    drop_path_rate=0.4,
+)
+
+
+def outcome(net: Network, variables):
+    """Loss gradients, logits and new statistics of one training pass with fixed keys."""
+    shape = (4, ARCH.resolution, ARCH.resolution, ARCH.in_channels)
+    x_nhwc = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    keys_b = jax.random.split(jax.random.key(1), 4)
+
+    def loss(params):
+        logits_bk, updates = net.apply(
+            {**variables, "params": params}, x_nhwc, train=True, keys_b=keys_b, mutable=["batch_stats"]
+        )
+        return jnp.sum(jnp.sin(logits_bk + jnp.arange(3.0))), (logits_bk, updates["batch_stats"])
+
+    return jax.jit(jax.grad(loss, has_aux=True))(variables["params"])
+
+
+@pytest.fixture(scope="module")
+def variables():
+    return initialize(Network(ARCH), seed=0)
+
+
+@pytest.fixture(scope="module")
+def unrolled(variables):
+    return outcome(Network(ARCH, scan=False), variables)
+
+
+def test_scanned_equals_unrolled(variables, unrolled, assert_close):
+    assert_close(outcome(Network(ARCH, scan=True, form="lax"), variables), unrolled, 1e-3)
+
+
+def test_every_parameter_gets_a_gradient(unrolled):
+    leaves = jax.tree_util.tree_leaves_with_path(unrolled[0])
+    assert not [jax.tree_util.keystr(path) for path, leaf in leaves if not np.any(leaf)]
+
+
+def test_a_whole_expansion_is_exact_and_a_fraction_is_rounded():
+    assert [expanded(12, 6), expanded(12, 6.0), expanded(80, 2.3), expanded(24, 3.67)] == [72, 72, 184, 88]
+
+
+def test_the_squeeze_is_a_share_of_the_input_or_of_the_expansion():
+    assert squeezed(MBConv(expand=6, se_ratio=0.25), 40) == 10
+    assert squeezed(MBConv(expand=3, se_ratio=0.25, se_expanded=True), 24) == 24  # 18 to 16 would lose 11 %
+
+
+def test_the_gate_of_the_block_is_the_one_that_is_named(variables):
+    stages = (ARCH.stages[0], Stage(dataclasses.replace(V3, se_gate="sigmoid"), 16, repeats=3, stride=2))
+    x = np.random.default_rng(0).normal(size=(2, 16, 16, 3)).astype(np.float32)
+    hard = Network(ARCH).apply(variables, x)
+    assert not np.allclose(hard, Network(ARCH.replace(stages=stages)).apply(variables, x), atol=1e-5)
