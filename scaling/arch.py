@@ -91,7 +91,28 @@ class DepthwiseSeparable:
     kernel: int = 3
 
 
-Block = Conv | Pool | MBConv | FusedMBConv | Residual | DepthwiseSeparable
+@dataclass(frozen=True)
+class ShuffleV1:
+    """1x1 in groups, channel shuffle, k x k depthwise, 1x1 in groups; inner width a quarter of the output's.
+
+    Added to its input; joined to the average-pooled input where shapes change. With `dense_first` the
+    first 1x1 convolution there has no groups. The width must be a multiple of 4 `groups`.
+    Source: arXiv 1707.01083.
+    """
+
+    kernel: int = 3
+    groups: int = 3
+    dense_first: bool = False
+
+
+@dataclass(frozen=True)
+class ShuffleV2:
+    """Half of the channels through 1x1, k x k depthwise, 1x1, then a shuffle. Source: arXiv 1807.11164."""
+
+    kernel: int = 3
+
+
+Block = Conv | Pool | MBConv | FusedMBConv | Residual | DepthwiseSeparable | ShuffleV1 | ShuffleV2
 
 
 @dataclass(frozen=True)
@@ -206,7 +227,7 @@ class Arch:
         return arch
 
 
-BLOCKS = (Conv, Pool, MBConv, FusedMBConv, Residual, DepthwiseSeparable)
+BLOCKS = (Conv, Pool, MBConv, FusedMBConv, Residual, DepthwiseSeparable, ShuffleV1, ShuffleV2)
 TYPES = {t.__name__: t for t in (*BLOCKS, Stage, Head, Norm, Arch)}
 
 

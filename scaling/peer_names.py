@@ -2,7 +2,7 @@
 
 A scheme gives the peer's prefix for a module of ours; the leaf is then weight, bias, running_mean or
 running_var. Sources: the state dicts of timm's EfficientNet, MobileNetV3 and ResNet (torchvision's ResNets
-agree).
+agree), and of torchvision's ShuffleNet V2.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from scaling.arch import Arch, Conv, DepthwiseSeparable, FusedMBConv, MBConv, Residual
+from scaling.arch import Arch, Conv, DepthwiseSeparable, FusedMBConv, MBConv, Residual, ShuffleV2
 
 LEAVES = {
     "kernel": "weight",
@@ -70,6 +70,26 @@ SHORTCUTS = {
     "pool": {"shortcut": "downsample.1", "norm_shortcut": "downsample.2"},
 }
 
+SHUFFLENET_TOP = {
+    "stem_0/first/conv": "conv1.0",
+    "stem_0/first/norm": "conv1.1",
+    "head": "conv5.0",
+    "norm_head": "conv5.1",
+    "classifier": "fc",
+}
+SHUFFLE = {
+    "depthwise_shortcut": "branch1.0",
+    "norm_depthwise_shortcut": "branch1.1",
+    "shortcut": "branch1.2",
+    "norm_shortcut": "branch1.3",
+    "conv0": "branch2.0",
+    "norm0": "branch2.1",
+    "depthwise": "branch2.3",
+    "norm_depthwise": "branch2.4",
+    "conv1": "branch2.5",
+    "norm1": "branch2.6",
+}
+
 
 @dataclass(frozen=True)
 class Place:
@@ -118,12 +138,21 @@ def timm_resnet(arch: Arch, module: str, stage: int | None, block: int) -> str |
     return f"layer{stage + 1}.{block}.{table[module]}" if module in table else None
 
 
+def torchvision_shufflenet(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
+    """torchvision's names of ShuffleNet V2."""
+    if stage is None:
+        return SHUFFLENET_TOP.get(module)
+    known = isinstance(arch.stages[stage].block, ShuffleV2) and module in SHUFFLE
+    return f"stage{stage + 2}.{block}.{SHUFFLE[module]}" if known else None
+
+
 Scheme = Callable[[Arch, str, int | None, int], str | None]
 SCHEMES: dict[str, Scheme] = {
     "timm_efficientnet": timm_efficientnet,
     "timm_mobilenet_v3_large": functools.partial(timm_mobilenet_v3, MOBILENET_V3_LARGE),
     "timm_mobilenet_v3_small": functools.partial(timm_mobilenet_v3, MOBILENET_V3_SMALL),
     "timm_resnet": timm_resnet,
+    "torchvision_shufflenet": torchvision_shufflenet,
 }
 
 

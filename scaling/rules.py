@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from scaling.arch import Arch, Block, Conv, Head, Pool, Residual, Stage
+from scaling.arch import Arch, Block, Conv, Head, Pool, Residual, ShuffleV1, ShuffleV2, Stage
 from scaling.spec import ModelSpec, nearest
 
 ULP = 1e-9  # factors such as 1.1**2 / 1.21 sit an ulp beside the number they stand for
@@ -53,6 +53,8 @@ ROUNDINGS = {
     "mobilenet_v3": Rounding(keep=0.9, least_stem=16, least_hidden=1280),
     # tensorflow/tpu models/official/mnasnet/mnasnet_model.py: the last convolution stays at 1280
     "mnasnet": Rounding(keep=0.9, head=False),
+    # ours: gives the widths of arXiv 1707.01083; arXiv 1807.11164 Table 5 leaves the last convolution at 1024
+    "shufflenet": Rounding(divisor=4, least_head=1024),
     # ours: the papers scale by whole factors (arXiv 1605.07146, 1905.11946 Table 3); group counts are kept
     "resnet": Rounding(),
     # ours: in narrow networks (CIFAR ResNets, small proxies) a step of 8 would hide a width factor of 1.1
@@ -177,6 +179,8 @@ def _round_resolution(arch: Arch, factor: float) -> int:
 
 
 def _widen(arch: Arch, factor: float, rule: Rounding) -> Arch:
+    joined = [stage.block.groups for stage in arch.stages if isinstance(stage.block, ShuffleV1)]
+    rule = dataclasses.replace(rule, divisor=math.lcm(rule.divisor, *joined))
     stem = _widen_stages(arch.stem, factor, rule, arch.in_channels, rule.least_stem)
     stem = stem if rule.stem else arch.stem
     stages = _widen_stages(arch.stages, factor, rule, stem[-1].width if stem else arch.in_channels)
@@ -198,12 +202,17 @@ def _widen_head(head: Head, factor: float, rule: Rounding) -> Head:
 def _widen_stages(
     stages: tuple[Stage, ...], factor: float, rule: Rounding, width: int, least: int = 0
 ) -> tuple[Stage, ...]:
-    """Scale widths, not below `least`; a pooling stage keeps the `width` that reaches it."""
+    """Scale widths, not below `least`; a pooling stage keeps the `width` that reaches it.
+
+    A strided ShuffleV1 joins its input to its own channels, so it stays wider than what reaches it.
+    """
     widened = []
     for stage in stages:
         if not isinstance(stage.block, Pool):
-            width = round_width(stage.width * factor, _step(stage.block, rule.divisor), rule.keep)
-            width = max(width, min(least, stage.width))
+            step, reached = _step(stage.block, rule.divisor), width
+            width = max(round_width(stage.width * factor, step, rule.keep), min(least, stage.width))
+            if isinstance(stage.block, ShuffleV1) and stage.stride > 1:
+                width = max(width, (reached // step + 1) * step)
         block = _widen_block(stage.block, factor, rule)
         widened.append(dataclasses.replace(stage, block=block, width=width))
     return tuple(widened)
@@ -222,6 +231,8 @@ def _step(block: Block, divisor: int) -> int:
         inner = Fraction(block.inner).limit_denominator(1024)
         needed = inner.denominator * block.groups
         return math.lcm(divisor, needed // math.gcd(inner.numerator, needed))
+    if isinstance(block, ShuffleV1 | ShuffleV2):
+        return math.lcm(divisor, 4 * block.groups if isinstance(block, ShuffleV1) else 2)
     return math.lcm(divisor, block.groups) if isinstance(block, Conv) else divisor
 
 

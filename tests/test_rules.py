@@ -13,7 +13,7 @@ from scaling.spec import ModelSpec
 
 FAMILIES = ["efficientnet_b0", "efficientnet_lite0", "efficientnetv2_s", "resnet50", "resnext50_32x4d"]
 FAMILIES += ["resnetrs50", "cifar_resnet20", "wrn_16_4", "mobilenetv1_100", "mobilenetv3_large_100"]
-FAMILIES += ["semnasnet_100"]
+FAMILIES += ["semnasnet_100", "shufflenet_v1_g3_x1_0", "shufflenet_v2_x1_0"]
 
 # Small enough to count in a moment, one per kind of block
 SMALL = {
@@ -22,6 +22,8 @@ SMALL = {
     "cifar_resnet": zoo.get("cifar_resnet20"),
     "mobilenet_v3": zoo.get("mobilenetv3_small_100"),
     "mnasnet": zoo.get("mnasnet_100"),
+    "shufflenet_v1": zoo.get("shufflenet_v1_g3_x1_0"),
+    "shufflenet_v2": zoo.get("shufflenet_v2_x1_0"),
 }
 
 

@@ -15,6 +15,7 @@ from scaling import arch as values
 from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add, pool
 from scaling.models.mbconv import FusedMBConvModule, MBConvModule
 from scaling.models.separable import DepthwiseSeparableModule
+from scaling.models.shuffle import ShuffleV1Module, ShuffleV2Module
 
 
 class ConvModule(nn.Module):
@@ -115,4 +116,6 @@ MODULES: dict[type, Any] = {
     values.FusedMBConv: FusedMBConvModule,
     values.Residual: ResidualModule,
     values.DepthwiseSeparable: DepthwiseSeparableModule,
+    values.ShuffleV1: ShuffleV1Module,
+    values.ShuffleV2: ShuffleV2Module,
 }

@@ -14,6 +14,8 @@ from scaling.zoo import (
     mobilenet_v3,
     resnet,
     resnet_rs,
+    shufflenet_v1,
+    shufflenet_v2,
 )
 
 ZOO: dict[str, Arch] = {
@@ -26,6 +28,8 @@ ZOO: dict[str, Arch] = {
     **mobilenet_v1.ARCHS,
     **mobilenet_v3.ARCHS,
     **mnasnet.ARCHS,
+    **shufflenet_v1.ARCHS,
+    **shufflenet_v2.ARCHS,
 }
 
 

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.arch import Arch, Conv, DepthwiseSeparable, Head, MBConv, Stage
+from scaling.arch import Arch, Conv, DepthwiseSeparable, Head, MBConv, ShuffleV1, ShuffleV2, Stage
 from scaling.models.initialize import initialize
 from scaling.models.mbconv import expanded, squeezed
 from scaling.models.network import Network
+from scaling.models.shuffle import shuffle
 
 V3 = MBConv(5, 2.3, 0.25, act="relu", se_expanded=True, se_act="relu", se_gate="hard_sigmoid")
 ARCH = Arch(
@@ -20,6 +21,8 @@ ARCH = Arch(
     stages=(
         Stage(DepthwiseSeparable(), 8, repeats=3),
         Stage(V3, 16, repeats=3, stride=2),
+        Stage(ShuffleV1(groups=2), 32, repeats=3, stride=2),
+        Stage(ShuffleV2(kernel=5), 40, repeats=3),
     ),
     head=Head(width=24, hidden=16),
     resolution=16,
@@ -74,7 +77,21 @@ def test_the_squeeze_is_a_share_of_the_input_or_of_the_expansion():
 
 
 def test_the_gate_of_the_block_is_the_one_that_is_named(variables):
-    stages = (ARCH.stages[0], Stage(dataclasses.replace(V3, se_gate="sigmoid"), 16, repeats=3, stride=2))
+    soft = Stage(dataclasses.replace(V3, se_gate="sigmoid"), 16, repeats=3, stride=2)
+    stages = (ARCH.stages[0], soft, *ARCH.stages[2:])
     x = np.random.default_rng(0).normal(size=(2, 16, 16, 3)).astype(np.float32)
     hard = Network(ARCH).apply(variables, x)
     assert not np.allclose(hard, Network(ARCH.replace(stages=stages)).apply(variables, x), atol=1e-5)
+
+
+def test_a_shuffle_deals_the_groups_out_in_turn_and_its_mirror_undoes_it():
+    x_nhwc = np.arange(2 * 12).reshape(2, 1, 1, 12)
+    dealt = shuffle(x_nhwc, 3)
+    assert dealt[0, 0, 0].tolist() == [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]
+    np.testing.assert_array_equal(shuffle(dealt, 4), x_nhwc)
+
+
+def test_a_shuffle_unit_narrower_than_its_input_says_so():
+    arch = ARCH.replace(stages=(Stage(ShuffleV1(groups=2), 8, stride=2),))
+    with pytest.raises(ValueError, match="width=8 must exceed the 8 channels"):
+        initialize(Network(arch), seed=0)
