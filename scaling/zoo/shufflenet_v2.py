@@ -15,7 +15,8 @@ V2_ROWS = {
     "x2_0": (24, (244, 488, 976), 2048),
 }
 
-# name: (stem, stages 2 to 4, last convolution). arXiv 1903.11752 Table 1, column by column.
+# name: (stem, stages 2 to 4, last convolution). arXiv 1903.11752, as coded in public re-implementations;
+# by count 51.2, 161.1 and 535.4 million multiply-adds (docs/decisions.md).
 SNET_ROWS = {
     "snet49": (24, (60, 120, 240), 512),
     "snet146": (24, (132, 264, 528), None),
@@ -47,7 +48,9 @@ def _v2(size: str) -> Arch:
 
 
 def _snet(name: str) -> Arch:
-    return _arch(name, "snet", 5, SNET_ROWS[name]).replace(source="arXiv 1903.11752 Table 1")
+    return _arch(name, "snet", 5, SNET_ROWS[name]).replace(
+        source="arXiv 1903.11752, as coded in public re-implementations"
+    )
 
 
 ARCHS = {arch.name: arch for arch in [*map(_v2, V2_ROWS), *map(_snet, SNET_ROWS)]}
