@@ -123,7 +123,10 @@ def test_macs_follow_depth_width_and_resolution(small):
     base = count(small).macs
     assert 1.3 <= count(scale(small, depth=2)).macs / base <= 2.1
     assert 3.0 <= count(scale(small, width=2)).macs / base <= 4.2
-    assert count(scale(small, resolution=2)).macs / base == pytest.approx(4, rel=0.02)
+    layers = count(small, layers=True).layers
+    pooled = sum(layer.macs for layer in layers if math.prod(layer.output_shape[:-1]) == 1)
+    expected = 4 - 3 * pooled / base  # what follows a global pooling costs the same at any resolution
+    assert count(scale(small, resolution=2)).macs / base == pytest.approx(expected, rel=0.02)
 
 
 # Multiply-adds in 10^9: arXiv 1905.11946 Tables 3 and 7, recounted from the published block lists
