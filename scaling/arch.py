@@ -39,13 +39,20 @@ class Pool:
 class MBConv:
     """Inverted bottleneck: 1x1 expand, k x k depthwise, squeeze-excite, 1x1 project.
 
-    `se_ratio` is relative to the block's *input* width, as in EfficientNet's own code.
-    Source: arXiv 1801.04381, arXiv 1807.11626.
+    `se_ratio` is relative to the block's *input* width, as in EfficientNet's own code; with
+    `se_expanded` to the expanded width, rounded to a multiple of 8, as in MobileNetV3. `se_gate` is
+    "sigmoid" or "hard_sigmoid". `act` and `se_act` name the block's activation and the squeeze's ("":
+    the network's, and the block's). A fractional `expand` gives an inner width rounded to a multiple of 8.
+    Source: arXiv 1801.04381, arXiv 1807.11626, arXiv 1905.02244.
     """
 
     kernel: int = 3
-    expand: int = 6
+    expand: float = 6
     se_ratio: float = 0.25
+    act: str = ""
+    se_expanded: bool = False
+    se_act: str = ""
+    se_gate: str = "sigmoid"
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,35 @@ class Residual:
     preact: bool = False
 
 
-Block = Conv | Pool | MBConv | FusedMBConv | Residual
+@dataclass(frozen=True)
+class DepthwiseSeparable:
+    """A k x k depthwise and a 1x1 convolution, each normalised and activated. Source: arXiv 1704.04861."""
+
+    kernel: int = 3
+
+
+@dataclass(frozen=True)
+class ShuffleV1:
+    """1x1 in groups, channel shuffle, k x k depthwise, 1x1 in groups; inner width a quarter of the output's.
+
+    Added to its input; joined to the average-pooled input where shapes change. With `dense_first` the
+    first 1x1 convolution there has no groups. The width must be a multiple of 4 `groups`.
+    Source: arXiv 1707.01083.
+    """
+
+    kernel: int = 3
+    groups: int = 3
+    dense_first: bool = False
+
+
+@dataclass(frozen=True)
+class ShuffleV2:
+    """Half of the channels through 1x1, k x k depthwise, 1x1, then a shuffle. Source: arXiv 1807.11164."""
+
+    kernel: int = 3
+
+
+Block = Conv | Pool | MBConv | FusedMBConv | Residual | DepthwiseSeparable | ShuffleV1 | ShuffleV2
 
 
 @dataclass(frozen=True)
@@ -94,11 +129,13 @@ class Stage:
 class Head:
     """What follows the last stage: an optional 1x1 convolution of `width`, pooling, a classifier.
 
-    `preact` adds the final norm and activation that pre-activation networks need.
+    `preact` adds the final norm and activation that pre-activation networks need; `hidden` a layer of
+    that width between pooling and classifier, with bias and activation (arXiv 1905.02244 section 5.1).
     """
 
     width: int | None = None
     preact: bool = False
+    hidden: int | None = None
 
 
 @dataclass(frozen=True)
@@ -190,7 +227,8 @@ class Arch:
         return arch
 
 
-TYPES = {t.__name__: t for t in (Conv, Pool, MBConv, FusedMBConv, Residual, Stage, Head, Norm, Arch)}
+BLOCKS = (Conv, Pool, MBConv, FusedMBConv, Residual, DepthwiseSeparable, ShuffleV1, ShuffleV2)
+TYPES = {t.__name__: t for t in (*BLOCKS, Stage, Head, Norm, Arch)}
 
 
 def small_stem(stem: tuple[Stage, ...]) -> tuple[Stage, ...]:

@@ -1,15 +1,17 @@
 """A peer's tensor names for our variables: one naming scheme a peer family, chosen by `Arch.weights`.
 
 A scheme gives the peer's prefix for a module of ours; the leaf is then weight, bias, running_mean or
-running_var. Sources: the state dicts of timm's EfficientNet and ResNet (torchvision's ResNets agree).
+running_var. Sources: the state dicts of timm's EfficientNet, MobileNetV3 and ResNet (torchvision's ResNets
+agree), and of torchvision's ShuffleNet V2.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from scaling.arch import Arch, Conv, FusedMBConv, MBConv, Residual
+from scaling.arch import Arch, Conv, DepthwiseSeparable, FusedMBConv, MBConv, Residual, ShuffleV2
 
 LEAVES = {
     "kernel": "weight",
@@ -40,6 +42,10 @@ SEPARABLE = {**MBCONV, "norm_depthwise": "bn1", "project": "conv_pw", "norm_proj
 FUSED_MBCONV = {"expand": "conv_exp", "norm_expand": "bn1", "project": "conv_pwl", "norm_project": "bn2"}
 PLAIN_CONV = {"conv": "conv", "norm": "bn1"}
 
+# timm's stage of each of our stages: timm keeps blocks that differ in one stage
+MOBILENET_V3_LARGE = (0, 1, 1, 2, 3, 3, 3, 4, 5)
+MOBILENET_V3_SMALL = (0, 1, 1, 2, 2, 3, 4)
+
 RESNET_STEMS = {  # by the number of stem stages: one 7x7, or ResNet-RS's three 3x3 and a strided fourth
     2: {"stem_0/first/conv": "conv1", "stem_0/first/norm": "bn1"},
     4: {
@@ -64,6 +70,26 @@ SHORTCUTS = {
     "pool": {"shortcut": "downsample.1", "norm_shortcut": "downsample.2"},
 }
 
+SHUFFLENET_TOP = {
+    "stem_0/first/conv": "conv1.0",
+    "stem_0/first/norm": "conv1.1",
+    "head": "conv5.0",
+    "norm_head": "conv5.1",
+    "classifier": "fc",
+}
+SHUFFLE = {
+    "depthwise_shortcut": "branch1.0",
+    "norm_depthwise_shortcut": "branch1.1",
+    "shortcut": "branch1.2",
+    "norm_shortcut": "branch1.3",
+    "conv0": "branch2.0",
+    "norm0": "branch2.1",
+    "depthwise": "branch2.3",
+    "norm_depthwise": "branch2.4",
+    "conv1": "branch2.5",
+    "norm1": "branch2.6",
+}
+
 
 @dataclass(frozen=True)
 class Place:
@@ -78,12 +104,29 @@ def timm_efficientnet(arch: Arch, module: str, stage: int | None, block: int) ->
     """timm's and the TensorFlow ports' names; None where the scheme has no such module."""
     if stage is None:
         return EFFICIENTNET_TOP.get(module)
+    table = _efficientnet_block(arch, stage)
+    return f"blocks.{stage}.{block}.{table[module]}" if module in table else None
+
+
+def timm_mobilenet_v3(
+    groups: tuple[int, ...], arch: Arch, module: str, stage: int | None, block: int
+) -> str | None:
+    """timm's names of MobileNetV3; `groups` gives timm's stage of each of ours."""
+    if stage is None:
+        last = f"blocks.{groups[-1] + 1}.0"
+        head = {"head": f"{last}.conv", "norm_head": f"{last}.bn1", "hidden": "conv_head"}
+        return {**EFFICIENTNET_TOP, **head}.get(module)
+    table = _efficientnet_block(arch, stage)
+    before = sum(s.repeats for s, group in zip(arch.stages[:stage], groups) if group == groups[stage])
+    return f"blocks.{groups[stage]}.{before + block}.{table[module]}" if module in table else None
+
+
+def _efficientnet_block(arch: Arch, stage: int) -> dict[str, str]:
     value = arch.stages[stage].block
     if isinstance(value, MBConv):
-        table = SEPARABLE if value.expand == 1 else MBCONV
-    else:
-        table = {FusedMBConv: FUSED_MBCONV, Conv: PLAIN_CONV}.get(type(value), {})
-    return f"blocks.{stage}.{block}.{table[module]}" if module in table else None
+        return SEPARABLE if value.expand == 1 else MBCONV
+    tables = {FusedMBConv: FUSED_MBCONV, Conv: PLAIN_CONV, DepthwiseSeparable: SEPARABLE}
+    return tables.get(type(value), {})
 
 
 def timm_resnet(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
@@ -95,8 +138,22 @@ def timm_resnet(arch: Arch, module: str, stage: int | None, block: int) -> str |
     return f"layer{stage + 1}.{block}.{table[module]}" if module in table else None
 
 
+def torchvision_shufflenet(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
+    """torchvision's names of ShuffleNet V2."""
+    if stage is None:
+        return SHUFFLENET_TOP.get(module)
+    known = isinstance(arch.stages[stage].block, ShuffleV2) and module in SHUFFLE
+    return f"stage{stage + 2}.{block}.{SHUFFLE[module]}" if known else None
+
+
 Scheme = Callable[[Arch, str, int | None, int], str | None]
-SCHEMES: dict[str, Scheme] = {"timm_efficientnet": timm_efficientnet, "timm_resnet": timm_resnet}
+SCHEMES: dict[str, Scheme] = {
+    "timm_efficientnet": timm_efficientnet,
+    "timm_mobilenet_v3_large": functools.partial(timm_mobilenet_v3, MOBILENET_V3_LARGE),
+    "timm_mobilenet_v3_small": functools.partial(timm_mobilenet_v3, MOBILENET_V3_SMALL),
+    "timm_resnet": timm_resnet,
+    "torchvision_shufflenet": torchvision_shufflenet,
+}
 
 
 def places(arch: Arch, shapes: dict[tuple[str, ...], tuple[int, ...]]) -> Iterator[Place]:

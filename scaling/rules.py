@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from scaling.arch import Arch, Block, Conv, Pool, Residual, Stage
+from scaling.arch import Arch, Block, Conv, Head, Pool, Residual, ShuffleV1, ShuffleV2, Stage
 from scaling.spec import ModelSpec, nearest
 
 ULP = 1e-9  # factors such as 1.1**2 / 1.21 sit an ulp beside the number they stand for
@@ -23,15 +23,18 @@ class Rounding:
 
     Widths go to the nearest multiple of `divisor` (halves up, at least one divisor), one divisor more
     where that falls below `keep` times the exact width; depths go up to the next integer. `stem`,
-    `head`: whether these widths scale, the head's not below `least_head`. `end_depths`: whether the
-    first and last stage deepen.
+    `head`: whether these widths scale. They and the head's hidden layer do not shrink below
+    `least_stem`, `least_head` and `least_hidden`, or the base's own width where that is smaller.
+    `end_depths`: whether the first and last stage deepen.
     """
 
     divisor: int = 8
     keep: float = 0.0
     stem: bool = True
     head: bool = True
+    least_stem: int = 0
     least_head: int = 0
+    least_hidden: int = 0
     end_depths: bool = True
 
 
@@ -44,6 +47,14 @@ ROUNDINGS = {
     "efficientnet_lite": Rounding(keep=0.9, stem=False, head=False, end_depths=False),
     # arXiv 1801.04381 section 6.1: multipliers below 1 leave the last convolution at 1280
     "mobilenet_v2": Rounding(keep=0.9, least_head=1280),
+    # timm models/efficientnet.py, _gen_mobilenet_v1; equal to slim's int(width * multiplier) at its multipliers
+    "mobilenet_v1": Rounding(keep=0.9, least_head=1024),
+    # timm models/mobilenetv3.py, _gen_mobilenet_v3: multipliers below 1 leave stem and hidden layer
+    "mobilenet_v3": Rounding(keep=0.9, least_stem=16, least_hidden=1280),
+    # tensorflow/tpu models/official/mnasnet/mnasnet_model.py: the last convolution stays at 1280
+    "mnasnet": Rounding(keep=0.9, head=False),
+    # ours: gives the widths of arXiv 1707.01083; arXiv 1807.11164 Table 5 leaves the last convolution at 1024
+    "shufflenet": Rounding(divisor=4, least_head=1024),
     # ours: the papers scale by whole factors (arXiv 1605.07146, 1905.11946 Table 3); group counts are kept
     "resnet": Rounding(),
     # ours: in narrow networks (CIFAR ResNets, small proxies) a step of 8 would hide a width factor of 1.1
@@ -168,21 +179,40 @@ def _round_resolution(arch: Arch, factor: float) -> int:
 
 
 def _widen(arch: Arch, factor: float, rule: Rounding) -> Arch:
-    stem = _widen_stages(arch.stem, factor, rule, arch.in_channels) if rule.stem else arch.stem
+    joined = [stage.block.groups for stage in arch.stages if isinstance(stage.block, ShuffleV1)]
+    rule = dataclasses.replace(rule, divisor=math.lcm(rule.divisor, *joined))
+    stem = _widen_stages(arch.stem, factor, rule, arch.in_channels, rule.least_stem)
+    stem = stem if rule.stem else arch.stem
     stages = _widen_stages(arch.stages, factor, rule, stem[-1].width if stem else arch.in_channels)
-    head = arch.head
-    if rule.head and head.width is not None:
-        rounded = round_width(head.width * factor, rule.divisor, rule.keep)
-        head = dataclasses.replace(head, width=max(rounded, rule.least_head))
+    head = _widen_head(arch.head, factor, rule) if rule.head else arch.head
     return arch.replace(stem=stem, stages=stages, head=head)
 
 
-def _widen_stages(stages: tuple[Stage, ...], factor: float, rule: Rounding, width: int) -> tuple[Stage, ...]:
-    """Scale widths; a pooling stage keeps the `width` that reaches it."""
+def _widen_head(head: Head, factor: float, rule: Rounding) -> Head:
+    least = {"width": rule.least_head, "hidden": rule.least_hidden}
+    now = {name: getattr(head, name) for name in least}
+    scaled = {
+        name: max(round_width(width * factor, rule.divisor, rule.keep), min(least[name], width))
+        for name, width in now.items()
+        if width is not None
+    }
+    return dataclasses.replace(head, **scaled)
+
+
+def _widen_stages(
+    stages: tuple[Stage, ...], factor: float, rule: Rounding, width: int, least: int = 0
+) -> tuple[Stage, ...]:
+    """Scale widths, not below `least`; a pooling stage keeps the `width` that reaches it.
+
+    A strided ShuffleV1 joins its input to its own channels, so it stays wider than what reaches it.
+    """
     widened = []
     for stage in stages:
         if not isinstance(stage.block, Pool):
-            width = round_width(stage.width * factor, _step(stage.block, rule.divisor), rule.keep)
+            step, reached = _step(stage.block, rule.divisor), width
+            width = max(round_width(stage.width * factor, step, rule.keep), min(least, stage.width))
+            if isinstance(stage.block, ShuffleV1) and stage.stride > 1:
+                width = max(width, (reached // step + 1) * step)
         block = _widen_block(stage.block, factor, rule)
         widened.append(dataclasses.replace(stage, block=block, width=width))
     return tuple(widened)
@@ -201,6 +231,8 @@ def _step(block: Block, divisor: int) -> int:
         inner = Fraction(block.inner).limit_denominator(1024)
         needed = inner.denominator * block.groups
         return math.lcm(divisor, needed // math.gcd(inner.numerator, needed))
+    if isinstance(block, ShuffleV1 | ShuffleV2):
+        return math.lcm(divisor, 4 * block.groups if isinstance(block, ShuffleV1) else 2)
     return math.lcm(divisor, block.groups) if isinstance(block, Conv) else divisor
 
 

@@ -14,7 +14,10 @@ GOLDENS = [
     "efficientnet_b0_96",
     "efficientnet_b3_96",
     "efficientnet_lite0_96",
+    "mnasnet_100_96",
+    "mobilenetv1_100_96",
     "mobilenetv2_100_96",
+    "mobilenetv3_large_100_96",
     "tf_efficientnet_b0_96",
     "tf_efficientnet_b3_96",
     "tf_efficientnetv2_b0_96",
@@ -24,6 +27,7 @@ GOLDENS = [
     "resnetrs50_96",
     "resnext50_32x4d_96",
     "seresnet50_96",
+    "tv_shufflenet_v2_x1_0_96",
     "wide_resnet50_2_96",
 ]
 
@@ -59,7 +63,7 @@ ILL_CONDITIONED = {"tf_efficientnetv2_b0_96", "tf_efficientnetv2_s_96", "seresne
 @pytest.mark.parametrize("name", GOLDENS)
 def test_logits_equal_the_peers(name, shared):
     golden = np.load(shared / "parity" / f"{name}.npz", allow_pickle=False)
-    arch = scaling.get(str(golden["model"])).replace(drop_rate=0.0, drop_path_rate=0.0)
+    arch = scaling.get(str(golden["model"]).removeprefix("tv:")).replace(drop_rate=0.0, drop_path_rate=0.0)
     variables = scaling.load_torch(arch, peer_tensors(golden))
     assert sum(x.size for x in jax.tree.leaves(variables["params"])) == int(golden["params"])
 

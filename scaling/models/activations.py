@@ -1,4 +1,4 @@
-"""The activations by name."""
+"""The activations and the gates of squeeze-excite by name."""
 
 from __future__ import annotations
 
@@ -13,4 +13,9 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "relu6": jax.nn.relu6,
     "silu": jax.nn.silu,
     "hard_swish": jax.nn.hard_swish,
+}
+
+GATES: dict[str, Callable[[Any], Any]] = {
+    "sigmoid": jax.nn.sigmoid,
+    "hard_sigmoid": jax.nn.hard_sigmoid,
 }

@@ -12,7 +12,10 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from scaling import arch as values
-from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, drop_path, pool
+from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add, pool
+from scaling.models.mbconv import FusedMBConvModule, MBConvModule
+from scaling.models.separable import DepthwiseSeparableModule
+from scaling.models.shuffle import ShuffleV1Module, ShuffleV2Module
 
 
 class ConvModule(nn.Module):
@@ -34,7 +37,7 @@ class ConvModule(nn.Module):
         elif value.act:
             x = settings.activate(x)
         if value.skip and x.shape == x_nhwc.shape:
-            return _add(x_nhwc, x, drop_rate, keys_b)
+            return add(x_nhwc, x, drop_rate, keys_b)
         return x
 
 
@@ -50,50 +53,6 @@ class PoolModule(nn.Module):
         del train, drop_rate, keys_b
         value, settings = self.value, self.settings
         return pool(x_nhwc, value.op, value.kernel, self.stride, settings.padding, settings.forms.dense)
-
-
-class MBConvModule(nn.Module):
-    """Expand, depthwise, squeeze-excite, project; residual where width and stride allow."""
-
-    value: values.MBConv
-    width: int
-    stride: int
-    settings: Settings
-
-    @nn.compact
-    def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
-        value, settings, channels = self.value, self.settings, x_nhwc.shape[-1]
-        inner, x = channels * value.expand, x_nhwc
-        if value.expand != 1:
-            x = Convolution(inner, 1, settings, name="expand")(x)
-            x = BatchNorm(settings, act=True, name="norm_expand")(x, train)
-        x = Convolution(inner, value.kernel, settings, self.stride, inner, name="depthwise")(x)
-        x = BatchNorm(settings, act=True, name="norm_depthwise")(x, train)
-        if value.se_ratio:
-            squeeze = max(1, int(channels * value.se_ratio))
-            x = SqueezeExcite(squeeze, settings, settings.activation, name="se")(x)
-        x = Convolution(self.width, 1, settings, name="project")(x)
-        x = BatchNorm(settings, name="norm_project")(x, train)
-        return _add(x_nhwc, x, drop_rate, keys_b) if x.shape == x_nhwc.shape else x
-
-
-class FusedMBConvModule(nn.Module):
-    """Expand by a k x k convolution, project by 1x1; residual where width and stride allow."""
-
-    value: values.FusedMBConv
-    width: int
-    stride: int
-    settings: Settings
-
-    @nn.compact
-    def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
-        value, settings = self.value, self.settings
-        inner = x_nhwc.shape[-1] * value.expand
-        x = Convolution(inner, value.kernel, settings, self.stride, name="expand")(x_nhwc)
-        x = BatchNorm(settings, act=True, name="norm_expand")(x, train)
-        x = Convolution(self.width, 1, settings, name="project")(x)
-        x = BatchNorm(settings, name="norm_project")(x, train)
-        return _add(x_nhwc, x, drop_rate, keys_b) if x.shape == x_nhwc.shape else x
 
 
 class ResidualModule(nn.Module):
@@ -116,7 +75,7 @@ class ResidualModule(nn.Module):
         if value.se_ratio:
             squeeze = round_squeeze(self.width * value.se_ratio)
             x = SqueezeExcite(squeeze, settings, "relu", name="se")(x)
-        x = _add(shortcut, x, drop_rate, keys_b)
+        x = add(shortcut, x, drop_rate, keys_b)
         return x if value.preact else settings.activate(x)
 
     def _branch(self, x, train: bool):
@@ -151,14 +110,13 @@ def round_squeeze(width: float) -> int:
     return max(8, int(width + 4) // 8 * 8)
 
 
-def _add(shortcut, x, drop_rate, keys_b):
-    return shortcut + (x if drop_rate is None else drop_path(x, drop_rate, keys_b))
-
-
 MODULES: dict[type, Any] = {
     values.Conv: ConvModule,
     values.Pool: PoolModule,
     values.MBConv: MBConvModule,
     values.FusedMBConv: FusedMBConvModule,
     values.Residual: ResidualModule,
+    values.DepthwiseSeparable: DepthwiseSeparableModule,
+    values.ShuffleV1: ShuffleV1Module,
+    values.ShuffleV2: ShuffleV2Module,
 }

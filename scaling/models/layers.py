@@ -11,7 +11,7 @@ from flax import linen as nn
 from jax import lax
 
 from scaling.arch import Arch
-from scaling.models.activations import ACTIVATIONS
+from scaling.models.activations import ACTIVATIONS, GATES
 from scaling.models.batch_norm import affine, count, normalize
 from scaling.models.dense import dense, grouped
 from scaling.models.depthwise import depthwise
@@ -150,6 +150,7 @@ class SqueezeExcite(nn.Module):
     squeeze: int
     settings: Settings
     activation: str
+    gate: str = "sigmoid"
 
     @nn.compact
     def __call__(self, x_nhwc):
@@ -157,7 +158,7 @@ class SqueezeExcite(nn.Module):
         gate = jnp.mean(x_nhwc, (1, 2), keepdims=True)
         gate = Convolution(self.squeeze, 1, self.settings, use_bias=True, name="reduce")(gate)
         gate = Convolution(x_nhwc.shape[-1], 1, self.settings, use_bias=True, name="expand")(act(gate))
-        return x_nhwc * jax.nn.sigmoid(gate)
+        return x_nhwc * GATES[self.gate](gate)
 
 
 def bernoulli_b(keys_b, keep):
@@ -170,6 +171,11 @@ def drop_path(x_nhwc, rate, keys_b):
     keep = 1.0 - rate
     gate = bernoulli_b(keys_b, keep) / keep
     return x_nhwc * gate[:, None, None, None].astype(x_nhwc.dtype)
+
+
+def add(shortcut_nhwc, x_nhwc, drop_rate, keys_b):
+    """Add a branch to its shortcut, dropping the branch by example where there is a rate."""
+    return shortcut_nhwc + (x_nhwc if drop_rate is None else drop_path(x_nhwc, drop_rate, keys_b))
 
 
 def dropout(x_bf, rate: float, keys_b):

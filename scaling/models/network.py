@@ -177,6 +177,9 @@ class Network(nn.Module):
             x = Convolution(head.width, 1, settings, name="head")(x)
             x = BatchNorm(settings, act=True, name="norm_head")(x, train)
         features = jnp.mean(x, (1, 2), dtype=jnp.float32)
+        if head.hidden is not None:
+            hidden = Convolution(head.hidden, 1, settings, use_bias=True, name="hidden")
+            features = settings.activate(hidden(features[:, None, None]))[:, 0, 0].astype(jnp.float32)
         if keys_b is not None and self.arch.drop_rate:
             features = dropout(features, self.arch.drop_rate, keys_b)
         return Classifier(self.arch.num_classes, name="classifier")(features)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from scaling.arch import Arch
 from scaling.spec import nearest
-from scaling.zoo import cifar_resnet, efficientnet, efficientnet_v2, mobilenet_v2, resnet, resnet_rs
+from scaling.zoo import (
+    cifar_resnet,
+    efficientnet,
+    efficientnet_v2,
+    mnasnet,
+    mobilenet_v1,
+    mobilenet_v2,
+    mobilenet_v3,
+    resnet,
+    resnet_rs,
+    shufflenet_v1,
+    shufflenet_v2,
+)
 
 ZOO: dict[str, Arch] = {
     **efficientnet.ARCHS,
@@ -13,6 +25,11 @@ ZOO: dict[str, Arch] = {
     **resnet_rs.ARCHS,
     **cifar_resnet.ARCHS,
     **mobilenet_v2.ARCHS,
+    **mobilenet_v1.ARCHS,
+    **mobilenet_v3.ARCHS,
+    **mnasnet.ARCHS,
+    **shufflenet_v1.ARCHS,
+    **shufflenet_v2.ARCHS,
 }
 
 

@@ -38,6 +38,8 @@ class StockNetwork(nn.Module):
         if arch.head.width is not None:
             x = layers.conv_norm(x, arch.head.width, 1, "head", act=True)
         features = jnp.mean(x, (1, 2), dtype=jnp.float32)
+        if arch.head.hidden is not None:
+            features = layers.activate(nn.Dense(arch.head.hidden, name="hidden")(features))
         return nn.Dense(arch.num_classes, name="classifier")(features)
 
 
@@ -111,8 +113,10 @@ def pool(value: Pool, x, width: int, stride: int, layers: Layers):
 
 
 def mbconv(value: MBConv, x, width: int, stride: int, layers: Layers):
+    if value != MBConv(value.kernel, value.expand, value.se_ratio) or value.expand != int(value.expand):
+        raise ValueError(f"{value} has no stock Flax peer: measure an MBConv as EfficientNet has it.")
     channels = x.shape[-1]
-    inner, y = channels * value.expand, x
+    inner, y = channels * int(value.expand), x
     if value.expand != 1:
         y = layers.conv_norm(y, inner, 1, "expand", act=True)
     y = layers.conv_norm(y, inner, value.kernel, "depthwise", act=True, stride=stride, groups=inner)
