@@ -1,7 +1,8 @@
 """A peer's tensor names for our variables: one naming scheme a peer family, chosen by `Arch.weights`.
 
 A scheme gives the peer's prefix for a module of ours; the leaf is then weight, bias, running_mean or
-running_var. Sources: the state dicts of timm's EfficientNet and ResNet (torchvision's ResNets agree).
+running_var. Sources: the state dicts of timm's EfficientNet, ResNet (torchvision's ResNets agree) and
+VGG, and of torchvision's AlexNet and SqueezeNet.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from scaling.arch import Arch, Conv, FusedMBConv, MBConv, Residual
+from scaling.arch import Arch, Conv, FusedMBConv, MBConv, Residual, Stage
 
 LEAVES = {
     "kernel": "weight",
@@ -63,15 +64,29 @@ SHORTCUTS = {
     "projection": {"shortcut": "downsample.0", "norm_shortcut": "downsample.1"},
     "pool": {"shortcut": "downsample.1", "norm_shortcut": "downsample.2"},
 }
+SEQUENTIAL_TOPS = {
+    "timm_vgg": {"hidden_0": "pre_logits.fc1", "hidden_1": "pre_logits.fc2", "classifier": "head.fc"},
+    "tv_alexnet": {"hidden_0": "classifier.1", "hidden_1": "classifier.4", "classifier": "classifier.6"},
+    "tv_squeezenet": {"classifier": "classifier.1"},
+}
+# Axes of a peer's kernels where they are not those of ours: matrices for windows, and the reverse
+KERNEL_AXES = {
+    "tv_alexnet": {"hidden_0": 2, "hidden_1": 2},
+    "tv_squeezenet": {"classifier": 4},
+}
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one tensor of a peer goes: our path, and the layer for stacked arrays (else None)."""
+    """Where one tensor of a peer goes: our path, and the layer for stacked arrays (else None).
+
+    `axes` is the number of axes of the peer's tensor where it is not that of ours.
+    """
 
     path: tuple[str, ...]
     layer: int | None
     peer: str
+    axes: int | None = None
 
 
 def timm_efficientnet(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
@@ -95,8 +110,36 @@ def timm_resnet(arch: Arch, module: str, stage: int | None, block: int) -> str |
     return f"layer{stage + 1}.{block}.{table[module]}" if module in table else None
 
 
+def sequential(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
+    """`features.N` of timm's VGG and torchvision's AlexNet and SqueezeNet: N counts convolutions, norms,
+    activations, poolings and fire blocks from the image on."""
+    if stage is None:
+        where, _, module = module.partition("/first/")
+        if not module:
+            return SEQUENTIAL_TOPS[arch.weights].get(where)
+        place = int(where.removeprefix("stem_"))
+    else:
+        place = len(arch.stem) + stage
+    stages = arch.stem + arch.stages
+    at = sum(_entries(s) * s.repeats for s in stages[:place]) + _entries(stages[place]) * block
+    if isinstance(stages[place].block, Conv):
+        return f"features.{at + ('conv', 'norm').index(module)}"
+    return f"features.{at}.{module}"
+
+
+def _entries(stage: Stage) -> int:
+    """Modules that a block adds to a peer's list."""
+    return 1 + stage.block.norm + stage.block.act if isinstance(stage.block, Conv) else 1
+
+
 Scheme = Callable[[Arch, str, int | None, int], str | None]
-SCHEMES: dict[str, Scheme] = {"timm_efficientnet": timm_efficientnet, "timm_resnet": timm_resnet}
+SCHEMES: dict[str, Scheme] = {
+    "timm_efficientnet": timm_efficientnet,
+    "timm_resnet": timm_resnet,
+    "timm_vgg": sequential,
+    "tv_alexnet": sequential,
+    "tv_squeezenet": sequential,
+}
 
 
 def places(arch: Arch, shapes: dict[tuple[str, ...], tuple[int, ...]]) -> Iterator[Place]:
@@ -114,7 +157,11 @@ def places(arch: Arch, shapes: dict[tuple[str, ...], tuple[int, ...]]) -> Iterat
         if path[1].startswith("stages_"):
             yield from _stage_places(arch, path, shape)
         else:
-            yield Place(path, None, _peer_name(arch, path, path[1:-1], None, 0))
+            yield Place(path, None, _peer_name(arch, path, path[1:-1], None, 0), _axes(arch, path))
+
+
+def _axes(arch: Arch, path: tuple[str, ...]) -> int | None:
+    return KERNEL_AXES.get(arch.weights, {}).get(path[1]) if path[-1] == "kernel" else None
 
 
 def _stage_places(arch: Arch, path: tuple[str, ...], shape: tuple[int, ...]) -> Iterator[Place]:

@@ -12,7 +12,10 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from scaling import arch as values
-from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, drop_path, pool
+from scaling.models.fire_block import FireModule
+from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, drop_path, dropout, pool
+from scaling.models.local_norm import LocalNormModule
+from scaling.models.mlp_conv import MLPConvModule
 
 
 class ConvModule(nn.Module):
@@ -26,9 +29,8 @@ class ConvModule(nn.Module):
     @nn.compact
     def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
         value, settings = self.value, self.settings
-        x: Any = Convolution(
-            self.width, value.kernel, settings, self.stride, value.groups, value.bias, name="conv"
-        )(x_nhwc)
+        form = self.width, value.kernel, settings, self.stride, value.groups, value.bias, value.pad
+        x: Any = Convolution(*form, name="conv")(x_nhwc)
         if value.norm:
             x = BatchNorm(settings, value.act, name="norm")(x, train)
         elif value.act:
@@ -48,7 +50,21 @@ class PoolModule(nn.Module):
 
     def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
         del train, drop_rate, keys_b
-        return pool(x_nhwc, self.value.op, self.value.kernel, self.stride, self.settings.padding)
+        value, padding = self.value, self.settings.padding
+        return pool(x_nhwc, value.op, value.kernel, self.stride, padding, value.pad, value.ceil)
+
+
+class DropoutModule(nn.Module):
+    """Single values dropped with the network's rate."""
+
+    value: values.Dropout
+    width: int
+    stride: int
+    settings: Settings
+
+    def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
+        del train, drop_rate
+        return dropout(x_nhwc, self.settings.drop_rate, keys_b)
 
 
 class MBConvModule(nn.Module):
@@ -160,4 +176,8 @@ MODULES: dict[type, Any] = {
     values.MBConv: MBConvModule,
     values.FusedMBConv: FusedMBConvModule,
     values.Residual: ResidualModule,
+    values.LocalNorm: LocalNormModule,
+    values.Dropout: DropoutModule,
+    values.MLPConv: MLPConvModule,
+    values.Fire: FireModule,
 }

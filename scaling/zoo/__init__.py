@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from scaling.arch import Arch
 from scaling.spec import nearest
-from scaling.zoo import cifar_resnet, efficientnet, efficientnet_v2, mobilenet_v2, resnet, resnet_rs
+from scaling.zoo import (
+    alexnet,
+    cifar_resnet,
+    efficientnet,
+    efficientnet_v2,
+    lenet,
+    mobilenet_v2,
+    nin,
+    resnet,
+    resnet_rs,
+    squeezenet,
+    vgg,
+)
 
 ZOO: dict[str, Arch] = {
     **efficientnet.ARCHS,
@@ -13,6 +25,11 @@ ZOO: dict[str, Arch] = {
     **resnet_rs.ARCHS,
     **cifar_resnet.ARCHS,
     **mobilenet_v2.ARCHS,
+    **lenet.ARCHS,
+    **alexnet.ARCHS,
+    **nin.ARCHS,
+    **vgg.ARCHS,
+    **squeezenet.ARCHS,
 }
 
 

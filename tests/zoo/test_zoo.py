@@ -8,6 +8,7 @@ import pytest
 from scaling import zoo
 from scaling.arch import Arch
 from scaling.counting import count
+from scaling.peer_names import SCHEMES
 from scaling.rules import scale
 from scaling.zoo.efficientnet import V1_ROWS
 
@@ -18,7 +19,7 @@ def test_every_name_round_trips_through_json(name):
     assert arch.name == name
     assert Arch.from_json(arch.to_json()) == arch
     assert hash(Arch.from_json(arch.to_json())) == hash(arch)
-    assert arch.source and arch.weights in ("timm_efficientnet", "timm_resnet", "")
+    assert arch.source and arch.weights in {*SCHEMES, ""}
 
 
 def test_families_part_the_names():
@@ -91,11 +92,11 @@ def test_parameters_equal_the_peers_goldens(shared):
     checked = []
     for path in sorted((shared / "parity").glob("*.npz")):
         golden = np.load(path, allow_pickle=False)
-        name = str(golden["model"])
+        name = str(golden["model"]).removeprefix("tv:")
         if name in zoo.names():
             assert count(zoo.get(name)).params == int(golden["params"]), name
             checked.append(name)
-    assert len(checked) >= 11, checked
+    assert len(checked) >= 15, checked
 
 
 def test_seresnets_have_the_published_size(shared):
