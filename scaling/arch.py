@@ -13,11 +13,16 @@ from typing import Any
 
 # Marks a block's field that counts channels: `field(metadata=WIDTH)`. Width scaling reaches it.
 WIDTH = {"width": True}
+# Marks a field that came later: JSON leaves it out at its default, so that older texts and ids stay.
+LATER = {"later": True}
 
 
 @dataclass(frozen=True)
 class Conv:
-    """A k x k convolution, normalised and activated; with `skip`, a residual where shapes allow."""
+    """A k x k convolution, normalised and activated; with `skip`, a residual where shapes allow.
+
+    `pad` pixels of zeros go on every side (None: as many as the network's padding asks for).
+    """
 
     kernel: int = 3
     groups: int = 1
@@ -25,14 +30,59 @@ class Conv:
     act: bool = True
     skip: bool = False
     bias: bool = False
+    pad: int | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True)
 class Pool:
-    """A k x k spatial pooling; the stage's width must equal its input's."""
+    """A k x k spatial pooling, "max" or "avg"; the stage's width must equal its input's.
+
+    `pad` as in `Conv`; with `ceil` a last window that begins inside the image counts, as in Caffe.
+    """
 
     op: str = "max"
     kernel: int = 3
+    pad: int | None = field(default=None, metadata=LATER)
+    ceil: bool = field(default=False, metadata=LATER)
+
+
+@dataclass(frozen=True)
+class LocalNorm:
+    """Local response normalisation: x / (bias + alpha * sum of squares over `size` channels)**beta.
+
+    Source: Krizhevsky et al., NIPS 2012, section 3.3.
+    """
+
+    size: int = 5
+    alpha: float = 1e-4
+    beta: float = 0.75
+    bias: float = 2.0
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Zero single values with the network's `drop_rate` while training; among the stages, not the stem."""
+
+
+@dataclass(frozen=True)
+class MLPConv:
+    """A k x k convolution and 1x1 ones after it, each with bias and activation: a small net a pixel.
+
+    `inner` are the widths before the last, which is the stage's. Source: arXiv 1312.4400 section 3.1.
+    """
+
+    kernel: int = 3
+    inner: tuple[int, ...] = field(default=(192, 192), metadata=WIDTH)
+
+
+@dataclass(frozen=True)
+class Fire:
+    """A 1x1 convolution to `squeeze` times the width, then half the width from 1x1 and half from 3x3.
+
+    Source: arXiv 1602.07360 section 3.2.
+    """
+
+    squeeze: float = 0.125
 
 
 @dataclass(frozen=True)
@@ -49,10 +99,10 @@ class MBConv:
     kernel: int = 3
     expand: float = 6
     se_ratio: float = 0.25
-    act: str = ""
-    se_expanded: bool = False
-    se_act: str = ""
-    se_gate: str = "sigmoid"
+    act: str = field(default="", metadata=LATER)
+    se_expanded: bool = field(default=False, metadata=LATER)
+    se_act: str = field(default="", metadata=LATER)
+    se_gate: str = field(default="sigmoid", metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -112,12 +162,30 @@ class ShuffleV2:
     kernel: int = 3
 
 
-Block = Conv | Pool | MBConv | FusedMBConv | Residual | DepthwiseSeparable | ShuffleV1 | ShuffleV2
+Block = (
+    Conv
+    | Pool
+    | MBConv
+    | FusedMBConv
+    | Residual
+    | DepthwiseSeparable
+    | ShuffleV1
+    | ShuffleV2
+    | LocalNorm
+    | Dropout
+    | MLPConv
+    | Fire
+)
+
+KEEPING = (Pool, LocalNorm, Dropout)  # blocks whose width is their input's, and that never repeat
 
 
 @dataclass(frozen=True)
 class Stage:
-    """`repeats` blocks of one output `width`; the first has the stride, the rest stride 1."""
+    """`repeats` blocks of one output `width`; the first has the stride and the block's own `pad`.
+
+    The rest have stride 1 and keep the side.
+    """
 
     block: Block
     width: int
@@ -129,13 +197,18 @@ class Stage:
 class Head:
     """What follows the last stage: an optional 1x1 convolution of `width`, pooling, a classifier.
 
-    `preact` adds the final norm and activation that pre-activation networks need; `hidden` a layer of
-    that width between pooling and classifier, with bias and activation (arXiv 1905.02244 section 5.1).
+    `preact` adds the final norm and activation that pre-activation networks need. `hidden` are the
+    widths of fully connected layers with bias, activation and dropout; the first reads the feature map,
+    averaged to `grid` x `grid` pixels, of a larger one with `slide` every such window (and averages
+    after the last). `per_pixel` classifies and activates every pixel, then averages.
     """
 
     width: int | None = None
     preact: bool = False
-    hidden: int | None = None
+    hidden: tuple[int, ...] = field(default=(), metadata=LATER)
+    grid: int = field(default=1, metadata=LATER)
+    slide: bool = field(default=False, metadata=LATER)
+    per_pixel: bool = field(default=False, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -227,17 +300,43 @@ class Arch:
         return arch
 
 
-BLOCKS = (Conv, Pool, MBConv, FusedMBConv, Residual, DepthwiseSeparable, ShuffleV1, ShuffleV2)
+BLOCKS = (
+    *(Conv, Pool, MBConv, FusedMBConv, Residual, DepthwiseSeparable, ShuffleV1, ShuffleV2),
+    *(LocalNorm, Dropout, MLPConv, Fire),
+)
 TYPES = {t.__name__: t for t in (*BLOCKS, Stage, Head, Norm, Arch)}
 
 
 def small_stem(stem: tuple[Stage, ...]) -> tuple[Stage, ...]:
     """The stem for small images: 3x3 convolutions of stride 1, no pooling."""
     return tuple(
-        Stage(dataclasses.replace(s.block, kernel=3), s.width, s.repeats, stride=1)
+        Stage(dataclasses.replace(keeping_side(s.block), kernel=3), s.width, s.repeats, stride=1)
         for s in stem
-        if isinstance(s.block, Conv)
+        if isinstance(s.block, Conv | MLPConv)
     )
+
+
+def keeping_side(block: Block) -> Block:
+    """The block with the padding that keeps the side at stride 1."""
+    return dataclasses.replace(block, pad=None) if isinstance(block, Conv | Pool) else block
+
+
+def least_side(arch: Arch) -> int:
+    """The smallest input side of which every stage leaves a pixel, given the paddings that blocks state."""
+    side = 1
+    for stage in reversed(arch.stem + arch.stages):
+        side = _side_before(stage.block, stage.stride, side)
+    return side
+
+
+def _side_before(block: Block, stride: int, side: int) -> int:
+    """The smallest side that a block turns into `side`."""
+    if not isinstance(block, Conv | Pool) or block.pad is None:
+        return (side - 1) * stride + 1
+    if isinstance(block, Pool) and block.ceil:
+        inside = (side - 1) * stride - block.pad + 1
+        return max(1, inside, (side - 2) * stride + block.kernel - 2 * block.pad + 1)
+    return max(1, (side - 1) * stride + block.kernel - 2 * block.pad)
 
 
 def _with_strides(arch: Arch, strides: tuple[int, ...]) -> Arch:
@@ -269,15 +368,39 @@ def check(arch: Arch) -> None:
     for i, stage in enumerate(arch.stem + arch.stages):
         if min(stage.width, stage.repeats, stage.stride) < 1:
             raise ValueError(f"{arch.name}: stage {i} has a width, repeats or stride below 1: {stage}.")
+        if isinstance(stage.block, LocalNorm | Dropout) and stage.stride != 1:
+            raise ValueError(f"{arch.name}: stage {i} keeps the side, so its stride must be 1: {stage}.")
+    if any(isinstance(stage.block, Dropout) for stage in arch.stem):
+        raise ValueError(f"{arch.name}: the stem drops nothing: put Dropout among the stages.")
+    _check_head(arch)
+    if arch.resolution < (least := least_side(arch)):
+        raise ValueError(
+            f"{arch.name}: resolution={arch.resolution} leaves no pixel after the unpadded windows of its "
+            f"stages: it must be at least {least}."
+        )
+
+
+def _check_head(arch: Arch) -> None:
+    head = arch.head
+    if min((head.grid, *head.hidden)) < 1:
+        raise ValueError(f"{arch.name}: the head has a hidden width or a grid below 1: {head}.")
+    if not head.hidden and (head.grid != 1 or head.slide):
+        raise ValueError(f"{arch.name}: grid and slide are of hidden layers, but the head has none: {head}.")
+    if head.hidden and head.per_pixel:
+        raise ValueError(f"{arch.name}: per_pixel classifies the feature map: drop hidden={head.hidden}.")
 
 
 def _encode(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
-        fields = {f.name: _encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"type": type(value).__name__, **fields}
+        names = [f.name for f in dataclasses.fields(value) if not _is_unused(f, value)]
+        return {"type": type(value).__name__, **{name: _encode(getattr(value, name)) for name in names}}
     if isinstance(value, tuple):
         return [_encode(v) for v in value]
     return value
+
+
+def _is_unused(entry: dataclasses.Field, value: Any) -> bool:
+    return "later" in entry.metadata and getattr(value, entry.name) == entry.default
 
 
 def _decode(data: Any) -> Any:

@@ -191,6 +191,6 @@ def _train_step(net: Network, batch: int) -> Callable:
 
         gradients, updates = jax.grad(loss, has_aux=True)(variables["params"])
         params = jax.tree.map(lambda p, g: p - RATE * g, variables["params"], gradients)
-        return {"params": params, "batch_stats": updates["batch_stats"]}
+        return {"params": params, **updates}
 
     return step

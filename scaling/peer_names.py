@@ -1,8 +1,8 @@
 """A peer's tensor names for our variables: one naming scheme a peer family, chosen by `Arch.weights`.
 
 A scheme gives the peer's prefix for a module of ours; the leaf is then weight, bias, running_mean or
-running_var. Sources: the state dicts of timm's EfficientNet, MobileNetV3 and ResNet (torchvision's ResNets
-agree), and of torchvision's ShuffleNet V2.
+running_var. Sources: the state dicts of timm's EfficientNet, MobileNetV3, VGG and ResNet (torchvision's
+ResNets agree), and of torchvision's ShuffleNet V2, AlexNet and SqueezeNet.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from scaling.arch import Arch, Conv, DepthwiseSeparable, FusedMBConv, MBConv, Residual, ShuffleV2
+from scaling.arch import Arch, Conv, DepthwiseSeparable, FusedMBConv, MBConv, Residual, ShuffleV2, Stage
 
 LEAVES = {
     "kernel": "weight",
@@ -69,6 +69,16 @@ SHORTCUTS = {
     "projection": {"shortcut": "downsample.0", "norm_shortcut": "downsample.1"},
     "pool": {"shortcut": "downsample.1", "norm_shortcut": "downsample.2"},
 }
+SEQUENTIAL_TOPS = {
+    "timm_vgg": {"hidden_0": "pre_logits.fc1", "hidden_1": "pre_logits.fc2", "classifier": "head.fc"},
+    "tv_alexnet": {"hidden_0": "classifier.1", "hidden_1": "classifier.4", "classifier": "classifier.6"},
+    "tv_squeezenet": {"classifier": "classifier.1"},
+}
+# Axes of a peer's kernels where they are not those of ours: matrices for windows, and the reverse
+KERNEL_AXES = {
+    "tv_alexnet": {"hidden_0": 2, "hidden_1": 2},
+    "tv_squeezenet": {"classifier": 4},
+}
 
 SHUFFLENET_TOP = {
     "stem_0/first/conv": "conv1.0",
@@ -93,11 +103,15 @@ SHUFFLE = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where one tensor of a peer goes: our path, and the layer for stacked arrays (else None)."""
+    """Where one tensor of a peer goes: our path, and the layer for stacked arrays (else None).
+
+    `axes` is the number of axes of the peer's tensor where it is not that of ours.
+    """
 
     path: tuple[str, ...]
     layer: int | None
     peer: str
+    axes: int | None = None
 
 
 def timm_efficientnet(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
@@ -114,7 +128,7 @@ def timm_mobilenet_v3(
     """timm's names of MobileNetV3; `groups` gives timm's stage of each of ours."""
     if stage is None:
         last = f"blocks.{groups[-1] + 1}.0"
-        head = {"head": f"{last}.conv", "norm_head": f"{last}.bn1", "hidden": "conv_head"}
+        head = {"head": f"{last}.conv", "norm_head": f"{last}.bn1", "hidden_0": "conv_head"}
         return {**EFFICIENTNET_TOP, **head}.get(module)
     table = _efficientnet_block(arch, stage)
     before = sum(s.repeats for s, group in zip(arch.stages[:stage], groups) if group == groups[stage])
@@ -146,6 +160,28 @@ def torchvision_shufflenet(arch: Arch, module: str, stage: int | None, block: in
     return f"stage{stage + 2}.{block}.{SHUFFLE[module]}" if known else None
 
 
+def sequential(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
+    """`features.N` of timm's VGG and torchvision's AlexNet and SqueezeNet: N counts convolutions, norms,
+    activations, poolings and fire blocks from the image on."""
+    if stage is None:
+        where, _, module = module.partition("/first/")
+        if not module:
+            return SEQUENTIAL_TOPS[arch.weights].get(where)
+        place = int(where.removeprefix("stem_"))
+    else:
+        place = len(arch.stem) + stage
+    stages = arch.stem + arch.stages
+    at = sum(_entries(s) * s.repeats for s in stages[:place]) + _entries(stages[place]) * block
+    if isinstance(stages[place].block, Conv):
+        return f"features.{at + ('conv', 'norm').index(module)}"
+    return f"features.{at}.{module}"
+
+
+def _entries(stage: Stage) -> int:
+    """Modules that a block adds to a peer's list."""
+    return 1 + stage.block.norm + stage.block.act if isinstance(stage.block, Conv) else 1
+
+
 Scheme = Callable[[Arch, str, int | None, int], str | None]
 SCHEMES: dict[str, Scheme] = {
     "timm_efficientnet": timm_efficientnet,
@@ -153,6 +189,9 @@ SCHEMES: dict[str, Scheme] = {
     "timm_mobilenet_v3_small": functools.partial(timm_mobilenet_v3, MOBILENET_V3_SMALL),
     "timm_resnet": timm_resnet,
     "torchvision_shufflenet": torchvision_shufflenet,
+    "timm_vgg": sequential,
+    "tv_alexnet": sequential,
+    "tv_squeezenet": sequential,
 }
 
 
@@ -171,7 +210,11 @@ def places(arch: Arch, shapes: dict[tuple[str, ...], tuple[int, ...]]) -> Iterat
         if path[1].startswith("stages_"):
             yield from _stage_places(arch, path, shape)
         else:
-            yield Place(path, None, _peer_name(arch, path, path[1:-1], None, 0))
+            yield Place(path, None, _peer_name(arch, path, path[1:-1], None, 0), _axes(arch, path))
+
+
+def _axes(arch: Arch, path: tuple[str, ...]) -> int | None:
+    return KERNEL_AXES.get(arch.weights, {}).get(path[1]) if path[-1] == "kernel" else None
 
 
 def _stage_places(arch: Arch, path: tuple[str, ...], shape: tuple[int, ...]) -> Iterator[Place]:

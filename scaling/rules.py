@@ -10,8 +10,21 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
-from scaling.arch import Arch, Block, Conv, Head, Pool, Residual, ShuffleV1, ShuffleV2, Stage
+from scaling.arch import (
+    KEEPING,
+    Arch,
+    Block,
+    Conv,
+    Fire,
+    Head,
+    Residual,
+    ShuffleV1,
+    ShuffleV2,
+    Stage,
+    least_side,
+)
 from scaling.spec import ModelSpec, nearest
 
 ULP = 1e-9  # factors such as 1.1**2 / 1.21 sit an ulp beside the number they stand for
@@ -23,9 +36,10 @@ class Rounding:
 
     Widths go to the nearest multiple of `divisor` (halves up, at least one divisor), one divisor more
     where that falls below `keep` times the exact width; depths go up to the next integer. `stem`,
-    `head`: whether these widths scale. They and the head's hidden layer do not shrink below
+    `head`: whether these widths scale. They and the head's hidden layers do not shrink below
     `least_stem`, `least_head` and `least_hidden`, or the base's own width where that is smaller.
-    `end_depths`: whether the first and last stage deepen.
+    `end_depths`: whether the first and last stage deepen. `shallower`: whether a depth below one block
+    means one block; else it is refused where no stage has more.
     """
 
     divisor: int = 8
@@ -36,6 +50,7 @@ class Rounding:
     least_head: int = 0
     least_hidden: int = 0
     end_depths: bool = True
+    shallower: bool = True
 
 
 ROUNDINGS = {
@@ -59,6 +74,8 @@ ROUNDINGS = {
     "resnet": Rounding(),
     # ours: in narrow networks (CIFAR ResNets, small proxies) a step of 8 would hide a width factor of 1.1
     "narrow": Rounding(divisor=4),
+    # ours: plain chains of layers, LeNet (6 and 16 channels) to VGG; one layer is the least there is
+    "chain": Rounding(divisor=4, shallower=False),
 }
 
 
@@ -79,8 +96,8 @@ def scale(
 
     `rounding` (default: the arch's own) names one of `ROUNDINGS`. A resolution becomes the nearest
     integer, and does not go below the product of the strides (or the base's own side where that is
-    smaller): from there on a stride would act on a single pixel. Raises ValueError for a factor of 0
-    or below, or an unknown rounding.
+    smaller): from there on a stride would act on a single pixel; nor below `least_side`. Raises ValueError for a factor of 0
+    or below, an unknown rounding, or a depth below 1 where the rounding refuses it.
     """
     _check_factors(depth=depth, width=width, resolution=resolution)
     name = rounding or arch.rounding
@@ -95,6 +112,7 @@ def scale(
     if width != 1:
         scaled = _widen(scaled, width, rule)
     if depth != 1:
+        _check_depth(arch, depth, rule)
         scaled = scaled.replace(stages=_deepen(arch.stages, scaled.stages, depth, rule))
     if resolution != 1:
         scaled = scaled.replace(resolution=_round_resolution(arch, resolution))
@@ -174,7 +192,7 @@ def round_depth(depth: float) -> int:
 
 
 def _round_resolution(arch: Arch, factor: float) -> int:
-    least = min(arch.resolution, math.prod(arch.strides))
+    least = min(arch.resolution, max(math.prod(arch.strides), least_side(arch)))
     return max(least, math.floor(arch.resolution * factor + 0.5 + ULP))
 
 
@@ -189,40 +207,43 @@ def _widen(arch: Arch, factor: float, rule: Rounding) -> Arch:
 
 
 def _widen_head(head: Head, factor: float, rule: Rounding) -> Head:
-    least = {"width": rule.least_head, "hidden": rule.least_hidden}
-    now = {name: getattr(head, name) for name in least}
-    scaled = {
-        name: max(round_width(width * factor, rule.divisor, rule.keep), min(least[name], width))
-        for name, width in now.items()
-        if width is not None
-    }
-    return dataclasses.replace(head, **scaled)
+    def scaled(width: int, least: int) -> int:
+        return max(round_width(width * factor, rule.divisor, rule.keep), min(least, width))
+
+    hidden = tuple(scaled(width, rule.least_hidden) for width in head.hidden)
+    width = None if head.width is None else scaled(head.width, rule.least_head)
+    return dataclasses.replace(head, width=width, hidden=hidden)
 
 
 def _widen_stages(
     stages: tuple[Stage, ...], factor: float, rule: Rounding, width: int, least: int = 0
 ) -> tuple[Stage, ...]:
-    """Scale widths, not below `least`; a pooling stage keeps the `width` that reaches it.
+    """Scale widths, not below `least`; a stage that keeps its input's has the `width` that reaches it.
 
     A strided ShuffleV1 joins its input to its own channels, so it stays wider than what reaches it.
     """
     widened = []
     for stage in stages:
-        if not isinstance(stage.block, Pool):
+        if not isinstance(stage.block, KEEPING):
             step, reached = _step(stage.block, rule.divisor), width
             width = max(round_width(stage.width * factor, step, rule.keep), min(least, stage.width))
             if isinstance(stage.block, ShuffleV1) and stage.stride > 1:
                 width = max(width, (reached // step + 1) * step)
-        block = _widen_block(stage.block, factor, rule)
+        block = _widen_counted(stage.block, factor, rule)
         widened.append(dataclasses.replace(stage, block=block, width=width))
     return tuple(widened)
 
 
-def _widen_block(block: Block, factor: float, rule: Rounding) -> Block:
-    """Scale the channels that a block's own fields count."""
-    counted = [f.name for f in dataclasses.fields(block) if f.metadata.get("width")]
-    scaled = {name: round_width(getattr(block, name) * factor, rule.divisor, rule.keep) for name in counted}
-    return dataclasses.replace(block, **scaled)
+def _widen_counted(value: Any, factor: float, rule: Rounding) -> Any:
+    """Scale the channels that a block's own fields count, one number or a tuple."""
+
+    def widen(width):
+        if isinstance(width, tuple):
+            return tuple(map(widen, width))
+        return round_width(width * factor, rule.divisor, rule.keep)
+
+    counted = [f.name for f in dataclasses.fields(value) if f.metadata.get("width")]
+    return dataclasses.replace(value, **{name: widen(getattr(value, name)) for name in counted})
 
 
 def _step(block: Block, divisor: int) -> int:
@@ -233,6 +254,8 @@ def _step(block: Block, divisor: int) -> int:
         return math.lcm(divisor, needed // math.gcd(inner.numerator, needed))
     if isinstance(block, ShuffleV1 | ShuffleV2):
         return math.lcm(divisor, 4 * block.groups if isinstance(block, ShuffleV1) else 2)
+    if isinstance(block, Fire):
+        return math.lcm(divisor, 2, Fraction(block.squeeze).limit_denominator(1024).denominator)
     return math.lcm(divisor, block.groups) if isinstance(block, Conv) else divisor
 
 
@@ -241,10 +264,20 @@ def _deepen(
 ) -> tuple[Stage, ...]:
     """Scale repeats of the `base` stages, keeping everything else of `stages`."""
     fixed = set() if rule.end_depths else {0, len(stages) - 1}
+    fixed |= {i for i, stage in enumerate(stages) if isinstance(stage.block, KEEPING)}
     return tuple(
         stage if i in fixed else dataclasses.replace(stage, repeats=round_depth(old.repeats * factor))
         for i, (old, stage) in enumerate(zip(base, stages))
     )
+
+
+def _check_depth(arch: Arch, depth: float, rule: Rounding) -> None:
+    repeats = [stage.repeats for stage in arch.stages if not isinstance(stage.block, KEEPING)]
+    if depth < 1 and not rule.shallower and max(repeats, default=1) == 1:
+        raise ValueError(
+            f"depth={depth:.6g}: every stage of {arch.name} has one block, so there is none to take away: "
+            "scale width or resolution instead (alpha=1 in compound)."
+        )
 
 
 def _check_factors(**factors: float) -> None:

@@ -33,8 +33,11 @@ def load_torch(arch: Arch, state_dict: Mapping[str, Any]) -> dict[str, Any]:
             problems.append(f"missing {place.peer} for {'/'.join(place.path)}")
             continue
         left.discard(place.peer)
-        tensor = _from_torch(np.asarray(state_dict[place.peer], np.float32))
         target = ours[place.path] if place.layer is None else ours[place.path][place.layer]
+        tensor = np.asarray(state_dict[place.peer], np.float32)
+        if tensor.ndim == place.axes and tensor.size == target.size:
+            tensor = tensor.reshape(_torch_shape(target.shape))
+        tensor = _from_torch(tensor)
         if tensor.shape != target.shape:
             problems.append(
                 f"{place.peer} has shape {tensor.shape} in our order, {arch.name} needs {target.shape}"
@@ -56,7 +59,11 @@ def to_torch(arch: Arch, variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     tensors = {}
     for place in places(arch, {path: leaf.shape for path, leaf in flat.items()}):
         leaf = flat[place.path] if place.layer is None else flat[place.path][place.layer]
-        tensors[place.peer] = np.ascontiguousarray(_to_torch(leaf))
+        tensor = np.ascontiguousarray(_to_torch(leaf))
+        if place.axes is not None:
+            shape = (*tensor.shape[:2], 1, 1) if place.axes == 4 else (len(tensor), -1)
+            tensor = tensor.reshape(shape)
+        tensors[place.peer] = tensor
     return tensors
 
 
@@ -78,6 +85,11 @@ def _shapes(arch: Arch) -> dict[tuple[str, ...], tuple[int, ...]]:
     tree = abstract_variables(Network(arch), arch.resolution, arch.in_channels)
     flat: dict[Any, Any] = dict(traverse_util.flatten_dict(tree))
     return {path: leaf.shape for path, leaf in flat.items()}
+
+
+def _torch_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A kernel's shape in PyTorch's order of axes."""
+    return (shape[3], shape[2], *shape[:2]) if len(shape) == 4 else shape[::-1]
 
 
 def _from_torch(tensor: np.ndarray) -> np.ndarray:

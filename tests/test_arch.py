@@ -28,6 +28,15 @@ def test_json_round_trip():
     assert Arch.from_dict(json.loads(json.dumps(ARCH.to_dict()))) == ARCH
 
 
+def test_fields_that_came_later_are_written_only_where_they_are_used():
+    assert '"pad"' not in ARCH.to_json() and '"hidden"' not in ARCH.to_json()
+    stages = (Stage(Conv(pad=0), 8), Stage(Pool(ceil=True, pad=0), 8))
+    later = ARCH.replace(stages=stages, head=Head(hidden=(8, 4), grid=2))
+    text = later.to_json()
+    assert Arch.from_json(text) == later
+    assert '"pad":0' in text and '"hidden":[8,4]' in text and '"slide"' not in text
+
+
 def test_equal_values_are_one_key_and_different_ones_are_not():
     wider = ARCH.replace(head=Head(width=65))
     assert len({ARCH, ARCH.replace(), Arch.from_json(ARCH.to_json())}) == 1

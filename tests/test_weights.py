@@ -29,6 +29,10 @@ GOLDENS = [
     "seresnet50_96",
     "tv_shufflenet_v2_x1_0_96",
     "wide_resnet50_2_96",
+    "vgg11_96",
+    "vgg16_bn_96",
+    "tv_alexnet_128",
+    "tv_squeezenet1_0_96",
 ]
 
 
@@ -81,7 +85,8 @@ def test_logits_equal_the_peers(name, shared):
     train = jax.jit(lambda v, x: net.apply(v, x, train=True, mutable=["batch_stats"]))
     logits, updates = train(variables, images)
     assert spread(logits - golden["logits_train"], golden["logits_train"]) < 1e-2
-    assert_statistics_equal(arch, variables, updates, golden)
+    if "batch_stats" in variables:
+        assert_statistics_equal(arch, variables, updates, golden)
 
 
 def golden_images(golden):

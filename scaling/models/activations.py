@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "identity": lambda x: x,
@@ -13,6 +14,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "relu6": jax.nn.relu6,
     "silu": jax.nn.silu,
     "hard_swish": jax.nn.hard_swish,
+    "tanh": jnp.tanh,
 }
 
 GATES: dict[str, Callable[[Any], Any]] = {

@@ -12,8 +12,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from scaling import arch as values
-from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add, pool
+from scaling.models.fire_block import FireModule
+from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add, dropout, pool
+from scaling.models.local_norm import LocalNormModule
 from scaling.models.mbconv import FusedMBConvModule, MBConvModule
+from scaling.models.mlp_conv import MLPConvModule
 from scaling.models.separable import DepthwiseSeparableModule
 from scaling.models.shuffle import ShuffleV1Module, ShuffleV2Module
 
@@ -29,9 +32,8 @@ class ConvModule(nn.Module):
     @nn.compact
     def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
         value, settings = self.value, self.settings
-        x: Any = Convolution(
-            self.width, value.kernel, settings, self.stride, value.groups, value.bias, name="conv"
-        )(x_nhwc)
+        form = self.width, value.kernel, settings, self.stride, value.groups, value.bias, value.pad
+        x: Any = Convolution(*form, name="conv")(x_nhwc)
         if value.norm:
             x = BatchNorm(settings, value.act, name="norm")(x, train)
         elif value.act:
@@ -52,7 +54,21 @@ class PoolModule(nn.Module):
     def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
         del train, drop_rate, keys_b
         value, settings = self.value, self.settings
-        return pool(x_nhwc, value.op, value.kernel, self.stride, settings.padding, settings.forms.dense)
+        form = settings.padding, settings.forms.dense, value.pad, value.ceil
+        return pool(x_nhwc, value.op, value.kernel, self.stride, *form)
+
+
+class DropoutModule(nn.Module):
+    """Single values dropped with the network's rate."""
+
+    value: values.Dropout
+    width: int
+    stride: int
+    settings: Settings
+
+    def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
+        del train, drop_rate
+        return dropout(x_nhwc, self.settings.drop_rate, keys_b)
 
 
 class ResidualModule(nn.Module):
@@ -119,4 +135,8 @@ MODULES: dict[type, Any] = {
     values.DepthwiseSeparable: DepthwiseSeparableModule,
     values.ShuffleV1: ShuffleV1Module,
     values.ShuffleV2: ShuffleV2Module,
+    values.LocalNorm: LocalNormModule,
+    values.Dropout: DropoutModule,
+    values.MLPConv: MLPConvModule,
+    values.Fire: FireModule,
 }

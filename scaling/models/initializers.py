@@ -1,8 +1,9 @@
 """How each parameter starts, by its names and shape: one law, drawn by JAX keys or on the host.
 
 Convolutions: normal of std sqrt(2 / fan_out), fan_out = kh * kw * out, and kh * kw for depthwise
-(where Flax's variance_scaling is too small by sqrt(channels)). Dense: uniform of +-1 / sqrt(units).
-Norm scales and running variances 1, everything else 0. Source: EfficientNet's code, arXiv 1502.01852.
+(where Flax's variance_scaling is too small by sqrt(channels)); sqrt(2 / fan_in) where widths jump and
+no norm follows: fire blocks, mlpconv, hidden layers. Dense: uniform of +-1 / sqrt(units). Norm scales
+and running variances 1, everything else 0. Source: EfficientNet's code, arXiv 1502.01852.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+FAN_IN = ("squeeze", "expand1x1", "expand3x3", "mlp", "hidden")
+
 
 def law(module: str, leaf: str, shape: Sequence[int]) -> tuple[str, float]:
     """Return ("normal", std), ("uniform", bound) or ("constant", value) for one array."""
     if leaf == "kernel" and len(shape) == 4:
-        filters = 1 if module.startswith("depthwise") else shape[3]
+        filters = 1 if module.startswith("depthwise") else shape[2 if module.startswith(FAN_IN) else 3]
         return "normal", math.sqrt(2.0 / (shape[0] * shape[1] * filters))
     if leaf == "kernel":
         return "uniform", 1.0 / math.sqrt(shape[-1])

@@ -32,19 +32,30 @@ class Settings:
     dtype: Any = jnp.float32
     axis_name: str | None = None
     forms: Forms = LAX
+    drop_rate: float = 0.0
 
     @staticmethod
     def of(arch: Arch, dtype: Any, axis_name: str | None, forms: Forms) -> Settings:
+        norm = arch.norm
         return Settings(
-            arch.activation, arch.norm.eps, arch.norm.momentum, arch.padding, dtype, axis_name, forms
+            arch.activation, norm.eps, norm.momentum, arch.padding, dtype, axis_name, forms, arch.drop_rate
         )
 
     def activate(self, x):
         return ACTIVATIONS[self.activation](x)
 
 
-def pads(size: int, kernel: int, stride: int, padding: str) -> tuple[int, int]:
-    """Padding before and after one axis: "torch" is symmetric, "tf" is SAME (more at the end)."""
+def pads(
+    size: int, kernel: int, stride: int, padding: str, pad: int | None = None, ceil: bool = False
+) -> tuple[int, int]:
+    """Padding before and after one axis: "torch" is symmetric, "tf" is SAME (more at the end).
+
+    `pad` says both instead; `ceil` adds what a last window lacks that begins inside.
+    """
+    if pad is not None:
+        last = -(-(size + 2 * pad - kernel) // stride) * stride
+        last -= stride if last >= size + pad else 0
+        return pad, max(pad, last + kernel - size - pad) if ceil else pad
     if padding == "torch":
         return kernel // 2, kernel // 2 if kernel % 2 else kernel // 2 - 1
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
@@ -64,6 +75,7 @@ class Convolution(nn.Module):
     stride: int = 1
     groups: int = 1
     use_bias: bool = False
+    pad: int | None = None
 
     @nn.compact
     def __call__(self, x_nhwc):
@@ -75,21 +87,33 @@ class Convolution(nn.Module):
             )
         shape = (self.kernel, self.kernel, channels // self.groups, self.features)
         kernel = self.param("kernel", from_key(self.name or "", "kernel"), shape)
-        y = convolve(x_nhwc, kernel.astype(self.settings.dtype), self.stride, self.groups, self.settings)
+        kernel = kernel.astype(self.settings.dtype)
+        y = convolve(x_nhwc, kernel, self.stride, self.groups, self.settings, pad=self.pad)
         if self.use_bias:
             bias = self.param("bias", from_key(self.name or "", "bias"), (self.features,))
             y = y + bias.astype(y.dtype)
         return y
 
 
-def convolve(x_nhwc, kernel_hwio, stride: int, groups: int, settings: Settings, dilation: int = 1) -> Any:
+def convolve(
+    x_nhwc,
+    kernel_hwio,
+    stride: int,
+    groups: int,
+    settings: Settings,
+    dilation: int = 1,
+    pad: int | None = None,
+) -> Any:
     """Convolve as the settings' table of forms says; every form gives equal values."""
     kernel, features, form = kernel_hwio.shape[0], kernel_hwio.shape[-1], settings.forms
     x_nhwc = x_nhwc.astype(settings.dtype)
-    if kernel == 1 and groups == 1 and form.pointwise == "matmul":
+    if kernel == 1 and groups == 1 and not pad and form.pointwise == "matmul":
         return pointwise(x_nhwc[:, ::stride, ::stride], kernel_hwio[0, 0])
+    if pad == 0 and groups == dilation == 1 and x_nhwc.shape[1:3] == (kernel, kernel):
+        whole = x_nhwc.reshape(x_nhwc.shape[0], 1, 1, -1)  # one window: a fully connected layer
+        return pointwise(whole, kernel_hwio.reshape(-1, features))
     extent = (kernel - 1) * dilation + 1
-    above, before = (pads(size, extent, stride, settings.padding) for size in x_nhwc.shape[1:3])
+    above, before = (pads(size, extent, stride, settings.padding, pad) for size in x_nhwc.shape[1:3])
     padding = (above, before)
     if groups == x_nhwc.shape[-1] == features and form.depthwise != "lax":
         native = form.depthwise == "native"
@@ -161,6 +185,11 @@ class SqueezeExcite(nn.Module):
         return x_nhwc * GATES[self.gate](gate)
 
 
+def fold(keys_b, index):
+    """Give each example's key a place in the network."""
+    return None if keys_b is None else jax.vmap(jax.random.fold_in, (0, None))(keys_b, index)
+
+
 def bernoulli_b(keys_b, keep):
     """Draw one float32 0/1 value an example, from that example's key."""
     return jax.vmap(lambda key: jax.random.bernoulli(key, keep))(keys_b).astype(jnp.float32)
@@ -178,17 +207,28 @@ def add(shortcut_nhwc, x_nhwc, drop_rate, keys_b):
     return shortcut_nhwc + (x_nhwc if drop_rate is None else drop_path(x_nhwc, drop_rate, keys_b))
 
 
-def dropout(x_bf, rate: float, keys_b):
-    """Zero single features with probability `rate`, drawn from each example's key."""
+def dropout(x, rate: float, keys_b):
+    """Zero single values of (n, ...) with probability `rate`, drawn from each example's key (None: off)."""
+    if keys_b is None or not rate:
+        return x
     keep = 1.0 - rate
-    mask = jax.vmap(lambda key: jax.random.bernoulli(key, keep, x_bf.shape[1:]))(keys_b)
-    return jnp.where(mask, x_bf / keep, 0).astype(x_bf.dtype)
+    mask = jax.vmap(lambda key: jax.random.bernoulli(key, keep, x.shape[1:]))(keys_b)
+    return jnp.where(mask, x / keep, 0).astype(x.dtype)
 
 
-def pool(x_nhwc, op: str, kernel: int, stride: int, padding: str, form: str = "lax"):
+def pool(
+    x_nhwc,
+    op: str,
+    kernel: int,
+    stride: int,
+    padding: str,
+    form: str = "lax",
+    pad: int | None = None,
+    ceil: bool = False,
+) -> Any:
     """Max or average pooling; padded pixels count for neither. `form` is that of dense convolutions."""
     h, w = x_nhwc.shape[1:3]
-    above, before = (pads(size, kernel, stride, padding) for size in (h, w))
+    above, before = (pads(size, kernel, stride, padding, pad, ceil) for size in (h, w))
     edges = ((0, 0), above, before, (0, 0))
     window, strides = (1, kernel, kernel, 1), (1, stride, stride, 1)
     if op == "max" and form == "plain":

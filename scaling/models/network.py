@@ -10,11 +10,11 @@ import numpy as np
 from flax import linen as nn
 from jax import lax
 
-from scaling.arch import Arch, Stage
+from scaling.arch import Arch, Stage, keeping_side
 from scaling.models.blocks import MODULES
 from scaling.models.forms import forms
-from scaling.models.initializers import from_key
-from scaling.models.layers import BatchNorm, Convolution, Settings, dropout
+from scaling.models.head import classify
+from scaling.models.layers import Settings, fold
 
 Recomputed = bool | tuple[int, ...]  # which stages: all, none, or those of these indices
 
@@ -83,11 +83,6 @@ def _unrolled(step, x, inputs):
     return x, jax.tree.map(lambda *leaves: jnp.stack(leaves), *outputs)
 
 
-def fold(keys_b, index):
-    """Give each example's key a place in the network."""
-    return None if keys_b is None else jax.vmap(jax.random.fold_in, (0, None))(keys_b, index)
-
-
 class StageModule(nn.Module):
     """The first block of a stage (it may change width and stride) and its `repeats - 1` equals."""
 
@@ -106,7 +101,7 @@ class StageModule(nn.Module):
         x = first(x_nhwc, train, rate, fold(keys_b, start))
         if rest == 0:
             return x
-        block = module(stage.block, stage.width, 1, settings, parent=None)
+        block = module(keeping_side(stage.block), stage.width, 1, settings, parent=None)
         blocks = Repeated(block, rest, self._scanned(), self.remat, name="rest")
         rates = None if drop_rates is None else jnp.asarray(drop_rates[1:])
         return blocks(x, train, rates, start + 1 + jnp.arange(rest), keys_b)
@@ -153,7 +148,7 @@ class Network(nn.Module):
             module = StageModule(stage, settings, self.scan, i in recomputed, name=f"stages_{i}")
             x = module(x, train, share, start, keys_b)
             start += stage.repeats
-        return self._head(x, train, settings, fold(keys_b, start))
+        return classify(arch, x, train, settings, fold(keys_b, start))
 
     def _settings(self) -> Settings:
         return Settings.of(self.arch, self.dtype, self.axis_name, forms(self.form))
@@ -169,21 +164,6 @@ class Network(nn.Module):
             return keys_b, None
         return keys_b, np.float32(arch.drop_path_rate * np.arange(arch.depth) / arch.depth)
 
-    def _head(self, x_nhwc, train: bool, settings: Settings, keys_b):
-        head, x = self.arch.head, x_nhwc
-        if head.preact:
-            x = BatchNorm(settings, act=True, name="norm_final")(x, train)
-        if head.width is not None:
-            x = Convolution(head.width, 1, settings, name="head")(x)
-            x = BatchNorm(settings, act=True, name="norm_head")(x, train)
-        features = jnp.mean(x, (1, 2), dtype=jnp.float32)
-        if head.hidden is not None:
-            hidden = Convolution(head.hidden, 1, settings, use_bias=True, name="hidden")
-            features = settings.activate(hidden(features[:, None, None]))[:, 0, 0].astype(jnp.float32)
-        if keys_b is not None and self.arch.drop_rate:
-            features = dropout(features, self.arch.drop_rate, keys_b)
-        return Classifier(self.arch.num_classes, name="classifier")(features)
-
 
 def recomputed_stages(remat: Recomputed, count: int) -> tuple[int, ...]:
     """Return the indices of the stages to recompute; ValueError for one that a network does not have."""
@@ -194,18 +174,6 @@ def recomputed_stages(remat: Recomputed, count: int) -> tuple[int, ...]:
             f"remat={remat} names stage {wrong[0]}: name some of 0 to {count - 1}, or True for all."
         )
     return remat
-
-
-class Classifier(nn.Module):
-    """A float32 fully connected layer, whatever the compute type."""
-
-    units: int
-
-    @nn.compact
-    def __call__(self, features_bf):
-        kernel = self.param("kernel", from_key("classifier", "kernel"), (features_bf.shape[-1], self.units))
-        bias = self.param("bias", from_key("classifier", "bias"), (self.units,))
-        return features_bf @ kernel + bias
 
 
 def build(arch: Arch, **options: Any) -> Network:

@@ -5,17 +5,22 @@ from __future__ import annotations
 from scaling.arch import Arch
 from scaling.spec import nearest
 from scaling.zoo import (
+    alexnet,
     cifar_resnet,
     efficientnet,
     efficientnet_v2,
+    lenet,
     mnasnet,
     mobilenet_v1,
     mobilenet_v2,
     mobilenet_v3,
+    nin,
     resnet,
     resnet_rs,
     shufflenet_v1,
     shufflenet_v2,
+    squeezenet,
+    vgg,
 )
 
 ZOO: dict[str, Arch] = {
@@ -30,6 +35,11 @@ ZOO: dict[str, Arch] = {
     **mnasnet.ARCHS,
     **shufflenet_v1.ARCHS,
     **shufflenet_v2.ARCHS,
+    **lenet.ARCHS,
+    **alexnet.ARCHS,
+    **nin.ARCHS,
+    **vgg.ARCHS,
+    **squeezenet.ARCHS,
 }
 
 

@@ -38,7 +38,7 @@ LARGE = Arch(
         Stage(_block(3, 6, se=True), 112, repeats=2),  # rows 12-13
         Stage(_block(5, 6, se=True), 160, repeats=3, stride=2),  # rows 14-16
     ),
-    head=Head(width=960, hidden=1280),  # rows 17-20
+    head=Head(width=960, hidden=(1280,)),  # rows 17-20
     resolution=224,
     activation="hard_swish",
     rounding="mobilenet_v3",
@@ -60,7 +60,7 @@ SMALL = dataclasses.replace(
         Stage(_block(5, 3, se=True), 48, repeats=2),  # rows 8-9
         Stage(_block(5, 6, se=True), 96, repeats=3, stride=2),  # rows 10-12
     ),
-    head=Head(width=576, hidden=1024),  # rows 13-16
+    head=Head(width=576, hidden=(1024,)),  # rows 13-16
     weights="timm_mobilenet_v3_small",
     source="arXiv 1905.02244 Table 2",
 )

@@ -23,7 +23,7 @@ ARCH = Arch(
         Stage(ShuffleV1(groups=2), 32, repeats=3, stride=2),
         Stage(ShuffleV2(kernel=5), 40, repeats=3),
     ),
-    head=Head(width=24, hidden=16),
+    head=Head(width=24, hidden=(16,)),
     resolution=16,
     num_classes=3,
     activation="hard_swish",

@@ -214,6 +214,10 @@ class TestInitialize:
                     checked += 1
         assert checked > 8
 
+    def test_widths_that_jump_without_a_norm_keep_the_spread_of_their_input(self):
+        assert law("hidden_0", "kernel", (7, 7, 512, 4096)) == ("normal", (2 / (49 * 512)) ** 0.5)
+        assert law("squeeze", "kernel", (1, 1, 128, 16)) == ("normal", (2 / 128) ** 0.5)
+
     def test_depthwise_spread_does_not_shrink_with_channels(self):
         assert law("depthwise", "kernel", (3, 3, 1, 1024)) == law("depthwise", "kernel", (3, 3, 1, 8))
 

@@ -126,5 +126,5 @@ def test_narrow_mobilenet_v3_keeps_stem_and_hidden_layer(name):
     base = zoo.get(name)
     narrow, wide = scale(base, width=0.35), scale(base, width=2)
     assert narrow.stem == base.stem and narrow.head.hidden == base.head.hidden
-    assert wide.stem[0].width == 32 and wide.head.hidden == 2 * base.head.hidden
+    assert wide.stem[0].width == 32 and wide.head.hidden == tuple(2 * width for width in base.head.hidden)
     assert wide.head.width == 2 * base.head.width

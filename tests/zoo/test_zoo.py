@@ -96,7 +96,7 @@ def test_parameters_equal_the_peers_goldens(shared):
         if name in zoo.names():
             assert count(zoo.get(name)).params == int(golden["params"]), name
             checked.append(name)
-    assert len(checked) >= 18, checked
+    assert len(checked) >= 22, checked
 
 
 def test_seresnets_have_the_published_size(shared):

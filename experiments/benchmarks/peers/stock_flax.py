@@ -38,8 +38,8 @@ class StockNetwork(nn.Module):
         if arch.head.width is not None:
             x = layers.conv_norm(x, arch.head.width, 1, "head", act=True)
         features = jnp.mean(x, (1, 2), dtype=jnp.float32)
-        if arch.head.hidden is not None:
-            features = layers.activate(nn.Dense(arch.head.hidden, name="hidden")(features))
+        for i, width in enumerate(arch.head.hidden):
+            features = layers.activate(nn.Dense(width, name=f"hidden_{i}")(features))
         return nn.Dense(arch.num_classes, name="classifier")(features)
 
 

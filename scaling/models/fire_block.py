@@ -1,0 +1,30 @@
+"""SqueezeNet's fire block. Source: arXiv 1602.07360 section 3.2."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from scaling.arch import Fire
+from scaling.models.layers import Convolution, Settings
+
+
+class FireModule(nn.Module):
+    """Squeeze by 1x1, expand by 1x1 and 3x3 side by side; each convolution with bias and activation."""
+
+    value: Fire
+    width: int
+    stride: int
+    settings: Settings
+
+    @nn.compact
+    def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
+        del train, drop_rate, keys_b
+        x = self._layer(x_nhwc, round(self.width * self.value.squeeze), 1, "squeeze", self.stride)
+        half = self.width // 2
+        branches = self._layer(x, half, 1, "expand1x1"), self._layer(x, self.width - half, 3, "expand3x3")
+        return jnp.concatenate(branches, axis=-1)
+
+    def _layer(self, x, features: int, kernel: int, name: str, stride: int = 1):
+        layer = Convolution(features, kernel, self.settings, stride, use_bias=True, name=name)
+        return self.settings.activate(layer(x))

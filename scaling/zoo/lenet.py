@@ -1,0 +1,35 @@
+"""LeNet-5 (LeCun et al., Proceedings of the IEEE 86, 1998), in the form that is taught and built today.
+
+Layer C3 connects every map with every other, the subsampling averages without trainable weights, tanh is
+unscaled and the output is linear. C5's 5x5 window over 5x5 pixels is the first hidden layer.
+"""
+
+from __future__ import annotations
+
+from scaling.arch import Arch, Conv, Head, Pool, Stage
+
+CONV = Conv(5, norm=False, bias=True, pad=0)
+SUBSAMPLING = Pool("avg", 2, pad=0)
+
+LENET5 = Arch(
+    name="lenet5",
+    family="lenet",
+    # Figure 2 and section II.B, layer by layer; the sides are those of a 32-pixel digit
+    stem=(
+        Stage(CONV, 6),  # C1: 28
+        Stage(SUBSAMPLING, 6, stride=2),  # S2: 14
+    ),
+    stages=(
+        Stage(CONV, 16),  # C3: 10
+        Stage(SUBSAMPLING, 16, stride=2),  # S4: 5
+    ),
+    head=Head(hidden=(120, 84), grid=5),  # C5, F6
+    resolution=32,
+    num_classes=10,
+    in_channels=1,
+    activation="tanh",
+    rounding="chain",
+    source="LeCun et al. 1998, Figure 2 and section II.B",
+)
+
+ARCHS = {LENET5.name: LENET5}
