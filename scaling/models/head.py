@@ -9,7 +9,7 @@ from flax import linen as nn
 from jax import lax
 
 from scaling.arch import Arch, Head
-from scaling.models.initializers import from_key
+from scaling.models.initializers import parameter
 from scaling.models.layers import BatchNorm, Convolution, Settings, dropout, fold
 
 
@@ -69,6 +69,6 @@ class Classifier(nn.Module):
 
     @nn.compact
     def __call__(self, features):
-        kernel = self.param("kernel", from_key("classifier", "kernel"), (features.shape[-1], self.units))
-        bias = self.param("bias", from_key("classifier", "bias"), (self.units,))
+        kernel = parameter(self, "kernel", (features.shape[-1], self.units))
+        bias = parameter(self, "bias", (self.units,))
         return features @ kernel + bias

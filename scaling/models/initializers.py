@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import linen as nn
 
 FAN_IN = ("squeeze", "expand1x1", "expand3x3", "mlp", "hidden")
 
@@ -40,6 +42,18 @@ def from_key(module: str, leaf: str):
         return jnp.full(shape, size)
 
     return init
+
+
+def parameter(module: nn.Module, leaf: str, shape: Sequence[int]) -> Any:
+    """Return a module's parameter, created by `law` when initialising.
+
+    `nn.Module.param` alone would trace the initializer at every call, to compare shapes: a fifth of the
+    time that tracing a network takes.
+    """
+    value = module.get_variable("params", leaf)
+    if value is not None and value.shape == tuple(shape):
+        return value
+    return module.param(leaf, from_key(module.name or "", leaf), shape)
 
 
 def from_generator(rng: np.random.Generator, module: str, leaf: str, shape: Sequence[int]) -> np.ndarray:

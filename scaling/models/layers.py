@@ -16,7 +16,7 @@ from scaling.models.batch_norm import affine, count, normalize
 from scaling.models.dense import dense, grouped
 from scaling.models.depthwise import depthwise
 from scaling.models.forms import LAX, Forms
-from scaling.models.initializers import from_key
+from scaling.models.initializers import parameter
 from scaling.models.max_pool import max_pool
 from scaling.models.pointwise import pointwise
 
@@ -86,11 +86,11 @@ class Convolution(nn.Module):
                 f"({self.features}): choose another width or group count."
             )
         shape = (self.kernel, self.kernel, channels // self.groups, self.features)
-        kernel = self.param("kernel", from_key(self.name or "", "kernel"), shape)
+        kernel = parameter(self, "kernel", shape)
         kernel = kernel.astype(self.settings.dtype)
         y = convolve(x_nhwc, kernel, self.stride, self.groups, self.settings, pad=self.pad)
         if self.use_bias:
-            bias = self.param("bias", from_key(self.name or "", "bias"), (self.features,))
+            bias = parameter(self, "bias", (self.features,))
             y = y + bias.astype(y.dtype)
         return y
 
@@ -148,8 +148,8 @@ class BatchNorm(nn.Module):
     @nn.compact
     def __call__(self, x_nhwc, train: bool):
         features = x_nhwc.shape[-1]
-        scale = self.param("scale", from_key(self.name or "", "scale"), (features,))
-        bias = self.param("bias", from_key(self.name or "", "bias"), (features,))
+        scale = parameter(self, "scale", (features,))
+        bias = parameter(self, "bias", (features,))
         mean = self.variable("batch_stats", "mean", jnp.zeros, (features,))
         var = self.variable("batch_stats", "var", jnp.ones, (features,))
         settings, axis_name = self.settings, self.settings.axis_name
