@@ -37,7 +37,7 @@ def normalize(
 
 
 def _forward(x_nhwc, scale_c, bias_c, eps, axis_name, activation, native):
-    native = native and x_nhwc.dtype == jnp.float32
+    native = native and _has_kernel(x_nhwc, activation)
     mean, square = _average(_moments(x_nhwc, native), x_nhwc, axis_name)
     variance = jnp.maximum(square - jnp.square(mean), 0.0)
     inverse = lax.rsqrt(variance + eps)
@@ -50,7 +50,7 @@ def _forward(x_nhwc, scale_c, bias_c, eps, axis_name, activation, native):
 def _backward(eps, axis_name, activation, native, residuals, gradients):
     del eps
     x_nhwc, factor, shift, mean, inverse = residuals
-    native = native and x_nhwc.dtype == jnp.float32
+    native = native and _has_kernel(x_nhwc, activation)
     sums = kernels.gradient_moments if native else _gradient_moments
     grad_nhwc = gradients[0] if native else _before(x_nhwc, gradients[0], factor, shift, activation)
     total, product = sums(x_nhwc, grad_nhwc, factor, shift, activation)
@@ -64,6 +64,10 @@ def _backward(eps, axis_name, activation, native, residuals, gradients):
 
 
 normalize.defvjp(_forward, _backward)
+
+
+def _has_kernel(x_nhwc, activation: str) -> bool:
+    return x_nhwc.dtype == jnp.float32 and activation in kernels.ACTIVATIONS
 
 
 def affine(x_nhwc, factor_c, shift_c, activation: str):
