@@ -160,7 +160,7 @@ def _compile(net: Network, batch: int, mode: str) -> tuple[Any, float]:
 
 
 def _arguments(net: Network, batch: int) -> tuple[Any, jax.Array, jax.Array]:
-    """Initial variables, random images and labels: constants give denormal numbers, which are slow."""
+    """Initial variables, random images and labels: constants would fade into denormal numbers."""
     arch, rng = net.arch, np.random.default_rng(0)
     variables = jax.tree.map(jnp.array, initialize(net, seed=0))  # copies, since they are donated
     shape = (batch, arch.resolution, arch.resolution, arch.in_channels)
