@@ -11,7 +11,8 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from scaling.arch import Arch, Conv, DepthwiseSeparable, FusedMBConv, MBConv, Residual, ShuffleV2, Stage
+from scaling.arch import Arch, Stage
+from scaling.blocks import Conv, DepthwiseSeparable, FusedMBConv, MBConv, Residual, ShuffleV2
 
 LEAVES = {
     "kernel": "weight",

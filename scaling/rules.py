@@ -12,19 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from scaling.arch import (
-    KEEPING,
-    Arch,
-    Block,
-    Conv,
-    Fire,
-    Head,
-    Residual,
-    ShuffleV1,
-    ShuffleV2,
-    Stage,
-    least_side,
-)
+from scaling.arch import Arch, Head, Stage, least_side
+from scaling.blocks import KEEPING, Block, Conv, Fire, Residual, ShuffleV1, ShuffleV2
 from scaling.spec import ModelSpec, nearest
 
 ULP = 1e-9  # factors such as 1.1**2 / 1.21 sit an ulp beside the number they stand for

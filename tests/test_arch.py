@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from scaling.arch import Arch, Conv, FusedMBConv, Head, MBConv, Norm, Pool, Residual, Stage
+from scaling.arch import Arch, Head, Norm, Stage
+from scaling.blocks import Conv, FusedMBConv, MBConv, Pool, Residual
 
 ARCH = Arch(
     name="all_blocks",

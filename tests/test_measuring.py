@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from scaling import measuring
-from scaling.arch import Arch, Conv, Head, MBConv, Stage
+from scaling.arch import Arch, Head, Stage
+from scaling.blocks import Conv, MBConv
 from scaling.measuring import available_memory, device_memory, largest_batch, measure
 from scaling.models.network import Network
 

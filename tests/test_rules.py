@@ -6,7 +6,8 @@ import math
 import pytest
 
 from scaling import zoo
-from scaling.arch import Arch, Conv, Head, Residual, Stage
+from scaling.arch import Arch, Head, Stage
+from scaling.blocks import Conv, Residual
 from scaling.counting import count
 from scaling.rules import ROUNDINGS, Coefficients, compound, resolve, round_depth, round_width, scale
 from scaling.spec import ModelSpec

@@ -11,7 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 from flax import linen as nn
 
-from scaling import arch as values
+from scaling import blocks as values
 from scaling.models.fire_block import FireModule
 from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add, dropout, pool
 from scaling.models.local_norm import LocalNormModule

@@ -6,7 +6,7 @@ import dataclasses
 
 from flax import linen as nn
 
-from scaling import arch as values
+from scaling import blocks as values
 from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add
 from scaling.rules import round_width
 

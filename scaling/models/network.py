@@ -10,7 +10,8 @@ import numpy as np
 from flax import linen as nn
 from jax import lax
 
-from scaling.arch import Arch, Stage, keeping_side
+from scaling.arch import Arch, Stage
+from scaling.blocks import keeping_side
 from scaling.models.blocks import MODULES
 from scaling.models.forms import forms
 from scaling.models.head import classify

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Conv, Head, Residual, Stage
+from scaling.arch import Arch, Head, Stage
+from scaling.blocks import Conv, Residual
 
 
 def _arch(name: str, family: str, block: Residual, widths: tuple[int, ...], repeats: int, **fields) -> Arch:

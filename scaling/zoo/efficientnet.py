@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from scaling.arch import Arch, Conv, Head, MBConv, Norm, Stage
+from scaling.arch import Arch, Head, Norm, Stage
+from scaling.blocks import Conv, MBConv
 from scaling.rules import scale
 
 TF_NORM = Norm(eps=1e-3)

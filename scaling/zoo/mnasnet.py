@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from scaling.arch import Arch, Conv, Head, MBConv, Stage
+from scaling.arch import Arch, Head, Stage
+from scaling.blocks import Conv, MBConv
 from scaling.rules import scale
 
 # tensorflow/tpu models/official/mnasnet/mnasnet_models.py, mnasnet_b1: block strings in order

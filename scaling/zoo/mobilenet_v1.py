@@ -6,7 +6,8 @@ timm's, has a 1x1 convolution before pooling. Activation is timm's and slim's re
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Conv, DepthwiseSeparable, Head, Stage
+from scaling.arch import Arch, Head, Stage
+from scaling.blocks import Conv, DepthwiseSeparable
 from scaling.rules import scale
 
 BLOCK = DepthwiseSeparable(3)

@@ -5,7 +5,8 @@ The `d` variants, timm's, deepen as well and keep stem, head, first and last sta
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Conv, Head, MBConv, Stage
+from scaling.arch import Arch, Head, Stage
+from scaling.blocks import Conv, MBConv
 from scaling.rules import scale
 
 # arXiv 1801.04381 Table 2, row by row; no squeeze-excite.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from scaling.arch import Arch, Conv, Head, MBConv, Stage
+from scaling.arch import Arch, Head, Stage
+from scaling.blocks import Conv, MBConv
 from scaling.rules import scale
 from scaling.zoo.efficientnet import tensorflow
 

@@ -6,7 +6,8 @@ configurations, resolutions timm's training sides.
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Conv, Residual, Stage
+from scaling.arch import Arch, Stage
+from scaling.blocks import Conv, Residual
 from scaling.zoo.resnet import imagenet
 
 STEM = (

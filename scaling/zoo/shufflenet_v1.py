@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from scaling.arch import Arch, Conv, Head, Pool, ShuffleV1, Stage
+from scaling.arch import Arch, Head, Stage
+from scaling.blocks import Conv, Pool, ShuffleV1
 from scaling.rules import scale
 
 STEM = 24

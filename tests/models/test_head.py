@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.arch import Arch, Conv, Head, Pool, Stage
+from scaling.arch import Arch, Head, Stage
+from scaling.blocks import Conv, Pool
 from scaling.counting import count
 from scaling.models.head import average_to
 from scaling.models.initialize import initialize

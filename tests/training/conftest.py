@@ -9,7 +9,8 @@ import pytest
 from flax import linen as nn
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
-from scaling.arch import Arch, Conv, Head, Stage
+from scaling.arch import Arch, Head, Stage
+from scaling.blocks import Conv
 from scaling.spec import RunSpec
 
 

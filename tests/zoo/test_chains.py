@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from scaling import zoo
-from scaling.arch import Arch, Conv, Fire, Head, MLPConv, Stage
+from scaling.arch import Arch, Head, Stage
+from scaling.blocks import Conv, Fire, MLPConv
 from scaling.counting import count
 from scaling.models.initialize import initialize
 from scaling.models.network import Network

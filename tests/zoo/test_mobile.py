@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from scaling import zoo
-from scaling.arch import Conv
+from scaling.blocks import Conv
 from scaling.counting import count
 from scaling.rules import scale
 

@@ -3,7 +3,7 @@
 import pytest
 
 from scaling import zoo
-from scaling.arch import ShuffleV1
+from scaling.blocks import ShuffleV1
 from scaling.counting import count
 from scaling.rules import scale
 from scaling.zoo.shufflenet_v1 import CHANNELS

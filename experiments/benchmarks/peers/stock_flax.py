@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from scaling.arch import Arch, Conv, MBConv, Pool, Residual, Stage
+from scaling.arch import Arch, Stage
+from scaling.blocks import Conv, MBConv, Pool, Residual
 from scaling.counting import count
 from scaling.models.initialize import abstract_variables
 from scaling.models.initializers import from_generator

@@ -1,0 +1,184 @@
+"""The block values that a stage repeats: frozen dataclasses, each citing its paper."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+# Marks a block's field that counts channels: `field(metadata=WIDTH)`. Width scaling reaches it.
+WIDTH = {"width": True}
+# Marks a field that came later: JSON leaves it out at its default, so that older texts and ids stay.
+LATER = {"later": True}
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A k x k convolution, normalised and activated; with `skip`, a residual where shapes allow.
+
+    `pad` pixels of zeros go on every side (None: as many as the network's padding asks for).
+    """
+
+    kernel: int = 3
+    groups: int = 1
+    norm: bool = True
+    act: bool = True
+    skip: bool = False
+    bias: bool = False
+    pad: int | None = field(default=None, metadata=LATER)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A k x k spatial pooling, "max" or "avg"; the stage's width must equal its input's.
+
+    `pad` as in `Conv`; with `ceil` a last window that begins inside the image counts, as in Caffe.
+    """
+
+    op: str = "max"
+    kernel: int = 3
+    pad: int | None = field(default=None, metadata=LATER)
+    ceil: bool = field(default=False, metadata=LATER)
+
+
+@dataclass(frozen=True)
+class LocalNorm:
+    """Local response normalisation: x / (bias + alpha * sum of squares over `size` channels)**beta.
+
+    Source: Krizhevsky et al., NIPS 2012, section 3.3.
+    """
+
+    size: int = 5
+    alpha: float = 1e-4
+    beta: float = 0.75
+    bias: float = 2.0
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Zero single values with the network's `drop_rate` while training; among the stages, not the stem."""
+
+
+@dataclass(frozen=True)
+class MLPConv:
+    """A k x k convolution and 1x1 ones after it, each with bias and activation: a small net a pixel.
+
+    `inner` are the widths before the last, which is the stage's. Source: arXiv 1312.4400 section 3.1.
+    """
+
+    kernel: int = 3
+    inner: tuple[int, ...] = field(default=(192, 192), metadata=WIDTH)
+
+
+@dataclass(frozen=True)
+class Fire:
+    """A 1x1 convolution to `squeeze` times the width, then half the width from 1x1 and half from 3x3.
+
+    Source: arXiv 1602.07360 section 3.2.
+    """
+
+    squeeze: float = 0.125
+
+
+@dataclass(frozen=True)
+class MBConv:
+    """Inverted bottleneck: 1x1 expand, k x k depthwise, squeeze-excite, 1x1 project.
+
+    `se_ratio` is relative to the block's *input* width, as in EfficientNet's own code; with
+    `se_expanded` to the expanded width, rounded to a multiple of 8, as in MobileNetV3. `se_gate` is
+    "sigmoid" or "hard_sigmoid". `act` and `se_act` name the block's activation and the squeeze's ("":
+    the network's, and the block's). A fractional `expand` gives an inner width rounded to a multiple of 8.
+    Source: arXiv 1801.04381, arXiv 1807.11626, arXiv 1905.02244.
+    """
+
+    kernel: int = 3
+    expand: float = 6
+    se_ratio: float = 0.25
+    act: str = field(default="", metadata=LATER)
+    se_expanded: bool = field(default=False, metadata=LATER)
+    se_act: str = field(default="", metadata=LATER)
+    se_gate: str = field(default="sigmoid", metadata=LATER)
+
+
+@dataclass(frozen=True)
+class FusedMBConv:
+    """Inverted bottleneck whose expansion is one k x k convolution. Source: arXiv 2104.00298."""
+
+    kernel: int = 3
+    expand: int = 4
+
+
+@dataclass(frozen=True)
+class Residual:
+    """A residual block: convolutions of sizes `kernels` at an inner width, added to a shortcut.
+
+    `inner` is the inner width over the block's output width (0.25 for a bottleneck, 1 for a basic
+    block); `stride_at` the index of the strided convolution; `groups` those of the convolutions
+    larger than 1x1 in a bottleneck. `shortcut` where shapes change: "projection" (1x1), "pool"
+    (average pool, then 1x1; ResNet-D) or "zero_pad" (subsample and pad; option A).
+    `preact` puts norm and activation before each convolution and a bare 1x1 on the shortcut.
+    Source: arXiv 1512.03385, 1603.05027, 1611.05431, 1709.01507.
+    """
+
+    kernels: tuple[int, ...] = (3, 3)
+    inner: float = 1.0
+    stride_at: int = 0
+    groups: int = 1
+    se_ratio: float = 0.0
+    shortcut: str = "projection"
+    preact: bool = False
+
+
+@dataclass(frozen=True)
+class DepthwiseSeparable:
+    """A k x k depthwise and a 1x1 convolution, each normalised and activated. Source: arXiv 1704.04861."""
+
+    kernel: int = 3
+
+
+@dataclass(frozen=True)
+class ShuffleV1:
+    """1x1 in groups, channel shuffle, k x k depthwise, 1x1 in groups; inner width a quarter of the output's.
+
+    Added to its input; joined to the average-pooled input where shapes change. With `dense_first` the
+    first 1x1 convolution there has no groups. The width must be a multiple of 4 `groups`.
+    Source: arXiv 1707.01083.
+    """
+
+    kernel: int = 3
+    groups: int = 3
+    dense_first: bool = False
+
+
+@dataclass(frozen=True)
+class ShuffleV2:
+    """Half of the channels through 1x1, k x k depthwise, 1x1, then a shuffle. Source: arXiv 1807.11164."""
+
+    kernel: int = 3
+
+
+Block = (
+    Conv
+    | Pool
+    | MBConv
+    | FusedMBConv
+    | Residual
+    | DepthwiseSeparable
+    | ShuffleV1
+    | ShuffleV2
+    | LocalNorm
+    | Dropout
+    | MLPConv
+    | Fire
+)
+
+KEEPING = (Pool, LocalNorm, Dropout)  # blocks whose width is their input's, and that never repeat
+
+BLOCKS = (
+    *(Conv, Pool, MBConv, FusedMBConv, Residual, DepthwiseSeparable, ShuffleV1, ShuffleV2),
+    *(LocalNorm, Dropout, MLPConv, Fire),
+)
+
+
+def keeping_side(block: Block) -> Block:
+    """The block with the padding that keeps the side at stride 1."""
+    return dataclasses.replace(block, pad=None) if isinstance(block, Conv | Pool) else block
