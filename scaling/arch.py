@@ -11,7 +11,20 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from scaling.blocks import BLOCKS, LATER, Block, Conv, Dropout, LocalNorm, MLPConv, Pool, keeping_side
+from scaling.blocks import (
+    BLOCKS,
+    LATER,
+    SINGLE,
+    Block,
+    Conv,
+    Dropout,
+    LocalNorm,
+    MLPConv,
+    Patches,
+    keeping_side,
+    side_before,
+    width_after,
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,8 @@ class Head:
     `preact` adds the final norm and activation that pre-activation networks need. `hidden` are the
     widths of fully connected layers with bias, activation and dropout; the first reads the feature map,
     averaged to `grid` x `grid` pixels, of a larger one with `slide` every such window (and averages
-    after the last). `per_pixel` classifies and activates every pixel, then averages.
+    after the last). `per_pixel` classifies and activates every pixel, then averages. `layer_norm`
+    normalises between pooling and classifier.
     """
 
     width: int | None = None
@@ -43,11 +57,12 @@ class Head:
     grid: int = field(default=1, metadata=LATER)
     slide: bool = field(default=False, metadata=LATER)
     per_pixel: bool = field(default=False, metadata=LATER)
+    layer_norm: bool = field(default=False, metadata=LATER)
 
 
 @dataclass(frozen=True)
 class Norm:
-    """Batch normalisation: `eps`, and `momentum` as the decay of the running statistics."""
+    """Normalisation: `eps`, and `momentum` as the decay of batch norm's running statistics."""
 
     eps: float = 1e-5
     momentum: float = 0.9
@@ -94,6 +109,11 @@ class Arch:
         return tuple(stage.width for stage in self.stages)
 
     @property
+    def entering(self) -> int:
+        """Channels that enter the stages."""
+        return self.stem[-1].width if self.stem else self.in_channels
+
+    @property
     def strides(self) -> tuple[int, ...]:
         """Strides of the stem's stages, then of the stages."""
         return tuple(stage.stride for stage in self.stem + self.stages)
@@ -101,19 +121,18 @@ class Arch:
     def replace(self, **changes: Any) -> Arch:
         """Return a copy with fields changed.
 
-        Beside the field names: `stem="small"` makes every stem convolution 3x3 with stride 1 and
-        drops stem pooling (for images of about 32 px and less); `strides=(...)` sets the strides of
-        stem and stages in the order of `Arch.strides`.
+        Beside the field names: `stem="small"` makes every stem convolution 3x3 with stride 1, patches
+        single pixels, and drops stem pooling (for images of about 32 px and less); `strides=(...)` sets
+        the strides of stem and stages in the order of `Arch.strides`.
         """
         unknown = set(changes) - {f.name for f in dataclasses.fields(self)} - {"strides"}
         if unknown:
             raise TypeError(f"Arch has no field {sorted(unknown)}; see scaling.arch.Arch.")
-        arch = self
-        if (stem := changes.pop("stem", None)) is not None:
-            arch = dataclasses.replace(arch, stem=small_stem(arch.stem) if stem == "small" else stem)
-        if (strides := changes.pop("strides", None)) is not None:
-            arch = _with_strides(arch, tuple(strides))
-        return dataclasses.replace(arch, **changes)
+        if changes.get("stem") == "small":
+            changes["stem"] = small_stem(self.stem)
+        strides = changes.pop("strides", None)
+        arch = dataclasses.replace(self, **changes)
+        return arch if strides is None else _with_strides(arch, tuple(strides))
 
     def to_dict(self) -> dict[str, Any]:
         return _encode(self)
@@ -137,31 +156,31 @@ class Arch:
 TYPES = {t.__name__: t for t in (*BLOCKS, Stage, Head, Norm, Arch)}
 
 
+def settle(stages: tuple[Stage, ...], channels: int) -> tuple[Stage, ...]:
+    """Give each stage the width that follows where `channels` enter the first of them."""
+    settled = []
+    for stage in stages:
+        channels = width_after(stage.block, stage.width, channels)
+        settled.append(dataclasses.replace(stage, width=channels))
+    return tuple(settled)
+
+
 def small_stem(stem: tuple[Stage, ...]) -> tuple[Stage, ...]:
-    """The stem for small images: 3x3 convolutions of stride 1, no pooling."""
-    return tuple(
-        Stage(dataclasses.replace(keeping_side(s.block), kernel=3), s.width, s.repeats, stride=1)
-        for s in stem
-        if isinstance(s.block, Conv | MLPConv)
-    )
+    """The stem for small images: 3x3 convolutions and patches of one pixel, of stride 1; no pooling."""
+    kept = [s for s in stem if isinstance(s.block, Conv | MLPConv | Patches)]
+    return tuple(dataclasses.replace(s, block=_small(s.block), stride=1) for s in kept)
+
+
+def _small(block: Block) -> Block:
+    return block if isinstance(block, Patches) else dataclasses.replace(keeping_side(block), kernel=3)
 
 
 def least_side(arch: Arch) -> int:
     """The smallest input side of which every stage leaves a pixel, given the paddings that blocks state."""
     side = 1
     for stage in reversed(arch.stem + arch.stages):
-        side = _side_before(stage.block, stage.stride, side)
+        side = side_before(stage.block, stage.stride, side)
     return side
-
-
-def _side_before(block: Block, stride: int, side: int) -> int:
-    """The smallest side that a block turns into `side`."""
-    if not isinstance(block, Conv | Pool) or block.pad is None:
-        return (side - 1) * stride + 1
-    if isinstance(block, Pool) and block.ceil:
-        inside = (side - 1) * stride - block.pad + 1
-        return max(1, inside, (side - 2) * stride + block.kernel - 2 * block.pad + 1)
-    return max(1, (side - 1) * stride + block.kernel - 2 * block.pad)
 
 
 def _with_strides(arch: Arch, strides: tuple[int, ...]) -> Arch:
@@ -195,6 +214,12 @@ def check(arch: Arch) -> None:
             raise ValueError(f"{arch.name}: stage {i} has a width, repeats or stride below 1: {stage}.")
         if isinstance(stage.block, LocalNorm | Dropout) and stage.stride != 1:
             raise ValueError(f"{arch.name}: stage {i} keeps the side, so its stride must be 1: {stage}.")
+        if isinstance(stage.block, SINGLE) and stage.repeats != 1:
+            raise ValueError(
+                f"{arch.name}: stage {i} repeats={stage.repeats}, but a {type(stage.block).__name__} does not "
+                "repeat: say 1 (and Dense.layers for a deeper dense block)."
+            )
+    _check_widths(arch)
     if any(isinstance(stage.block, Dropout) for stage in arch.stem):
         raise ValueError(f"{arch.name}: the stem drops nothing: put Dropout among the stages.")
     _check_head(arch)
@@ -203,6 +228,16 @@ def check(arch: Arch) -> None:
             f"{arch.name}: resolution={arch.resolution} leaves no pixel after the unpadded windows of its "
             f"stages: it must be at least {least}."
         )
+
+
+def _check_widths(arch: Arch) -> None:
+    stages = arch.stem + arch.stages
+    for i, (stage, settled) in enumerate(zip(stages, settle(stages, arch.in_channels))):
+        if stage != settled:
+            raise ValueError(
+                f"{arch.name}: stage {i} has width={stage.width}, but {settled.width} follows from its block "
+                "and the width before it: build stages with scaling.arch.settle."
+            )
 
 
 def _check_head(arch: Arch) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import get_args
 
 # Marks a block's field that counts channels: `field(metadata=WIDTH)`. Width scaling reaches it.
 WIDTH = {"width": True}
+# Marks one that counts layers: depth scaling reaches it, and leaves the stage's repeats alone.
+DEPTH = {"depth": True}
 # Marks a field that came later: JSON leaves it out at its default, so that older texts and ids stay.
 LATER = {"later": True}
 
@@ -156,6 +159,59 @@ class ShuffleV2:
     kernel: int = 3
 
 
+@dataclass(frozen=True)
+class XBlock:
+    """RegNet's block: 1x1, 3x3 in groups of `group_width` channels, 1x1, all of one width, plus a shortcut.
+
+    `se_ratio` above 0 makes it the Y block, squeeze-excited after the 3x3; it is relative to the block's
+    *input* width. Source: arXiv 2003.13678 Figure 4.
+    """
+
+    group_width: int = field(default=8, metadata=WIDTH)
+    se_ratio: float = 0.0
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A dense block: each of `layers` reads all channels before it and appends `growth` of its own.
+
+    A layer is a 3x3 convolution after norm and activation; with `bottleneck` above 0 a 1x1 to
+    bottleneck * growth channels, as well after norm and activation, comes first. The stage's width
+    follows from its input's. Source: arXiv 1608.06993 section 3.
+    """
+
+    growth: int = field(default=32, metadata=WIDTH)
+    layers: int = field(default=6, metadata=DEPTH)
+    bottleneck: int = 4
+
+
+@dataclass(frozen=True)
+class Transition:
+    """Between dense blocks: norm, activation, 1x1 convolution, average pooling by the stage's stride.
+
+    The stage's width follows: `compression` times its input's, rounded down. Source: arXiv 1608.06993.
+    """
+
+    compression: float = 0.5
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Squares of the stage's stride as side, each a linear map to the stage's width; then layer norm."""
+
+
+@dataclass(frozen=True)
+class ConvNeXt:
+    """k x k depthwise convolution, layer norm, 1x1 to `expand` times the width, activation, 1x1 back.
+
+    A learned scale a channel, then the residual. Where the stage changes stride or width, layer norm and
+    `Patches` without a norm come before the first block. Source: arXiv 2201.03545 Figure 4.
+    """
+
+    kernel: int = 7
+    expand: int = 4
+
+
 Block = (
     Conv
     | Pool
@@ -169,16 +225,39 @@ Block = (
     | Dropout
     | MLPConv
     | Fire
+    | XBlock
+    | Dense
+    | Transition
+    | Patches
+    | ConvNeXt
 )
 
-KEEPING = (Pool, LocalNorm, Dropout)  # blocks whose width is their input's, and that never repeat
+# Blocks that never repeat, as their width follows from their input's alone
+SINGLE = (Pool, LocalNorm, Dropout, Dense, Transition)
+BLOCKS = get_args(Block)
 
-BLOCKS = (
-    *(Conv, Pool, MBConv, FusedMBConv, Residual, DepthwiseSeparable, ShuffleV1, ShuffleV2),
-    *(LocalNorm, Dropout, MLPConv, Fire),
-)
+
+def width_after(block: Block, width: int, channels: int) -> int:
+    """The channels that leave a block which `channels` enter: `width`, unless the block decides."""
+    if isinstance(block, Dense):
+        return channels + block.layers * block.growth
+    if isinstance(block, Transition):
+        return int(channels * block.compression)
+    return channels if isinstance(block, Pool | LocalNorm | Dropout) else width
 
 
 def keeping_side(block: Block) -> Block:
     """The block with the padding that keeps the side at stride 1."""
     return dataclasses.replace(block, pad=None) if isinstance(block, Conv | Pool) else block
+
+
+def side_before(block: Block, stride: int, side: int) -> int:
+    """The smallest side that a block turns into `side` pixels, given the padding that it states."""
+    if isinstance(block, Patches | ConvNeXt | Transition):
+        return side * stride
+    if not isinstance(block, Conv | Pool) or block.pad is None:
+        return (side - 1) * stride + 1
+    if isinstance(block, Pool) and block.ceil:
+        inside = (side - 1) * stride - block.pad + 1
+        return max(1, inside, (side - 2) * stride + block.kernel - 2 * block.pad + 1)
+    return max(1, (side - 1) * stride + block.kernel - 2 * block.pad)

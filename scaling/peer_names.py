@@ -12,7 +12,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from scaling.arch import Arch, Stage
-from scaling.blocks import Conv, DepthwiseSeparable, FusedMBConv, MBConv, Residual, ShuffleV2
+from scaling.blocks import (
+    Conv,
+    ConvNeXt,
+    Dense,
+    DepthwiseSeparable,
+    FusedMBConv,
+    MBConv,
+    Residual,
+    ShuffleV2,
+    Transition,
+    XBlock,
+)
 
 LEAVES = {
     "kernel": "weight",
@@ -20,6 +31,7 @@ LEAVES = {
     "bias": "bias",
     "mean": "running_mean",
     "var": "running_var",
+    "layer_scale": "gamma",
 }
 
 EFFICIENTNET_TOP = {
@@ -100,6 +112,36 @@ SHUFFLE = {
     "conv1": "branch2.5",
     "norm1": "branch2.6",
 }
+REGNET_TOP = {"stem_0/first/conv": "stem.conv", "stem_0/first/norm": "stem.bn", "classifier": "head.fc"}
+X_BLOCK = {
+    **{f"conv{i}": f"conv{i + 1}.conv" for i in range(3)},
+    **{f"norm{i}": f"conv{i + 1}.bn" for i in range(3)},
+    "se/reduce": "se.fc1",
+    "se/expand": "se.fc2",
+    "shortcut": "downsample.conv",
+    "norm_shortcut": "downsample.bn",
+}
+DENSENET_TOP = {
+    "stem_0/first/conv": "features.conv0",
+    "stem_0/first/norm": "features.norm0",
+    "norm_final": "features.norm5",
+    "classifier": "classifier",
+}
+DENSE_LAYER = {"norm_bottleneck": "norm1", "bottleneck": "conv1", "norm": "norm2", "conv": "conv2"}
+CONVNEXT_TOP = {
+    "stem_0/first/conv": "stem.0",
+    "stem_0/first/norm": "stem.1",
+    "norm_pooled": "head.norm",
+    "classifier": "head.fc",
+}
+CONVNEXT_DOWN = {"norm_down": "downsample.0", "down": "downsample.1"}
+CONVNEXT = {
+    "": "",
+    "depthwise": ".conv_dw",
+    "norm": ".norm",
+    "expand": ".mlp.fc1",
+    "project": ".mlp.fc2",
+}
 
 
 @dataclass(frozen=True)
@@ -161,6 +203,38 @@ def torchvision_shufflenet(arch: Arch, module: str, stage: int | None, block: in
     return f"stage{stage + 2}.{block}.{SHUFFLE[module]}" if known else None
 
 
+def timm_regnet(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
+    """timm's names of RegNet X and Y."""
+    if stage is None:
+        return REGNET_TOP.get(module)
+    table = X_BLOCK if isinstance(arch.stages[stage].block, XBlock) else {}
+    return f"s{stage + 1}.b{block + 1}.{table[module]}" if module in table else None
+
+
+def timm_densenet(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
+    """timm's and torchvision's names of DenseNet, whose stages are dense blocks and transitions in turn."""
+    del block
+    if stage is None:
+        return DENSENET_TOP.get(module)
+    value, number = arch.stages[stage].block, stage // 2 + 1
+    if isinstance(value, Transition):
+        return f"features.transition{number}.{module}"
+    layer, _, part = module.removeprefix("layer_").partition("/")
+    if not isinstance(value, Dense) or part not in DENSE_LAYER:
+        return None
+    return f"features.denseblock{number}.denselayer{int(layer) + 1}.{DENSE_LAYER[part]}"
+
+
+def timm_convnext(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
+    """timm's names of ConvNeXt."""
+    if stage is None:
+        return CONVNEXT_TOP.get(module)
+    if module in CONVNEXT_DOWN:
+        return f"stages.{stage}.{CONVNEXT_DOWN[module]}"
+    table = CONVNEXT if isinstance(arch.stages[stage].block, ConvNeXt) else {}
+    return f"stages.{stage}.blocks.{block}{table[module]}" if module in table else None
+
+
 def sequential(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
     """`features.N` of timm's VGG and torchvision's AlexNet and SqueezeNet: N counts convolutions, norms,
     activations, poolings and fire blocks from the image on."""
@@ -190,6 +264,9 @@ SCHEMES: dict[str, Scheme] = {
     "timm_mobilenet_v3_small": functools.partial(timm_mobilenet_v3, MOBILENET_V3_SMALL),
     "timm_resnet": timm_resnet,
     "torchvision_shufflenet": torchvision_shufflenet,
+    "timm_regnet": timm_regnet,
+    "timm_densenet": timm_densenet,
+    "timm_convnext": timm_convnext,
     "timm_vgg": sequential,
     "tv_alexnet": sequential,
     "tv_squeezenet": sequential,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from scaling.arch import Arch, Head, Stage, least_side
-from scaling.blocks import KEEPING, Block, Conv, Fire, Residual, ShuffleV1, ShuffleV2
+from scaling.arch import Arch, Head, Stage, least_side, settle
+from scaling.blocks import SINGLE, Block, Conv, Fire, Residual, ShuffleV1, ShuffleV2, XBlock, width_after
 from scaling.spec import ModelSpec, nearest
 
 ULP = 1e-9  # factors such as 1.1**2 / 1.21 sit an ulp beside the number they stand for
@@ -63,6 +63,11 @@ ROUNDINGS = {
     "resnet": Rounding(),
     # ours: in narrow networks (CIFAR ResNets, small proxies) a step of 8 would hide a width factor of 1.1
     "narrow": Rounding(divisor=4),
+    # arXiv 2103.06877 and facebookresearch/pycls pycls/models/scaler.py: group widths scale too, widths
+    # are whole groups, and the stem stays
+    "regnet": Rounding(stem=False),
+    # ours: growth rates are small numbers, and a step of 8 would hide a factor of 1.1
+    "densenet": Rounding(divisor=2),
     # ours: plain chains of layers, LeNet (6 and 16 channels) to VGG; one layer is the least there is
     "chain": Rounding(divisor=4, shallower=False),
 }
@@ -102,7 +107,8 @@ def scale(
         scaled = _widen(scaled, width, rule)
     if depth != 1:
         _check_depth(arch, depth, rule)
-        scaled = scaled.replace(stages=_deepen(arch.stages, scaled.stages, depth, rule))
+        deepened = _deepen(arch.stages, scaled.stages, depth, rule)
+        scaled = scaled.replace(stages=settle(deepened, scaled.entering))
     if resolution != 1:
         scaled = scaled.replace(resolution=_round_resolution(arch, resolution))
     done = {"d": depth, "w": width, "r": resolution}
@@ -166,7 +172,7 @@ def _keep_stages(arch: Arch, kept: tuple[int, ...]) -> Arch:
             f"config.model.stages={kept} must name stages of {arch.name} in order, each once: "
             f"it has stages 0 to {len(arch.stages) - 1}."
         )
-    return arch.replace(stages=tuple(arch.stages[i] for i in kept))
+    return arch.replace(stages=settle(tuple(arch.stages[i] for i in kept), arch.entering))
 
 
 def round_width(width: float, divisor: int, keep: float = 0.0) -> int:
@@ -207,18 +213,18 @@ def _widen_head(head: Head, factor: float, rule: Rounding) -> Head:
 def _widen_stages(
     stages: tuple[Stage, ...], factor: float, rule: Rounding, width: int, least: int = 0
 ) -> tuple[Stage, ...]:
-    """Scale widths, not below `least`; a stage that keeps its input's has the `width` that reaches it.
+    """Scale the widths that are free, not below `least`; others follow from the `width` that reaches them.
 
     A strided ShuffleV1 joins its input to its own channels, so it stays wider than what reaches it.
     """
     widened = []
     for stage in stages:
-        if not isinstance(stage.block, KEEPING):
-            step, reached = _step(stage.block, rule.divisor), width
-            width = max(round_width(stage.width * factor, step, rule.keep), min(least, stage.width))
-            if isinstance(stage.block, ShuffleV1) and stage.stride > 1:
-                width = max(width, (reached // step + 1) * step)
         block = _widen_counted(stage.block, factor, rule)
+        step, reached = _step(block, rule.divisor), width
+        width = max(round_width(stage.width * factor, step, rule.keep), min(least, stage.width))
+        if isinstance(block, ShuffleV1) and stage.stride > 1:
+            width = max(width, (reached // step + 1) * step)
+        width = width_after(block, width, reached)
         widened.append(dataclasses.replace(stage, block=block, width=width))
     return tuple(widened)
 
@@ -241,6 +247,8 @@ def _step(block: Block, divisor: int) -> int:
         inner = Fraction(block.inner).limit_denominator(1024)
         needed = inner.denominator * block.groups
         return math.lcm(divisor, needed // math.gcd(inner.numerator, needed))
+    if isinstance(block, XBlock):
+        return block.group_width
     if isinstance(block, ShuffleV1 | ShuffleV2):
         return math.lcm(divisor, 4 * block.groups if isinstance(block, ShuffleV1) else 2)
     if isinstance(block, Fire):
@@ -251,17 +259,27 @@ def _step(block: Block, divisor: int) -> int:
 def _deepen(
     base: tuple[Stage, ...], stages: tuple[Stage, ...], factor: float, rule: Rounding
 ) -> tuple[Stage, ...]:
-    """Scale repeats of the `base` stages, keeping everything else of `stages`."""
+    """Scale the depths of the `base` stages, keeping everything else of `stages`."""
     fixed = set() if rule.end_depths else {0, len(stages) - 1}
-    fixed |= {i for i, stage in enumerate(stages) if isinstance(stage.block, KEEPING)}
     return tuple(
-        stage if i in fixed else dataclasses.replace(stage, repeats=round_depth(old.repeats * factor))
+        stage if i in fixed else _deepen_stage(old, stage, factor)
         for i, (old, stage) in enumerate(zip(base, stages))
     )
 
 
+def _deepen_stage(base: Stage, stage: Stage, factor: float) -> Stage:
+    """Scale the layers that the block's own fields count, or else the repeats of a block that repeats."""
+    counted = [f.name for f in dataclasses.fields(stage.block) if f.metadata.get("depth")]
+    if counted:
+        scaled = {name: round_depth(getattr(base.block, name) * factor) for name in counted}
+        return dataclasses.replace(stage, block=dataclasses.replace(stage.block, **scaled))
+    if isinstance(stage.block, SINGLE):
+        return stage
+    return dataclasses.replace(stage, repeats=round_depth(base.repeats * factor))
+
+
 def _check_depth(arch: Arch, depth: float, rule: Rounding) -> None:
-    repeats = [stage.repeats for stage in arch.stages if not isinstance(stage.block, KEEPING)]
+    repeats = [stage.repeats for stage in arch.stages if not isinstance(stage.block, SINGLE)]
     if depth < 1 and not rule.shallower and max(repeats, default=1) == 1:
         raise ValueError(
             f"depth={depth:.6g}: every stage of {arch.name} has one block, so there is none to take away: "

@@ -11,6 +11,9 @@ import scaling
 from scaling.models.initialize import initialize
 
 GOLDENS = [
+    "densenet121_96",
+    "regnetx_002_96",
+    "regnety_002_96",
     "efficientnet_b0_96",
     "efficientnet_b3_96",
     "efficientnet_lite0_96",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "silu": jax.nn.silu,
     "hard_swish": jax.nn.hard_swish,
     "tanh": jnp.tanh,
+    "gelu": partial(jax.nn.gelu, approximate=False),
 }
 
 GATES: dict[str, Callable[[Any], Any]] = {

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from scaling import blocks as values
+from scaling.models.convnext import ConvNeXtModule, PatchesModule
+from scaling.models.dense_block import DenseModule, TransitionModule
 from scaling.models.fire_block import FireModule
 from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add, dropout, pool
 from scaling.models.local_norm import LocalNormModule
@@ -19,6 +21,7 @@ from scaling.models.mbconv import FusedMBConvModule, MBConvModule
 from scaling.models.mlp_conv import MLPConvModule
 from scaling.models.separable import DepthwiseSeparableModule
 from scaling.models.shuffle import ShuffleV1Module, ShuffleV2Module
+from scaling.models.x_block import XBlockModule
 
 
 class ConvModule(nn.Module):
@@ -139,4 +142,9 @@ MODULES: dict[type, Any] = {
     values.Dropout: DropoutModule,
     values.MLPConv: MLPConvModule,
     values.Fire: FireModule,
+    values.XBlock: XBlockModule,
+    values.Dense: DenseModule,
+    values.Transition: TransitionModule,
+    values.Patches: PatchesModule,
+    values.ConvNeXt: ConvNeXtModule,
 }

@@ -10,7 +10,7 @@ from jax import lax
 
 from scaling.arch import Arch, Head
 from scaling.models.initializers import parameter
-from scaling.models.layers import BatchNorm, Convolution, Settings, dropout, fold
+from scaling.models.layers import BatchNorm, Convolution, LayerNorm, Settings, dropout, fold
 
 
 def classify(arch: Arch, x_nhwc, train: bool, settings: Settings, keys_b):
@@ -25,6 +25,8 @@ def classify(arch: Arch, x_nhwc, train: bool, settings: Settings, keys_b):
         return jnp.mean(settings.activate(pixels), (1, 2))
     x = _hidden_layers(head, x, settings, keys_b)
     features = jnp.mean(x, (1, 2), dtype=jnp.float32)
+    if head.layer_norm:
+        features = LayerNorm(settings, name="norm_pooled")(features)
     return classifier(dropout(features, settings.drop_rate, keys_b))
 
 

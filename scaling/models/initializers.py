@@ -3,7 +3,8 @@
 Convolutions: normal of std sqrt(2 / fan_out), fan_out = kh * kw * out, and kh * kw for depthwise
 (where Flax's variance_scaling is too small by sqrt(channels)); sqrt(2 / fan_in) where widths jump and
 no norm follows: fire blocks, mlpconv, hidden layers. Dense: uniform of +-1 / sqrt(units). Norm scales
-and running variances 1, everything else 0. Source: EfficientNet's code, arXiv 1502.01852.
+and running variances 1, layer scales 1e-6 (arXiv 2201.03545), everything else 0. Source: EfficientNet's
+code, arXiv 1502.01852.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from flax import linen as nn
 
 FAN_IN = ("squeeze", "expand1x1", "expand3x3", "mlp", "hidden")
 
+CONSTANTS = {"scale": 1.0, "var": 1.0, "layer_scale": 1e-6}
+
 
 def law(module: str, leaf: str, shape: Sequence[int]) -> tuple[str, float]:
     """Return ("normal", std), ("uniform", bound) or ("constant", value) for one array."""
@@ -27,7 +30,7 @@ def law(module: str, leaf: str, shape: Sequence[int]) -> tuple[str, float]:
         return "normal", math.sqrt(2.0 / (shape[0] * shape[1] * filters))
     if leaf == "kernel":
         return "uniform", 1.0 / math.sqrt(shape[-1])
-    return "constant", 1.0 if leaf in ("scale", "var") else 0.0
+    return "constant", CONSTANTS.get(leaf, 0.0)
 
 
 def from_key(module: str, leaf: str):

@@ -168,6 +168,35 @@ class BatchNorm(nn.Module):
         return y
 
 
+class LayerNorm(nn.Module):
+    """Normalise the channels of each pixel, in float32. Source: arXiv 1607.06450."""
+
+    settings: Settings
+
+    @nn.compact
+    def __call__(self, x):
+        features = x.shape[-1]
+        scale = parameter(self, "scale", (features,))
+        bias = parameter(self, "bias", (features,))
+        centred = x.astype(jnp.float32) - jnp.mean(x, -1, keepdims=True, dtype=jnp.float32)
+        variance = jnp.mean(jnp.square(centred), -1, keepdims=True)
+        return (centred * (scale * lax.rsqrt(variance + self.settings.eps)) + bias).astype(x.dtype)
+
+
+class Linear(nn.Module):
+    """A 1x1 convolution with a bias whose peers store it as a matrix: (..., c) -> (..., features)."""
+
+    features: int
+    settings: Settings
+
+    @nn.compact
+    def __call__(self, x_nhwc):
+        kernel = parameter(self, "kernel", (x_nhwc.shape[-1], self.features))
+        bias = parameter(self, "bias", (self.features,))
+        kernel_hwio = kernel.astype(self.settings.dtype)[None, None]
+        return convolve(x_nhwc, kernel_hwio, 1, 1, self.settings) + bias.astype(self.settings.dtype)
+
+
 class SqueezeExcite(nn.Module):
     """Scale channels by a gate computed from their spatial means. Source: arXiv 1709.01507."""
 

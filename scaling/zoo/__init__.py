@@ -7,6 +7,8 @@ from scaling.spec import nearest
 from scaling.zoo import (
     alexnet,
     cifar_resnet,
+    convnext,
+    densenet,
     efficientnet,
     efficientnet_v2,
     lenet,
@@ -15,6 +17,7 @@ from scaling.zoo import (
     mobilenet_v2,
     mobilenet_v3,
     nin,
+    regnet,
     resnet,
     resnet_rs,
     shufflenet_v1,
@@ -40,6 +43,9 @@ ZOO: dict[str, Arch] = {
     **nin.ARCHS,
     **vgg.ARCHS,
     **squeezenet.ARCHS,
+    **regnet.ARCHS,
+    **densenet.ARCHS,
+    **convnext.ARCHS,
 }
 
 

@@ -1,7 +1,9 @@
-"""ResNets for 32-pixel images and 10 classes: CIFAR ResNets 6n+2 and wide residual networks WRN-d-k.
+"""ResNets for 32-pixel images and 10 classes: CIFAR ResNets, pre-activation ones, WRN-d-k, ResNeXt-29.
 
 `cifar_resnet20` has the paper's parameter-free shortcuts (option A: subsample and zero-pad);
-`cifar_resnet20_b` a 1x1 projection where shapes change (option B). `wrn_28_10` is WRN-28-10.
+`cifar_resnet20_b` a 1x1 projection where shapes change (option B). `wrn_28_10` is WRN-28-10. The
+pre-activation networks activate before the first shortcut only where its shape changes, as the authors'
+code does (KaimingHe/resnet-1k-layers resnet-pre-act.lua).
 """
 
 from __future__ import annotations
@@ -30,6 +32,38 @@ def _resnet(depth: int, shortcut: str) -> Arch:
     )
 
 
+def _preact(depth: int) -> Arch:
+    """arXiv 1603.05027 Table 4: 110 has 6n+2 layers and free shortcuts, the others 9n+2 in bottlenecks."""
+    basic = depth == 110
+    block = Residual(kernels=(3, 3), shortcut="zero_pad", preact=True)
+    deep = Residual(kernels=(1, 3, 1), inner=0.25, stride_at=0, preact=True)
+    return _arch(
+        f"preact_resnet{depth}",
+        "preact_resnet",
+        block if basic else deep,
+        (16, 32, 64) if basic else (64, 128, 256),
+        (depth - 2) // (6 if basic else 9),
+        stem=(Stage(Conv(3, norm=False, act=False), 16),),
+        head=Head(preact=True),
+        source="arXiv 1603.05027 Table 4",
+    )
+
+
+def _resnext(groups: int, group_width: int) -> Arch:
+    """arXiv 1611.05431 section 5.3: 29 layers, three stages of three bottlenecks."""
+    inner = groups * group_width / 256
+    return _arch(
+        f"resnext29_{groups}x{group_width}d",
+        "cifar_resnext",
+        Residual(kernels=(1, 3, 1), inner=inner, stride_at=1, groups=groups),
+        (256, 512, 1024),
+        3,
+        stem=(Stage(Conv(3), 64),),
+        head=Head(),
+        source="arXiv 1611.05431 Table 7",
+    )
+
+
 def _wide(depth: int, factor: int) -> Arch:
     """arXiv 1605.07146 Table 1: 6n+4 layers, pre-activation, widths 16k, 32k, 64k."""
     return _arch(
@@ -45,6 +79,8 @@ def _wide(depth: int, factor: int) -> Arch:
 
 
 DEPTHS = (20, 32, 44, 56, 110, 1202)  # arXiv 1512.03385 Table 6
+PREACT = (110, 164, 1001)  # arXiv 1603.05027 Table 4
+RESNEXT = ((8, 64), (16, 64))  # arXiv 1611.05431 Table 7
 WIDE = (
     (16, 4),
     (16, 8),
@@ -63,6 +99,8 @@ WIDE = (
 _ALL = [
     *(_resnet(depth, "zero_pad") for depth in DEPTHS),
     *(_resnet(depth, "projection") for depth in DEPTHS),
+    *(_preact(depth) for depth in PREACT),
+    *(_resnext(groups, group_width) for groups, group_width in RESNEXT),
     *(_wide(depth, factor) for depth, factor in WIDE),
 ]
 

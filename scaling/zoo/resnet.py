@@ -16,6 +16,8 @@ BOTTLENECK_V1 = Residual(kernels=(1, 3, 1), inner=0.25, stride_at=0)
 BASIC_WIDTHS = (64, 128, 256, 512)
 WIDTHS = (256, 512, 1024, 2048)
 
+WSL = "arXiv 1805.00932 section 2.3: ResNeXt-101 32xCd, C = 8, 16, 32, 48"
+
 # arXiv 1512.03385 Table 1; 200 from arXiv 1603.05027
 REPEATS = {
     18: (2, 2, 2, 2),
@@ -63,11 +65,11 @@ def _wide(depth: int) -> Arch:
     return imagenet(f"wide_resnet{depth}_2", "wide_resnet", block, REPEATS[depth], source)
 
 
-def _resnext(depth: int, groups: int, group_width: int) -> Arch:
+def _resnext(depth: int, groups: int, group_width: int, source: str = "arXiv 1611.05431 Table 1") -> Arch:
     inner = groups * group_width / WIDTHS[0]
     block = Residual(kernels=(1, 3, 1), inner=inner, stride_at=1, groups=groups)
     name = f"resnext{depth}_{groups}x{group_width}d"
-    return imagenet(name, "resnext", block, REPEATS[depth], "arXiv 1611.05431 Table 1")
+    return imagenet(name, "resnext", block, REPEATS[depth], source)
 
 
 def _squeezed(depth: int) -> Arch:
@@ -91,8 +93,13 @@ ARCHS = {
     "wide_resnet50_2": _wide(50),
     "wide_resnet101_2": _wide(101),
     "resnext50_32x4d": _resnext(50, 32, 4),
-    "resnext101_32x8d": _resnext(101, 32, 8),
+    "resnext101_32x4d": _resnext(101, 32, 4),
     "resnext101_64x4d": _resnext(101, 64, 4),
+    "resnext152_32x4d": _resnext(152, 32, 4),
+    "resnext101_32x8d": _resnext(101, 32, 8, WSL),
+    "resnext101_32x16d": _resnext(101, 32, 16, WSL),
+    "resnext101_32x32d": _resnext(101, 32, 32, WSL),
+    "resnext101_32x48d": _resnext(101, 32, 48, WSL),
     "seresnet18": _squeezed(18),
     "seresnet34": _squeezed(34),
     "seresnet50": _squeezed(50),

@@ -15,7 +15,7 @@ with open(Path(__file__).with_name("counts.csv")) as file:
 
 # Reference families that this zoo holds
 FAMILIES = ("EfficientNet", "EfficientNetV2", "EfficientNet-Lite", "ResNet", "ResNeXt", "WideResNet")
-FAMILIES += ("ResNet CIFAR", "WRN CIFAR", "MobileNetV1", "MobileNetV2")
+FAMILIES += ("ResNet CIFAR", "WRN CIFAR", "MobileNetV1", "MobileNetV2", "RegNet")
 
 # google/automl builds its efficientnet-b3 without the 0.9 rule: effnetv2_model_test.py
 AUTOML_B3 = {

@@ -88,6 +88,42 @@ def test_resnet_rs_has_the_published_size(name):
     assert cost.macs / 1e9 == pytest.approx(macs, rel=0.01)  # timm's counter adds pooling and norms
 
 
+# Millions of parameters as printed and as counted: arXiv 1603.05027 Table 4, arXiv 1611.05431 Table 7
+CIFAR = {
+    "preact_resnet110": (1.7, 1.727962),
+    "preact_resnet164": (1.7, 1.703258),
+    "preact_resnet1001": (10.2, 10.327706),  # printed a little too small
+    "resnext29_8x64d": (34.4, 34.426698),
+    "resnext29_16x64d": (68.1, 68.155210),  # printed rounded down
+}
+
+
+@pytest.mark.parametrize("name", CIFAR)
+def test_cifar_networks_have_the_printed_parameters(name):
+    printed, counted = CIFAR[name]
+    assert count(zoo.get(name)).params == round(1e6 * counted)
+    assert counted == pytest.approx(printed, rel=0.02)
+
+
+# Millions of parameters and multiply-adds in 10^9: facebookresearch/pycls dev/model_complexity.json; timm
+# results-imagenet.csv, whose counter adds pooling and norms; facebookresearch/WSL-Images README.md
+RESNEXT = {
+    "resnext101_32x4d": (44.18, 7.97),
+    "resnext152_32x4d": (59.95, 11.71),
+    "resnext101_32x16d": (194.03, 36.27),
+    "resnext101_32x32d": (468.53, 87.29),
+    "resnext101_32x48d": (829, 153),
+}
+
+
+@pytest.mark.parametrize("name", RESNEXT)
+def test_resnexts_have_the_published_size(name):
+    params, macs = RESNEXT[name]
+    cost = count(zoo.get(name))
+    assert cost.params / 1e6 == pytest.approx(params, rel=1e-3)
+    assert cost.macs / 1e9 == pytest.approx(macs, rel=6e-3)
+
+
 def test_parameters_equal_the_peers_goldens(shared):
     checked = []
     for path in sorted((shared / "parity").glob("*.npz")):
