@@ -219,9 +219,9 @@ def check(arch: Arch) -> None:
                 f"{arch.name}: stage {i} repeats={stage.repeats}, but a {type(stage.block).__name__} does not "
                 "repeat: say 1 (and Dense.layers for a deeper dense block)."
             )
-    _check_widths(arch)
     if any(isinstance(stage.block, Dropout) for stage in arch.stem):
         raise ValueError(f"{arch.name}: the stem drops nothing: put Dropout among the stages.")
+    _check_widths(arch)
     _check_head(arch)
     if arch.resolution < (least := least_side(arch)):
         raise ValueError(

@@ -4,7 +4,6 @@ import csv
 import math
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -119,14 +118,8 @@ def test_alexnets_multiply_adds_are_those_of_the_literature():
     assert round(without_biases("alexnet_2012") / 1e6) == 724
 
 
-def growth(name: str, **factors: float) -> float:
-    arch = zoo.get(name)
-    return count(scale(arch, **factors)).macs / count(arch).macs
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_width_reaches_every_layer(name):
-    assert 3.0 <= growth(name, width=2) <= 4.2
     wide = scale(zoo.get(name), width=2)
     kernels = [layer.output_shape[-1] for layer in count(wide, layers=True).layers if layer.output_shape]
     narrow = [
@@ -135,32 +128,14 @@ def test_width_reaches_every_layer(name):
     assert kernels == [2 * n for n in narrow[:-1]] + narrow[-1:]
 
 
-# Where a stage's one layer reads half the channels it writes, its copy costs twice as much
-COPIES_COST_MORE = {"lenet5": 2.6, "nin_cifar10": 2.4, "vgg11": 2.4, "vgg11_bn": 2.4}
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_depth_repeats_layers_and_no_pooling(name):
-    assert 1.3 <= growth(name, depth=2) <= COPIES_COST_MORE.get(name, 2.1)
     arch = zoo.get(name)
     deep = scale(arch, depth=2)
     assert math.prod(deep.strides) == math.prod(arch.strides)
     for old, new in zip(arch.stages, deep.stages):
         computes = isinstance(old.block, Conv | MLPConv | Fire)
         assert new.repeats == old.repeats * (2 if computes else 1)
-
-
-# Hidden layers read a map of fixed side, so their share stays; VGG's window slides over 64 places instead.
-# Unpadded windows cost an image of 32 pixels more of its map than one of 64
-LEAST_GROWTH = {"alexnet": 3.5, "alexnet_2012": 3.5, "zfnet": 3.5}
-MOST_GROWTH = {"lenet5": 5.5, "alexnet_32": 5.0} | {name: 5.0 for name in zoo.names("vgg")}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_macs_grow_as_the_square_of_the_resolution(name):
-    arch = zoo.get(name)
-    assert LEAST_GROWTH.get(name, 3.9) <= growth(name, resolution=2) <= MOST_GROWTH.get(name, 4.4)
-    assert count(scale(arch, resolution=2)).params == count(arch).params
 
 
 @pytest.mark.parametrize("name", ["lenet5", "alexnet", "alexnet_2012", "alexnet_32", "zfnet", "nin_cifar10"])
@@ -198,39 +173,6 @@ def small(name: str) -> Arch:
     side = {"lenet": 20, "zfnet": 71, "vgg": 36, "alexnet": 71, "nin": 8, "squeezenet": 29}
     arch = scale(zoo.get(name), width=0.1 if zoo.get(name).family != "lenet" else 1.0)
     return arch.replace(resolution=min(arch.resolution, side[arch.family]), num_classes=5)
-
-
-TINY = ["lenet5", "alexnet", "alexnet_2012", "alexnet_32", "zfnet", "nin_cifar10", "vgg11", "vgg11_bn"]
-TINY += ["squeezenet1_0"]
-
-
-def run(net: Network, variables, images):
-    """Gradients of a training pass with fixed keys, and logits with and without training."""
-    keys_b = jax.random.split(jax.random.key(1), len(images))
-
-    def loss(params):
-        logits_bk, _ = net.apply(
-            {**variables, "params": params}, images, train=True, keys_b=keys_b, mutable=["batch_stats"]
-        )
-        return jnp.sum(jnp.sin(logits_bk + jnp.arange(5.0))), logits_bk
-
-    gradients, logits_bk = jax.jit(jax.grad(loss, has_aux=True))(variables["params"])
-    return gradients, logits_bk, jax.jit(net.apply)(variables, images)
-
-
-@pytest.mark.parametrize("name", TINY)
-def test_every_parameter_gets_a_gradient_and_loops_change_nothing(name):
-    arch = scale(small(name), depth=3)
-    variables = initialize(Network(arch), seed=0)
-    shape = (4, arch.resolution, arch.resolution, arch.in_channels)
-    images = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    results = [run(Network(arch, scan=scan), variables, images) for scan in (True, False)]
-    for (path, one), two in zip(jax.tree_util.tree_leaves_with_path(results[0]), jax.tree.leaves(results[1])):
-        if name.endswith("_bn") and "'conv'" in str(path) and "'bias'" in str(path):
-            continue  # the norm after it takes any bias away: its gradient is rounding
-        assert np.any(one), jax.tree_util.keystr(path)
-        np.testing.assert_allclose(one, two, rtol=0, atol=1e-4 * np.abs(two).max(), err_msg=str(path))
-    assert results[0][1].shape == (4, 5) and np.isfinite(results[0][1]).all()
 
 
 @pytest.mark.parametrize("name", ["alexnet", "vgg11_bn", "squeezenet1_1"])

@@ -1,0 +1,143 @@
+"""What every network of the zoo obeys: how its cost follows the factors, and that all of it learns.
+
+The default tests take the cheapest network of each family; the nightly ones the others.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from scaling import zoo
+from scaling.arch import Arch, Stage, least_side, settle
+from scaling.blocks import Dense
+from scaling.counting import count
+from scaling.models.initialize import abstract_variables, initialize
+from scaling.models.network import Network
+from scaling.rules import scale
+
+# Twice the depth is at most 2.1 times the cost, but for these families, whose bound is in brackets
+MOST_BY_DEPTH = {
+    # A layer reads all layers before it, so that its cost grows with their number
+    "densenet": 4.0,
+    "cifar_densenet": 4.0,
+    # A stage's first block reads half as many channels (or three, in the first) as its repeats do
+    "lenet": 2.6,
+    "nin": 2.3,
+    "vgg": 2.4,
+    "mobilenet_v1": 2.3,
+    "wrn": 2.2,
+    "efficientnet_v2": 2.15,
+}
+
+
+def cheapest_first() -> list[Any]:
+    """All names; those that are not the smallest of their family are nightly."""
+    smallest = {family: min(zoo.names(family), key=size) for family in families()}
+    return [
+        pytest.param(name, marks=() if name in smallest.values() else pytest.mark.nightly)
+        for name in zoo.names()
+    ]
+
+
+def families() -> list[str]:
+    return list(dict.fromkeys(zoo.get(name).family for name in zoo.names()))
+
+
+def size(name: str) -> int:
+    """A rough order of cost: depth times width."""
+    arch = zoo.get(name)
+    layers = [s.block.layers if isinstance(s.block, Dense) else s.repeats for s in arch.stages]
+    return sum(layers) * max(arch.widths)
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_factors_of_one_are_the_identity(name):
+    assert scale(zoo.get(name), 1, 1, 1) == zoo.get(name)
+
+
+@pytest.mark.parametrize("name", cheapest_first())
+def test_cost_follows_width_depth_and_resolution(name):
+    base = zoo.get(name)
+    cost = count(base).macs
+    assert 3.0 <= count(scale(base, width=2)).macs / cost <= 4.2
+    assert 1.3 <= count(scale(base, depth=2)).macs / cost <= MOST_BY_DEPTH.get(base.family, 2.1)
+
+    once, twice = sides(base), sides(scale(base, resolution=2))
+    assert once.keys() == twice.keys()
+    lost = 0 if least_side(base) == 1 else 6  # pixels that windows without padding lose at every side
+    assert all(-1 <= twice[layer] - 2 * once[layer] <= lost for layer in once)
+
+
+def sides(arch: Arch) -> dict[str, int]:
+    """The side of the feature map that each layer of the stages puts out."""
+    maps = [layer for layer in count(arch, layers=True).layers if len(layer.output_shape) == 3]
+    body = [layer for layer in maps if not layer.name.startswith(("head", "hidden", "classifier"))]
+    return {layer.name: layer.output_shape[0] for layer in body if "/se/" not in layer.name}
+
+
+def tiny(arch: Arch) -> Arch:
+    """The same stages for 3 classes, as narrow as the rounding makes them, and shallow."""
+    narrow = scale(arch, width=min(1.0, 32 / max(arch.widths)))
+    stages = settle(shallow(narrow.stages), narrow.entering)
+    small = narrow.replace(stages=stages, num_classes=3, drop_rate=0.0, drop_path_rate=0.0)
+    return small.replace(resolution=max(32, least_side(small)))
+
+
+def shallow(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """One block a stage, but three in the first stage of a kind that repeats; two layers a dense block."""
+    repeating = {type(stage.block): i for i, stage in reversed(list(enumerate(stages))) if stage.repeats > 1}
+    shallower = []
+    for i, stage in enumerate(stages):
+        block = stage.block
+        block = dataclasses.replace(block, layers=2) if isinstance(block, Dense) else block
+        repeats = min(stage.repeats, 3 if repeating.get(type(block)) == i else 1)
+        shallower.append(dataclasses.replace(stage, block=block, repeats=repeats))
+    return tuple(shallower)
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_a_network_takes_images_of_two_sides(name):
+    arch = tiny(zoo.get(name))
+    variables = abstract_variables(Network(arch), arch.resolution, arch.in_channels)
+    for side in (arch.resolution, arch.resolution + 13):
+        images = jax.ShapeDtypeStruct((2, side, side, arch.in_channels), jnp.float32)
+        assert jax.eval_shape(Network(arch).apply, variables, images).shape == (2, 3)
+
+
+@pytest.mark.parametrize("name", cheapest_first())
+def test_every_parameter_learns_scanned_or_not(name):
+    arch = tiny(zoo.get(name))
+    variables = initialize(Network(arch), seed=0)
+    scanned, unrolled = (learn(arch, variables, scan) for scan in (True, False))
+    leaves = jax.tree_util.tree_leaves_with_path(unrolled[0])
+    assert not [jax.tree_util.keystr(path) for path, leaf in leaves if not np.any(leaf)]
+    assert jax.tree.structure(scanned) == jax.tree.structure(unrolled)
+    for part, same in zip(scanned, unrolled):
+        assert_equal_to_their_largest(part, same)
+
+
+def assert_equal_to_their_largest(trees, others):
+    """Equal to 1e-4 of the largest number: before a norm some gradients are zero but for rounding."""
+    largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(others))
+    for one, two in zip(jax.tree.leaves(trees), jax.tree.leaves(others)):
+        np.testing.assert_allclose(one, two, rtol=0, atol=1e-4 * largest)
+
+
+def learn(arch: Arch, variables, scan: bool):
+    """Gradients of a loss and logits of one training pass over eight images, by plain convolutions."""
+    shape = (8, arch.resolution, arch.resolution, arch.in_channels)
+    images_nhwc = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    net = Network(arch, scan=scan, form="lax")
+
+    def loss(params):
+        variables_now = {**variables, "params": params}
+        logits_bk, _ = net.apply(variables_now, images_nhwc, train=True, mutable=["batch_stats"])
+        return jnp.sum(jnp.sin(logits_bk + jnp.arange(3.0))), logits_bk
+
+    gradient = jax.jit(jax.grad(loss, has_aux=True))
+    quick = {"xla_backend_optimization_level": 0}  # too small to gain by optimised code
+    return gradient.lower(variables["params"]).compile(compiler_options=quick)(variables["params"])
