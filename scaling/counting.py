@@ -26,7 +26,7 @@ class Layer:
     """One convolution, matrix product, max pool, or module with parameters of its own.
 
     `kind` is conv, depthwise, grouped, dense, max_pool, norm or other; `output_shape` is that of one
-    example, empty where the layer is only parameters.
+    example, empty where the layer is only parameters. `biases` are those of `macs` that add a bias.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Layer:
     params: int = 0
     macs: int = 0
     activations: int = 0
+    biases: int = 0
 
 
 @dataclass(frozen=True)
@@ -223,11 +224,12 @@ class Walker:
         """An addition: a bias where a parameter meets the bare output of a product."""
         for i, (value, other) in enumerate(zip(inputs, reversed(inputs))):
             if value.product is not None and other.leaf is not None:
-                layer = self.layers[value.product]
+                layer, added = self.layers[value.product], math.prod(eqn.outvars[0].aval.shape)
                 self.layers[value.product] = replace(
                     layer,
                     params=layer.params + self._claim(other, eqn.invars[1 - i]),
-                    macs=layer.macs + math.prod(eqn.outvars[0].aval.shape),
+                    macs=layer.macs + added,
+                    biases=layer.biases + added,
                 )
         return self._other(eqn, inputs)
 

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from experiments.tables.conventions import products
 from scaling import zoo
 from scaling.arch import Arch, Head, Stage
 from scaling.blocks import Conv, Fire, MLPConv
@@ -88,14 +89,6 @@ def test_the_last_feature_map_sees_the_published_field(name, pixels):
     assert count(zoo.get(name)).receptive_field == pixels
 
 
-def without_biases(name: str) -> int:
-    """Multiply-adds of products alone: torchvision's and the survey's counters leave bias additions out."""
-    layers = count(zoo.get(name), layers=True).layers
-    return sum(
-        layer.macs - layer.activations for layer in layers if layer.kind in ("conv", "grouped", "dense")
-    )
-
-
 # name here: row of the reference table from the peers' own libraries (parameters in 10^6, multiply-adds in 10^9)
 ROWS = {f"vgg{n}{end}": f"VGG{n}{end.upper()}" for n in (11, 13, 16, 19) for end in ("", "_bn")}
 ROWS |= {"alexnet": "AlexNet", "squeezenet1_0": "SqueezeNet1_0", "squeezenet1_1": "SqueezeNet1_1"}
@@ -110,12 +103,12 @@ def test_counts_equal_the_reference_to_the_printed_digits(name, shared):
     params, macs = row["params_m"], row["macs_g"]
     assert round(count(zoo.get(name)).params / 1e6, 6) == float(params)
     digits = len(macs.partition(".")[2])
-    assert round(without_biases(name) / 1e9, digits) == float(macs)
+    assert round(products(zoo.get(name)) / 1e9, digits) == float(macs)
 
 
 def test_alexnets_multiply_adds_are_those_of_the_literature():
     """724 million: arXiv 1703.09039 Table II, which counts the two columns and no bias additions."""
-    assert round(without_biases("alexnet_2012") / 1e6) == 724
+    assert round(products(zoo.get("alexnet_2012")) / 1e6) == 724
 
 
 @pytest.mark.parametrize("name", NAMES)

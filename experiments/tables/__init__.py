@@ -1,0 +1,1 @@
+"""Published tables: what they print, by what convention, and ours beside it."""

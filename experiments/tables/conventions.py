@@ -1,0 +1,65 @@
+"""What published counts of multiply-adds count: each convention as a function of an architecture.
+
+They agree on the products of convolutions and matrices and part on what is added to them. Ours are those
+of facebookresearch/pycls (see `scaling.counting`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from scaling.arch import Arch
+from scaling.counting import count
+from scaling.models.initialize import abstract_variables
+from scaling.models.layers import BatchNorm, LayerNorm
+from scaling.models.network import Network
+
+
+def products_and_biases(arch: Arch) -> int:
+    """Products and bias additions: this project's counts, and those of pycls."""
+    return count(arch).macs
+
+
+def products(arch: Arch) -> int:
+    """Products alone: torchvision's weights metadata, and most papers."""
+    return sum(layer.macs - layer.biases for layer in count(arch, layers=True).layers)
+
+
+def fvcore(arch: Arch) -> int:
+    """Products, and two for a value that batch norm reads, five for layer norm: timm's published results.
+
+    Source: facebookresearch/fvcore fvcore/nn/jit_handles.py, by which timm's benchmark.py counts.
+    """
+    return products(arch) + sum(NORMS[module] * size for module, size in _values_read(arch).items())
+
+
+NORMS = {BatchNorm: 2, LayerNorm: 5}
+
+
+def _values_read(arch: Arch) -> dict[type, int]:
+    """How many values each kind of norm reads in one forward pass of one image."""
+    read: dict[type, int] = dict.fromkeys(NORMS, 0)
+
+    def watch(call, args, kwargs, context):
+        if type(context.module) in read:
+            read[type(context.module)] += math.prod(args[0].shape)
+        return call(*args, **kwargs)
+
+    net, side = Network(arch, scan=False), arch.resolution
+    image = jax.ShapeDtypeStruct((1, side, side, arch.in_channels), jnp.float32)
+    variables = abstract_variables(net, side, arch.in_channels)
+    with nn.intercept_methods(watch):
+        jax.eval_shape(net.apply, variables, image)
+    return read
+
+
+CONVENTIONS: dict[str, Callable[[Arch], int]] = {
+    "pycls": products_and_biases,
+    "products": products,
+    "fvcore": fvcore,
+}
