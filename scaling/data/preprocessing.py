@@ -50,7 +50,8 @@ class Preprocessing:
         pixels = self._crop(self._resize(_opened(image, MODES[len(self.mean)])))
         x_hwc = np.asarray(pixels, np.float32).reshape(self.side, self.side, len(self.mean))
         # Divided in this order and in float32, so that values equal the peer's to the bit.
-        return (x_hwc / np.float32(255) - np.float32(self.mean)) / np.float32(self.std)
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        return (x_hwc / np.float32(255) - mean) / std
 
     def _resize(self, image: Any) -> Any:
         from PIL import Image
@@ -70,10 +71,10 @@ class Preprocessing:
         from PIL import Image
 
         colour = [round(255 * value) if self.crop_mode == "border" else 0 for value in self.mean]
-        size = tuple(max(self.side, length) for length in image.size)
+        size = (max(self.side, image.width), max(self.side, image.height))
         if size != image.size:
             filled = Image.new(image.mode, size, tuple(colour) if len(colour) > 1 else colour[0])
-            filled.paste(image, tuple((whole - part) // 2 for whole, part in zip(size, image.size)))
+            filled.paste(image, ((size[0] - image.width) // 2, (size[1] - image.height) // 2))
             image = filled
         left, top = (round((length - self.side) / 2) for length in image.size)
         return image.crop((left, top, left + self.side, top + self.side))
@@ -88,7 +89,9 @@ class Preprocessing:
         known = [entry.name for entry in dataclasses.fields(Preprocessing)]
         for name in data:
             if name not in known:
-                raise ValueError(f"Preprocessing has no field {name!r}{nearest(name, known) or '.'} It has {known}.")
+                raise ValueError(
+                    f"Preprocessing has no field {name!r}{nearest(name, known) or '.'} It has {known}."
+                )
         if "side" not in data:
             raise ValueError(f"Preprocessing needs side, the input's side in pixels; given: {sorted(data)}.")
         return Preprocessing(**data)
