@@ -22,8 +22,8 @@ def find(
     """Return the paths of `config.json` and `model.safetensors`, downloaded where they are not here yet.
 
     `name` is a directory, "owner/repository", or "network.tag" of timm's. KeyError where timm's network
-    is not in the zoo, ValueError for a malformed name or weights that exist as a pickle only,
-    FileNotFoundError where nothing can be found or reached, ImportError without the `hub` extra.
+    is not in the zoo, ValueError for a malformed name, a directory without these files or weights that exist
+    as a pickle only, FileNotFoundError where nothing can be found or reached, ImportError without the `hub` extra.
     """
     if Path(name).is_dir():
         return _in_directory(Path(name))
@@ -58,7 +58,7 @@ def _in_directory(directory: Path) -> tuple[Path, Path]:
         return directory / CONFIG, directory / WEIGHTS
     if missing == [WEIGHTS] and (directory / PICKLE).is_file():
         raise ValueError(f"{directory} has no {WEIGHTS}, only {PICKLE}: {NO_PICKLE}.")
-    raise FileNotFoundError(
+    raise ValueError(
         f"{directory} has no {' and no '.join(missing)}: a directory of weights holds {CONFIG} (as timm writes it) and "
         f"{WEIGHTS}."
     )

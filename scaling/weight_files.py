@@ -45,6 +45,8 @@ def save(
         raise ValueError(
             f"names={names!r} must be one of {', '.join(SCHEMES)}{nearest(names, SCHEMES) or '.'}"
         )
+    if names == "peer" and not arch.weights:
+        raise ValueError(f"{arch.name} has no peer whose names could be written: take names=ours.")
     tensors = to_paths(variables)
     load_paths(arch, tensors)
     if names == "peer":
