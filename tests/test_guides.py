@@ -12,7 +12,9 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 def test_the_blocks_of_a_guide_run(guide, tmp_path, monkeypatch):
     """Blocks fenced as "python no-run" need a network: they must compile."""
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"^```python( no-run)?\n(.*?)^```", (DOCS / guide).read_text(), re.M | re.S)
+    blocks = re.findall(
+        r"^```python( no-run)?\n(.*?)^```", (DOCS / guide).read_text(), re.MULTILINE | re.DOTALL
+    )
     assert sum(not skipped for skipped, _ in blocks) >= 2
     names: dict = {}
     for skipped, block in blocks:

@@ -53,7 +53,7 @@ def finished(tmp_path, arch, variables) -> Path:
 
 
 def shown(text: str, what: str) -> str:
-    found = re.search(rf"^{what}: (.*)$", text, re.M)
+    found = re.search(rf"^{what}: (.*)$", text, re.MULTILINE)
     assert found, text
     return found[1]
 
