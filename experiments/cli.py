@@ -121,14 +121,15 @@ def _literal(text: str, before: Any) -> Any:
 
 
 def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
-    """Run `command(argv)` and exit: our own errors become one paragraph and exit code 2."""
+    """Run `command(argv)` and exit: our own errors become a paragraph (and their list) and exit code 2."""
     try:
         sys.exit(command(sys.argv[1:]) or 0)
     except (ValueError, KeyError) as error:
         if not _is_ours(error):
             raise
         text = str(error.args[0]) if error.args else repr(error)
-        print(textwrap.fill(f"error: {text}", 100, break_long_words=False), file=sys.stderr)
+        lines = [textwrap.fill(line, 100, break_long_words=False) for line in text.splitlines()]
+        print("error: " + "\n".join(lines), file=sys.stderr)
         sys.exit(USAGE_ERROR)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,9 +1,8 @@
-"""Weights in and out: a peer's tensors by the peer's names, from a mapping of arrays or safetensors."""
+"""Weights in and out as mappings of arrays: a peer's tensors by the peer's names, or ours by our paths."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ def load_torch(arch: Arch, state_dict: Mapping[str, Any]) -> dict[str, Any]:
     (out, in). Counters such as num_batches_tracked are ignored. Raises ValueError listing every
     tensor that is missing, unknown or of another shape.
     """
-    shapes = _shapes(arch)
+    shapes = shapes_of(arch)
     ours = {path: np.zeros(shape, np.float32) for path, shape in shapes.items()}
     left = {name for name in state_dict if not name.endswith(IGNORED)}
     problems = []
@@ -45,12 +44,39 @@ def load_torch(arch: Arch, state_dict: Mapping[str, Any]) -> dict[str, Any]:
             continue
         target[...] = tensor
     problems += [f"unknown {name}" for name in sorted(left)]
+    check_fit(arch, problems)
+    return traverse_util.unflatten_dict(ours)
+
+
+def load_paths(arch: Arch, tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """Return {"params", "batch_stats"} of float32 arrays from ours by path, "params/stem_0/first/conv/kernel".
+
+    Raises ValueError listing every array that is missing, unknown or of another shape.
+    """
+    shapes = {"/".join(path): shape for path, shape in shapes_of(arch).items()}
+    problems = [f"missing {name}" for name in shapes if name not in tensors]
+    problems += [f"unknown {name}" for name in sorted(set(tensors) - set(shapes))]
+    for name, shape in shapes.items():
+        if name in tensors and np.shape(tensors[name]) != shape:
+            problems.append(f"{name} has shape {np.shape(tensors[name])}, {arch.name} needs {shape}")
+    check_fit(arch, problems)
+    ours = {tuple(name.split("/")): np.asarray(tensors[name], np.float32) for name in shapes}
+    return traverse_util.unflatten_dict(ours)
+
+
+def to_paths(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return our arrays by path; with `load_paths` the identity."""
+    flat: dict[str, Any] = traverse_util.flatten_dict(dict(variables), sep="/")
+    return {name: np.asarray(leaf) for name, leaf in flat.items()}
+
+
+def check_fit(arch: Arch, problems: Sequence[str]) -> None:
+    """Raise ValueError with all `problems` of fitting tensors to a network, where there are any."""
     if problems:
         raise ValueError(
             f"{len(problems)} tensors do not fit {arch.name} (check the model name and num_classes):\n  "
             + "\n  ".join(problems)
         )
-    return traverse_util.unflatten_dict(ours)
 
 
 def to_torch(arch: Arch, variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -67,21 +93,8 @@ def to_torch(arch: Arch, variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return tensors
 
 
-def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    """Read a .safetensors file as float arrays by name; no pickle is ever read."""
-    from safetensors.numpy import load_file
-
-    return load_file(str(path))
-
-
-def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
-    """Write arrays by name to a .safetensors file."""
-    from safetensors.numpy import save_file
-
-    save_file(dict(tensors), str(path))
-
-
-def _shapes(arch: Arch) -> dict[tuple[str, ...], tuple[int, ...]]:
+def shapes_of(arch: Arch) -> dict[tuple[str, ...], tuple[int, ...]]:
+    """Return the shape of every array of the network's variables by its path, nothing computed."""
     tree = abstract_variables(Network(arch), arch.resolution, arch.in_channels)
     flat: dict[Any, Any] = dict(traverse_util.flatten_dict(tree))
     return {path: leaf.shape for path, leaf in flat.items()}

@@ -22,7 +22,9 @@ FLOORS = (
     ("rules",),
     ("zoo", "budget"),
     ("models", "peer_names", "data"),
-    ("counting", "measuring", "weights"),  # the counter walks a model, weights are a model's variables
+    ("counting", "measuring", "weights", "hub"),  # the counter walks a model, weights are a model's variables
+    ("weight_files",),
+    ("pretrained",),
     ("training",),  # counts a network before it trains it
     ("sweeps", "laws"),
     ("reports",),
@@ -42,6 +44,8 @@ HEAVY = (
     "grain",
     "PIL",
     "ml_collections",
+    "safetensors",
+    "huggingface_hub",
 )
 
 

@@ -31,11 +31,12 @@ def products(arch: Arch) -> int:
 
 
 def fvcore(arch: Arch) -> int:
-    """Products, and two for a value that batch norm reads, five for layer norm: timm's published results.
+    """Products, two a value that batch norm reads, five for layer norm, one for the last pooling: timm's results.
 
     Source: facebookresearch/fvcore fvcore/nn/jit_handles.py, by which timm's benchmark.py counts.
     """
-    return products(arch) + sum(NORMS[module] * size for module, size in _values_read(arch).items())
+    normalised = sum(NORMS[module] * size for module, size in _values_read(arch).items())
+    return products(arch) + normalised + _values_pooled(arch)
 
 
 NORMS = {BatchNorm: 2, LayerNorm: 5}
@@ -56,6 +57,16 @@ def _values_read(arch: Arch) -> dict[type, int]:
     with nn.intercept_methods(watch):
         jax.eval_shape(net.apply, variables, image)
     return read
+
+
+def _values_pooled(arch: Arch) -> int:
+    """How many values the average before the classifier reads; none where hidden layers come first."""
+    if arch.head.hidden or arch.head.per_pixel:
+        return 0
+    *body, classifier = (layer for layer in count(arch, layers=True).layers if layer.output_shape)
+    side = next(layer.output_shape[0] for layer in reversed(body) if "/se/" not in layer.name)
+    channels = (classifier.params - classifier.biases) // arch.num_classes
+    return side * side * channels
 
 
 CONVENTIONS: dict[str, Callable[[Arch], int]] = {

@@ -44,11 +44,12 @@ def save(directory: Path, step: int, state: Any, meta: dict[str, Any], keep: int
     _prune(directory, keep)
 
 
-def restore(directory: Path, like: Any) -> tuple[Any, dict[str, Any]] | None:
+def restore(directory: Path, like: Any = None) -> tuple[Any, dict[str, Any]] | None:
     """Return (state, meta) of the newest intact checkpoint, or None where there is none.
 
     Damaged ones are renamed to `*.damaged`, with a warning that names them. `like` is a state of
-    the same structure; the arrays come back as NumPy's. All processes get the same checkpoint.
+    the same structure (None: dicts and lists in its place); the arrays come back as NumPy's. All
+    processes get the same checkpoint.
     """
     directory = Path(directory).absolute()
     step = _newest_intact(directory) if jax.process_index() == 0 else NONE
@@ -57,11 +58,12 @@ def restore(directory: Path, like: Any) -> tuple[Any, dict[str, Any]] | None:
     if step == NONE:
         return None
     path = directory / f"{step:08d}"
-    as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), like)
+    args = ocp.args.PyTreeRestore()
+    if like is not None:
+        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), like)
+        args = ocp.args.PyTreeRestore(item=like, restore_args=as_numpy)
     with _checkpointer() as checkpointer:
-        state = checkpointer.restore(
-            path / "state", args=ocp.args.PyTreeRestore(item=like, restore_args=as_numpy)
-        )
+        state = checkpointer.restore(path / "state", args=args)
     return state, json.loads((path / "meta.json").read_text())
 
 

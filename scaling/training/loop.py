@@ -13,6 +13,7 @@ from scaling.rows import Row, write_row
 from scaling.spec import RunSpec
 from scaling.training import checkpoints, environment
 from scaling.training.evaluate import Scores
+from scaling.training.export import NETWORK, network_record
 from scaling.training.interrupts import Interrupted
 from scaling.training.metrics import NonFinite
 from scaling.training.plan import due, make_plan
@@ -46,6 +47,7 @@ def run(spec: RunSpec, workdir: Path | str, reporter: Reporter | None = None) ->
     if jax.process_index() == 0:
         claim(workdir, spec)
         write_json(workdir / "env.json", environment.describe())
+        write_json(workdir / NETWORK, network_record(plan))
     with prepared(plan, rig, workdir, reporter, started) as (session, state):
         row = make_row(plan, **_outcome(session, state))
     if jax.process_index() == 0:

@@ -1,0 +1,56 @@
+"""A run's network and weights out of its directory: from `network.json` and a checkpoint, without its data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from scaling.arch import Arch
+from scaling.data.photos import MODES
+from scaling.data.preprocessing import Preprocessing
+from scaling.training import checkpoints
+from scaling.training.plan import Plan
+from scaling.training.state import TrainState, models
+from scaling.weight_files import Weights
+
+NETWORK = "network.json"
+
+
+def network_record(plan: Plan) -> dict[str, Any]:
+    """Return what `network.json` holds: the resolved network, and how pictures become its input.
+
+    Photos are squeezed to a square when read, bilinearly: "squash" is that, up to a pixel of rounding and,
+    where `data.store` differs from the resolution over the crop, a second resampling.
+    """
+    data, preprocessing = plan.dataset, None
+    if data.in_channels in MODES:
+        crop, side = plan.spec.augment.eval_crop, plan.arch.resolution
+        preprocessing = Preprocessing(side, crop, "squash", "bilinear", data.mean, data.std).to_dict()
+    return {"arch": plan.arch.to_dict(), "preprocessing": preprocessing}
+
+
+def trained(workdir: Path, which: str | None = None) -> tuple[Weights, int]:
+    """Return the weights of a run's newest intact checkpoint, and its step.
+
+    `which` is "ema" or "raw"; None takes the averages where the run has them. ValueError where the
+    directory holds no run, no intact checkpoint or no averages.
+    """
+    path = workdir / NETWORK
+    if not path.is_file():
+        raise ValueError(
+            f"{workdir} has no {NETWORK}, so it is not the directory of a run: name a --workdir."
+        )
+    record = json.loads(path.read_text())
+    restored = checkpoints.restore(workdir / "checkpoints")
+    if restored is None:
+        raise ValueError(f"{workdir} holds no intact checkpoint: run its training again.")
+    state = TrainState(**restored[0])
+    known = models(state)
+    which = which or list(known)[-1]
+    if which not in known:
+        raise ValueError(
+            f"{workdir} has no {which!r} weights, only {', '.join(known)}: config.train.ema was 0."
+        )
+    preprocessing = Preprocessing.from_dict(record["preprocessing"]) if record["preprocessing"] else None
+    return Weights(Arch.from_dict(record["arch"]), known[which], preprocessing), int(state.step)
