@@ -1,0 +1,79 @@
+"""Write the page of all networks, docs/zoo.md: their size as counted here and as published.
+
+python -m experiments.zoo [--to=docs/zoo.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments import cli
+from experiments.tables.published import Size, sizes
+from scaling import zoo
+from scaling.arch import Arch
+from scaling.counting import count
+
+INTRODUCTION = """# The zoo
+
+{names} networks in {families} families, each a value that `scaling.get(NAME)` returns and every rule scales.
+This page is written by `python -m experiments.zoo`; the tests compare it with the code.
+
+Parameters are trainable ones. Multiply-adds (MACs) are those of products and bias additions in evaluation
+mode, at the input side in the column *side*. *Published* are the figures of a library, with its digits; its
+counter's convention is applied before comparing:
+
+- torchvision: products alone, without bias additions;
+- pycls: products and bias additions, as here;
+- timm: products, two for each value that batch norm reads, five for layer norm, one for each value that the
+  last pooling reads (fvcore's counter).
+
+Tables of papers, row by row with the reason where a figure differs: `python -m experiments.reproduce --list`.
+"""
+HEADER = "| name | side | params | MACs | published: params M, MACs G | as counted here | source |"
+RULE = "| --- | ---: | ---: | ---: | --- | --- | --- |"
+
+
+def main(argv: Sequence[str]) -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.zoo", description=__doc__)
+    parser.add_argument("--to", type=Path, default=Path("docs/zoo.md"))
+    args = parser.parse_args(argv)
+    args.to.write_text(page())
+    print(f"{args.to}: {len(zoo.names())} networks")
+
+
+def page() -> str:
+    """The whole page in Markdown."""
+    families = list(dict.fromkeys(zoo.get(name).family for name in zoo.names()))
+    parts = [INTRODUCTION.format(names=len(zoo.names()), families=len(families))]
+    for family in families:
+        lines = [line for name in zoo.names(family) for line in lines_of(name)]
+        parts.append("\n".join([f"## {family}", "", HEADER, RULE, *lines, ""]))
+    return "\n".join(parts)
+
+
+def lines_of(name: str) -> list[str]:
+    """A network's row, with one line more for each further published size."""
+    arch, printed = zoo.get(name), [size for size in sizes() if size.name == name]
+    cost = count(arch)
+    own = f"| `{name}` | {arch.resolution} | {cost.params:,} | {cost.macs:,} |"
+    if not printed:
+        return [f"{own} | | {arch.source} |"]
+    first, *more = [f" {_published(arch, size)} | {_counted(size)} | {size.source} |" for size in printed]
+    return [own + first, *("| | | | |" + line for line in more)]
+
+
+def _published(arch: Arch, size: Size) -> str:
+    side = "" if size.resolution == arch.resolution else f" at {size.resolution} px"
+    return ", ".join(filter(None, (size.params, size.macs))) + side
+
+
+def _counted(size: Size) -> str:
+    ours = size.ours()
+    return "equal" if ours == (size.params, size.macs) else ", ".join(filter(None, ours))
+
+
+if __name__ == "__main__":
+    cli.run_command(main)
