@@ -23,7 +23,7 @@ FLOORS = (
     ("zoo", "budget"),
     ("models", "peer_names", "data"),
     ("counting", "measuring", "weights"),  # the counter walks a model, weights are a model's variables
-    ("training",),  # counts a network before it trains it
+    ("training", "fields"),  # training counts a network first, fields are read off the counter's walk
     ("sweeps", "laws"),
     ("reports",),
 )

@@ -31,6 +31,15 @@ class Backbone(Network):
         return {wanted[i]: x_nhwc for i, x_nhwc in enumerate(maps) if i in wanted}
 
 
+class StageMaps(Network):
+    """The feature maps of all stages of a network, in the order of `arch.stage_names`."""
+
+    @nn.compact
+    def __call__(self, images_nhwc, train: bool = False, keys_b=None) -> list[Any]:
+        keys_b, rates = self._randomness(images_nhwc.shape[0], train, keys_b)
+        return list(self.maps(images_nhwc, train, keys_b, rates))
+
+
 def last_stages(arch: Arch, strides: Iterable[int] = ()) -> dict[int, int]:
     """Return {stride: index in `arch.stage_names` of the last stage whose map has it}, finest first.
 
