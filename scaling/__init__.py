@@ -2,9 +2,26 @@
 
 from scaling.arch import Arch
 from scaling.counting import Cost, count
+from scaling.fields import Field, receptive_fields
+from scaling.models.backbone import backbone
 from scaling.models.network import build
 from scaling.rules import compound, scale
-from scaling.weights import load_torch, to_torch
+from scaling.weights import load_torch, replace_head, to_torch
 from scaling.zoo import get, names
 
-__all__ = ["Arch", "Cost", "build", "compound", "count", "get", "load_torch", "names", "scale", "to_torch"]
+__all__ = [
+    "Arch",
+    "Cost",
+    "Field",
+    "backbone",
+    "build",
+    "compound",
+    "count",
+    "get",
+    "load_torch",
+    "names",
+    "receptive_fields",
+    "replace_head",
+    "scale",
+    "to_torch",
+]

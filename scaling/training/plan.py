@@ -12,7 +12,7 @@ from scaling import rules
 from scaling.arch import Arch
 from scaling.counting import Cost, count
 from scaling.data import Dataset, load
-from scaling.models.network import recomputed_stages
+from scaling.models.network import frozen_stages, recomputed_stages
 from scaling.spec import Duration, RunSpec, TrainSpec
 from scaling.training.parallel import Device, check_batch, choose_devices
 
@@ -113,6 +113,7 @@ def make_plan(spec: RunSpec) -> Plan:
     dataset = load(spec.data, spec.augment, resolution)
     arch, coefficients = rules.resolve(spec.model, dataset.num_classes, dataset.in_channels)
     recomputed_stages(spec.model.remat, len(arch.stages))
+    frozen_stages(spec.optimizer.frozen, arch)
     steps_per_epoch = max(1, len(dataset.train) // train.batch)
 
     def steps(text: str) -> int:
