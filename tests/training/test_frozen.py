@@ -7,11 +7,13 @@ import pytest
 
 from scaling.arch import Arch, Head, Norm, Stage
 from scaling.blocks import Conv, Residual
+from scaling.counting import count
 from scaling.models.initialize import initialize
 from scaling.models.network import Network, frozen_stages
 from scaling.spec import OptimizerSpec, RunSpec, TrainSpec
 from scaling.training import optimizers
 from scaling.training.packing import pack_state, unpack_state, whole
+from scaling.training.plan import train_macs
 from scaling.training.state import create, models
 from scaling.training.step import AXIS, build_train_step
 
@@ -67,6 +69,17 @@ def test_a_frozen_stage_runs_in_evaluation_mode():
         variables, x_nhwc, train=True, keys_b=jax.random.split(jax.random.key(0), 2), mutable=["batch_stats"]
     )
     np.testing.assert_array_equal(logits, Network(ARCH).apply(variables, x_nhwc))
+
+
+def test_what_is_not_computed_is_not_counted():
+    macs = {name: 0 for name in (*ARCH.stage_names, "classifier")}
+    for layer in count(ARCH, layers=True).layers:
+        macs[layer.name.split("/")[0]] += layer.macs
+    stem, first, second, classifier = macs.values()
+    assert train_macs(ARCH) == 3 * count(ARCH).macs
+    assert train_macs(ARCH, ("stem", "stages_0")) == stem + first + 3 * (second + classifier)
+    assert train_macs(ARCH, ("stages_0",)) == 2 * first + 3 * (stem + second + classifier)
+    assert train_macs(ARCH, ARCH.stage_names) == stem + first + second + 3 * classifier
 
 
 def test_an_unknown_stage_is_told_which_there_are():
