@@ -50,7 +50,7 @@ def create(
     return jax.tree.map(np.array, state)
 
 
-def without(tree: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+def without(tree: Any, names: Collection[str]) -> dict[str, Any]:
     """Return a collection less some of its modules."""
     return {name: leaves for name, leaves in tree.items() if name not in names}
 

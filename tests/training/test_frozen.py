@@ -11,9 +11,12 @@ from scaling.counting import count
 from scaling.models.initialize import initialize
 from scaling.models.network import Network, frozen_stages
 from scaling.spec import OptimizerSpec, RunSpec, TrainSpec
-from scaling.training import optimizers
+from scaling.training import checkpoints, optimizers
+from scaling.training.loop import run
 from scaling.training.packing import pack_state, unpack_state, whole
-from scaling.training.plan import train_macs
+from scaling.training.plan import make_plan, train_macs
+from scaling.training.progress import Silent
+from scaling.training.rig import Rig
 from scaling.training.state import create, models
 from scaling.training.step import AXIS, build_train_step
 
@@ -85,6 +88,16 @@ def test_what_is_not_computed_is_not_counted():
 def test_an_unknown_stage_is_told_which_there_are():
     with pytest.raises(ValueError, match="stages_7.*stem, stem_0, stages_0, stages_1"):
         frozen_stages(("stages_7",), ARCH)
+
+
+@pytest.mark.parametrize("engine", ["pmap", "jit"])
+def test_a_run_saves_frozen_stages_as_they_began(engine, make_spec, tmp_path):
+    spec = make_spec({"optimizer.frozen": ["stem"], "train.engine": engine, "train.duration": "2 steps"})
+    assert run(spec, tmp_path, Silent()).status == "ok"
+    first = Rig(make_plan(spec)).first_state()
+    restored = checkpoints.restore(tmp_path / "checkpoints", like=first)
+    assert restored is not None and set(first.frozen["params"]) == {"stem_0"}
+    assert all(same(first.frozen, restored[0].frozen)) and not all(same(first.params, restored[0].params))
 
 
 def test_run_ids_stay_where_nothing_is_frozen():
