@@ -2,16 +2,20 @@
 
 from scaling.arch import Arch
 from scaling.counting import Cost, count
+from scaling.fields import Field, receptive_fields
+from scaling.models.backbone import backbone
 from scaling.models.network import build
 from scaling.pretrained import from_pretrained
 from scaling.rules import compound, scale
 from scaling.weight_files import load, save
-from scaling.weights import load_torch, to_torch
+from scaling.weights import load_torch, replace_head, to_torch
 from scaling.zoo import get, names
 
 __all__ = [
     "Arch",
     "Cost",
+    "Field",
+    "backbone",
     "build",
     "compound",
     "count",
@@ -20,6 +24,8 @@ __all__ = [
     "load",
     "load_torch",
     "names",
+    "receptive_fields",
+    "replace_head",
     "save",
     "scale",
     "to_torch",

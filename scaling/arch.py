@@ -7,7 +7,9 @@ counters, weights and result rows are functions of an `Arch`.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import operator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +71,19 @@ class Norm:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """Where a stage's values lie: those of its map are `stride` pixels of the image apart.
+
+    Its windows take values `dilation` apart from the map that reaches it. `traded`: the stage's own
+    stride is not taken, but multiplies the dilation of what follows the strided windows.
+    """
+
+    stride: int
+    dilation: int = 1
+    traded: bool = False
+
+
+@dataclass(frozen=True)
 class Arch:
     """One network of one size.
 
@@ -76,6 +91,8 @@ class Arch:
     resolutions into integers; `padding` is "torch" (symmetric) or "tf" (SAME); `resolution` is the
     input side in pixels; `drop_rate` and `drop_path_rate` are the recipe's regularisation, both
     probabilities of dropping; `weights` names the peer whose tensor names `load_torch` reads.
+    `output_stride` is the largest stride of a map: stages that would exceed it keep the side, and
+    windows are dilated instead; variables stay the same (DeepLab: arXiv 1606.00915 section 3.1).
     """
 
     name: str
@@ -94,6 +111,7 @@ class Arch:
     drop_path_rate: float = 0.0
     weights: str = ""
     source: str = ""
+    output_stride: int | None = field(default=None, metadata=LATER)
 
     def __post_init__(self):
         check(self)
@@ -115,8 +133,25 @@ class Arch:
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Strides of the stem's stages, then of the stages."""
+        """Strides of the stem's stages, then of the stages, as if nothing were dilated."""
         return tuple(stage.stride for stage in self.stem + self.stages)
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """Names of the stem's stages, then of the stages: the keys of their variables."""
+        names = ("stem", self.stem), ("stages", self.stages)
+        return tuple(f"{name}_{i}" for name, stages in names for i in range(len(stages)))
+
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """Where the values of each stage lie, in the order of `strides`."""
+        grids, total, dilation = [], 1, 1
+        for stride in self.strides:
+            traded = self.output_stride is not None and total * stride > self.output_stride
+            total *= 1 if traded else stride
+            grids.append(Grid(total, dilation, traded and stride > 1))
+            dilation *= stride if traded else 1
+        return tuple(grids)
 
     def replace(self, **changes: Any) -> Arch:
         """Return a copy with fields changed.
@@ -178,8 +213,9 @@ def _small(block: Block) -> Block:
 def least_side(arch: Arch) -> int:
     """The smallest input side of which every stage leaves a pixel, given the paddings that blocks state."""
     side = 1
-    for stage in reversed(arch.stem + arch.stages):
-        side = side_before(stage.block, stage.stride, side)
+    for stage, grid in reversed(list(zip(arch.stem + arch.stages, arch.grids))):
+        if not grid.traded:
+            side = side_before(stage.block, stage.stride, side, grid.dilation)
     return side
 
 
@@ -223,6 +259,7 @@ def check(arch: Arch) -> None:
         raise ValueError(f"{arch.name}: the stem drops nothing: put Dropout among the stages.")
     _check_widths(arch)
     _check_head(arch)
+    _check_output_stride(arch)
     if arch.resolution < (least := least_side(arch)):
         raise ValueError(
             f"{arch.name}: resolution={arch.resolution} leaves no pixel after the unpadded windows of its "
@@ -238,6 +275,15 @@ def _check_widths(arch: Arch) -> None:
                 f"{arch.name}: stage {i} has width={stage.width}, but {settled.width} follows from its block "
                 "and the width before it: build stages with scaling.arch.settle."
             )
+
+
+def _check_output_stride(arch: Arch) -> None:
+    possible = sorted(set(itertools.accumulate(arch.strides, operator.mul, initial=1)))
+    if arch.output_stride not in (None, *possible):
+        raise ValueError(
+            f"{arch.name}: output_stride={arch.output_stride} is no stride of its maps: choose one of "
+            f"{possible}, or None to dilate nothing."
+        )
 
 
 def _check_head(arch: Arch) -> None:

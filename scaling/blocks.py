@@ -251,13 +251,13 @@ def keeping_side(block: Block) -> Block:
     return dataclasses.replace(block, pad=None) if isinstance(block, Conv | Pool) else block
 
 
-def side_before(block: Block, stride: int, side: int) -> int:
+def side_before(block: Block, stride: int, side: int, dilation: int = 1) -> int:
     """The smallest side that a block turns into `side` pixels, given the padding that it states."""
     if isinstance(block, Patches | ConvNeXt | Transition):
-        return side * stride
+        return (side - 1) * stride + 1 + (stride - 1) * dilation
     if not isinstance(block, Conv | Pool) or block.pad is None:
         return (side - 1) * stride + 1
     if isinstance(block, Pool) and block.ceil:
         inside = (side - 1) * stride - block.pad + 1
         return max(1, inside, (side - 2) * stride + block.kernel - 2 * block.pad + 1)
-    return max(1, (side - 1) * stride + block.kernel - 2 * block.pad)
+    return max(1, (side - 1) * stride + 1 + (block.kernel - 1 - 2 * block.pad) * dilation)

@@ -77,13 +77,7 @@ def count_module(module: nn.Module, input_shape: Sequence[int], layers: bool = F
     `call` are keyword arguments of the module's call. Nothing is computed or compiled. Raises
     ValueError where a product hides in control flow whose length the program does not tell.
     """
-    x = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    variables = jax.eval_shape(lambda k, x: module.init(k, x, **call), key, x)
-    closed = jax.make_jaxpr(lambda v, x: module.apply(v, x, **call))(variables, x)
-    walker = Walker()
-    leaves = [_leaf_value(path, leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(variables)]
-    walker.walk(closed.jaxpr, [*leaves, Value()])
+    walker, variables, _ = follow(module, input_shape, **call)
     return Cost(
         params=_size(variables.get("params", {})),
         batch_stats=_size(variables.get("batch_stats", {})),
@@ -94,18 +88,34 @@ def count_module(module: nn.Module, input_shape: Sequence[int], layers: bool = F
     )
 
 
+def follow(
+    module: nn.Module, input_shape: Sequence[int], **call: Any
+) -> tuple[Walker, dict[str, Any], list[Value]]:
+    """Walk a module's program on one example; return the walker, abstract variables and the outputs' values."""
+    x = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    variables: Any = jax.eval_shape(lambda k, x: module.init(k, x, **call), key, x)
+    closed = jax.make_jaxpr(lambda v, x: module.apply(v, x, **call))(variables, x)
+    walker = Walker()
+    leaves = [_leaf_value(path, leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(variables)]
+    outputs = walker.walk(closed.jaxpr, [*leaves, Value(reach=1)])
+    return walker, variables, outputs
+
+
 @dataclass(frozen=True)
 class Value:
     """What the walk knows of one array.
 
     `leaf` is the path of the parameter it is a reshaped copy of; `product` the index of the layer
-    whose bare output it is; `reach` and `jump` the receptive field and the stride, in pixels.
+    whose bare output it is; `reach` and `jump` the receptive field and the stride, in pixels. The
+    field of the first value begins at pixel `start`, below 0 in the padding; a `reach` of 0 sees none.
     """
 
     leaf: tuple[str, ...] | None = None
     product: int | None = None
-    reach: int = 1
+    reach: int = 0
     jump: int = 1
+    start: int = 0
 
     def at(self, index: int) -> Value:
         """The value of one layer of a stack."""
@@ -201,7 +211,8 @@ class Walker:
         index = self._add_product(eqn, inputs, kind, taps)
         sides = [kernel[axis] for axis in numbers.rhs_spec[2:]]
         dilated = max([(k - 1) * d for k, d in zip(sides, eqn.params["rhs_dilation"])], default=0)
-        moved = _window(inputs[0], dilated + 1, max(eqn.params["window_strides"], default=1))
+        before = eqn.params["padding"][0][0] if sides else 0
+        moved = _window(inputs[0], dilated + 1, max(eqn.params["window_strides"], default=1), before)
         return [replace(moved, product=index)]
 
     def _dot(self, eqn: Any, inputs: list[Value]) -> list[Value]:
@@ -239,8 +250,10 @@ class Walker:
         return self._pool(eqn, inputs)
 
     def _pool(self, eqn: Any, inputs: list[Value]) -> list[Value]:
-        window, strides = eqn.params["window_dimensions"], eqn.params["window_strides"]
-        return [_window(inputs[0], max(window), max(strides))]
+        sides, dilations = eqn.params["window_dimensions"], eqn.params["window_dilation"]
+        extents = [(side - 1) * dilation + 1 for side, dilation in zip(sides, dilations)]
+        before = eqn.params["padding"][extents.index(max(extents))][0]
+        return [_window(inputs[0], max(extents), max(eqn.params["window_strides"]), before)]
 
     def _reduce(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         """A reduction over two axes or more of a feature map ends its receptive field."""
@@ -249,8 +262,13 @@ class Walker:
 
     def _slice(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         strides = eqn.params["strides"] or (1,)
-        start = eqn.params["start_indices"][0]
-        return [_window(inputs[0].at(start), 1, max(strides))]
+        starts = eqn.params["start_indices"]
+        return [_window(inputs[0].at(starts[0]), 1, max(strides), -starts[1] if len(starts) == 4 else 0)]
+
+    def _pad(self, eqn: Any, inputs: list[Value]) -> list[Value]:
+        config = eqn.params["padding_config"]
+        before = config[1][0] if len(config) == 4 else 0
+        return [_window(value, 1, 1, before) for value in self._other(eqn, inputs)]
 
     def _split(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         return [inputs[0].at(i) for i in range(len(eqn.outvars))]
@@ -300,6 +318,7 @@ HANDLERS = {
     "reduce_sum": Walker._reduce,
     "reduce_max": Walker._reduce,
     "slice": Walker._slice,
+    "pad": Walker._pad,
     "split": Walker._split,
     "scan": Walker._scan,
 }
@@ -312,13 +331,22 @@ def _leaf_value(path: tuple, leaf: Any) -> Value:
 
 
 def _largest(values: Sequence[Value]) -> Value:
-    reach, jump = (max([1, *(getattr(v, axis) for v in values)]) for axis in ("reach", "jump"))
-    return Value(reach=reach, jump=jump)
+    """The field that holds those of all values that see a pixel."""
+    seeing = [value for value in values if value.reach]
+    if not seeing:
+        return Value()
+    start = min(value.start for value in seeing)
+    end = max(value.start + value.reach for value in seeing)
+    return Value(reach=end - start, jump=max(value.jump for value in seeing), start=start)
 
 
-def _window(value: Value, side: int, stride: int) -> Value:
-    """Move the receptive field through a window of `side` values and a stride."""
-    return replace(value, product=None, reach=value.reach + (side - 1) * value.jump, jump=value.jump * stride)
+def _window(value: Value, side: int, stride: int, before: int) -> Value:
+    """Move the field through a window of `side` values and a stride, behind a padding of `before` values."""
+    if not value.reach:
+        return replace(value, product=None)
+    jump = value.jump
+    reach, start = value.reach + (side - 1) * jump, value.start - before * jump
+    return replace(value, product=None, reach=reach, jump=jump * stride, start=start)
 
 
 def _size(tree: Any) -> int:

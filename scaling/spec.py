@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Union
 
+from scaling.blocks import LATER
+
 
 def _logistic(default: Any) -> Any:
     """A field that says how a run is executed, not what it computes: left out of the run id."""
@@ -119,6 +121,8 @@ class OptimizerSpec:
     The peak learning rate is `lr * batch / lr_batch` (`lr_batch=0`: `lr` as it is). Weight decay is
     "coupled" (L2, added to the gradient) or "decoupled"; `decay_mask` says what is decayed: "kernels"
     (convolutions and dense), "no_norm" (all but batch norm: EfficientNet's recipe) or "all".
+    `frozen` names stages that are not trained ("stem" for all of the stem, "stages_0"): they run in
+    evaluation mode, and their parameters and batch-norm statistics stay what they are.
     """
 
     name: str = "sgd"
@@ -134,6 +138,7 @@ class OptimizerSpec:
     decay: str = "coupled"
     decay_mask: str = "kernels"
     clip_norm: float | None = None
+    frozen: tuple[str, ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -333,4 +338,5 @@ def _identity(value: Any) -> Any:
     if not dataclasses.is_dataclass(value):
         return value
     kept = [f for f in dataclasses.fields(value) if f.metadata.get("identity", True)]
-    return {f.name: _identity(getattr(value, f.name)) for f in kept}
+    used = [f for f in kept if "later" not in f.metadata or getattr(value, f.name) != f.default]
+    return {f.name: _identity(getattr(value, f.name)) for f in used}

@@ -9,7 +9,7 @@ import numpy as np
 from flax import traverse_util
 
 from scaling.arch import Arch
-from scaling.models.initialize import abstract_variables
+from scaling.models.initialize import abstract_variables, draw
 from scaling.models.network import Network
 from scaling.peer_names import places
 
@@ -91,6 +91,34 @@ def to_torch(arch: Arch, variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
             tensor = tensor.reshape(shape)
         tensors[place.peer] = tensor
     return tensors
+
+
+def replace_head(
+    arch: Arch, variables: Mapping[str, Any], num_classes: int, seed: int = 0
+) -> tuple[Arch, dict[str, Any]]:
+    """Return the architecture with `num_classes`, and its variables: a new classifier, the rest as it is.
+
+    The classifier is drawn from `seed` as `initialize` draws it; the given one may be missing. Raises
+    ValueError listing whatever else is not of the architecture.
+    """
+    changed = arch.replace(num_classes=num_classes)
+    shapes = shapes_of(changed)
+    fresh = {path: shape for path, shape in shapes.items() if path[1] == "classifier"}
+    given: dict[Any, Any] = dict(traverse_util.flatten_dict(dict(variables)))
+    kept = {path: leaf for path, leaf in given.items() if path[1] != "classifier"}
+    wanted = {path: shape for path, shape in shapes.items() if path not in fresh}
+    problems = [
+        f"{'/'.join(path)}: {arch.name} has {wanted.get(path)}, given {getattr(kept.get(path), 'shape', None)}"
+        for path in sorted({*kept, *wanted})
+        if wanted.get(path) != getattr(kept.get(path), "shape", None)
+    ]
+    if problems:
+        raise ValueError(
+            f"{len(problems)} arrays beside the classifier do not fit {arch.name} (pass the architecture whose "
+            "variables these are):\n  " + "\n  ".join(problems)
+        )
+    drawn = {path: draw(seed, path, shape) for path, shape in fresh.items()}
+    return changed, traverse_util.unflatten_dict(kept | drawn)
 
 
 def shapes_of(arch: Arch) -> dict[tuple[str, ...], tuple[int, ...]]:

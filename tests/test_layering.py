@@ -25,7 +25,7 @@ FLOORS = (
     ("counting", "measuring", "weights", "hub"),  # the counter walks a model, weights are a model's variables
     ("weight_files",),
     ("pretrained",),
-    ("training",),  # counts a network before it trains it
+    ("training", "fields"),  # training counts a network first, fields are read off the counter's walk
     ("sweeps", "laws"),
     ("reports",),
 )

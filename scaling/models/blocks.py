@@ -6,6 +6,7 @@ probability (None: off), `keys_b` one random key an example.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax.numpy as jnp
@@ -41,7 +42,7 @@ class ConvModule(nn.Module):
             x = BatchNorm(settings, value.act, name="norm")(x, train)
         elif value.act:
             x = settings.activate(x)
-        if value.skip and x.shape == x_nhwc.shape:
+        if value.skip and self.stride == 1 and x.shape == x_nhwc.shape:
             return add(x_nhwc, x, drop_rate, keys_b)
         return x
 
@@ -56,9 +57,8 @@ class PoolModule(nn.Module):
 
     def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
         del train, drop_rate, keys_b
-        value, settings = self.value, self.settings
-        form = settings.padding, settings.forms.dense, value.pad, value.ceil
-        return pool(x_nhwc, value.op, value.kernel, self.stride, *form)
+        value = self.value
+        return pool(x_nhwc, value.op, value.kernel, self.stride, self.settings, value.pad, value.ceil)
 
 
 class DropoutModule(nn.Module):
@@ -109,17 +109,18 @@ class ResidualModule(nn.Module):
                 x = BatchNorm(settings, i < last, name=f"norm{i}")(x, train)
             elif i < last:
                 x = BatchNorm(settings, True, name=f"norm{i + 1}")(x, train)
+            settings = settings.after(stride)
         return x
 
     def _shortcut(self, x, train: bool):
         value, settings = self.value, self.settings
         if value.shortcut == "zero_pad":
-            extra = self.width - x.shape[-1]
-            x = x[:, :: self.stride, :: self.stride]
+            extra, step = self.width - x.shape[-1], settings.step(self.stride)
+            x = x[:, ::step, ::step]
             return jnp.pad(x, ((0, 0), (0, 0), (0, 0), (extra // 2, extra - extra // 2)))
         stride = self.stride
         if value.shortcut == "pool" and stride > 1:
-            x, stride = pool(x, "avg", stride, stride, "tf"), 1
+            x, stride = pool(x, "avg", stride, stride, dataclasses.replace(settings, padding="tf")), 1
         x = Convolution(self.width, 1, settings, stride, name="shortcut")(x)
         return x if value.preact else BatchNorm(settings, name="norm_shortcut")(x, train)
 

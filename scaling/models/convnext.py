@@ -37,9 +37,10 @@ class ConvNeXtModule(nn.Module):
         del train
         value, settings = self.value, self.settings
         shortcut = self._down(x_nhwc)
-        x = Convolution(
-            self.width, value.kernel, settings, groups=self.width, use_bias=True, name="depthwise"
-        )(shortcut)
+        inner = settings.after(self.stride)
+        x = Convolution(self.width, value.kernel, inner, groups=self.width, use_bias=True, name="depthwise")(
+            shortcut
+        )
         x = LayerNorm(settings, name="norm")(x)
         x = settings.activate(Linear(value.expand * self.width, settings, name="expand")(x))
         x = Linear(self.width, settings, name="project")(x)

@@ -58,4 +58,4 @@ class TransitionModule(nn.Module):
         del drop_rate, keys_b
         x = BatchNorm(self.settings, act=True, name="norm")(x_nhwc, train)
         x = Convolution(self.width, 1, self.settings, name="conv")(x)
-        return pool(x, "avg", self.stride, self.stride, self.settings.padding, pad=0)
+        return pool(x, "avg", self.stride, self.stride, self.settings, pad=0)

@@ -25,6 +25,8 @@ class FireModule(nn.Module):
         branches = self._layer(x, half, 1, "expand1x1"), self._layer(x, self.width - half, 3, "expand3x3")
         return jnp.concatenate(branches, axis=-1)
 
-    def _layer(self, x, features: int, kernel: int, name: str, stride: int = 1):
-        layer = Convolution(features, kernel, self.settings, stride, use_bias=True, name=name)
-        return self.settings.activate(layer(x))
+    def _layer(self, x, features: int, kernel: int, name: str, stride: int | None = None):
+        """Convolve and activate: the strided layer, or without `stride` one of those after it."""
+        settings = self.settings.after(self.stride) if stride is None else self.settings
+        layer = Convolution(features, kernel, settings, stride or 1, use_bias=True, name=name)
+        return settings.activate(layer(x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -28,13 +29,14 @@ def initialize(net: nn.Module, seed: int) -> dict[str, Any]:
     """
     arch = net.arch  # pyright: ignore[reportAttributeAccessIssue]
     shapes = abstract_variables(net, arch.resolution, arch.in_channels)
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: draw(seed, [entry.key for entry in path], leaf.shape), shapes
+    )
 
-    def draw(path, leaf):
-        names = [entry.key for entry in path]
-        rng = np.random.Generator(np.random.PCG64([seed, zlib.crc32("/".join(names).encode())]))
-        if "blocks" not in names:
-            return from_generator(rng, names[-2], names[-1], leaf.shape)
-        layers = [from_generator(rng, names[-2], names[-1], leaf.shape[1:]) for _ in range(leaf.shape[0])]
-        return np.stack(layers)
 
-    return jax.tree_util.tree_map_with_path(draw, shapes)
+def draw(seed: int, names: Sequence[str], shape: tuple[int, ...]) -> np.ndarray:
+    """Return the initial array at a path such as ("params", "classifier", "kernel")."""
+    rng = np.random.Generator(np.random.PCG64([seed, zlib.crc32("/".join(names).encode())]))
+    if "blocks" not in names:
+        return from_generator(rng, names[-2], names[-1], shape)
+    return np.stack([from_generator(rng, names[-2], names[-1], shape[1:]) for _ in range(shape[0])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from scaling.arch import Arch
+from scaling.arch import Arch, Grid
 from scaling.models.activations import ACTIVATIONS, GATES
 from scaling.models.batch_norm import affine, count, normalize
 from scaling.models.dense import dense, grouped
@@ -18,12 +19,16 @@ from scaling.models.depthwise import depthwise
 from scaling.models.forms import LAX, Forms
 from scaling.models.initializers import parameter
 from scaling.models.max_pool import max_pool
+from scaling.models.phases import Padding
 from scaling.models.pointwise import pointwise
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What all layers of one network share; `axis_name` syncs batch-norm statistics over devices."""
+    """What all layers of one network share; `axis_name` syncs batch-norm statistics over devices.
+
+    `dilation` and `traded` are those of the layer's place (`scaling.arch.Grid`).
+    """
 
     activation: str = "relu"
     eps: float = 1e-5
@@ -33,6 +38,8 @@ class Settings:
     axis_name: str | None = None
     forms: Forms = LAX
     drop_rate: float = 0.0
+    dilation: int = 1
+    traded: bool = False
 
     @staticmethod
     def of(arch: Arch, dtype: Any, axis_name: str | None, forms: Forms) -> Settings:
@@ -41,8 +48,35 @@ class Settings:
             arch.activation, norm.eps, norm.momentum, arch.padding, dtype, axis_name, forms, arch.drop_rate
         )
 
+    def at(self, grid: Grid) -> Settings:
+        """The settings of a stage at its place."""
+        return dataclasses.replace(self, dilation=grid.dilation, traded=grid.traded)
+
+    def after(self, stride: int) -> Settings:
+        """The settings of what follows a window of `stride` within a stage."""
+        return dataclasses.replace(self, dilation=self.dilation * stride) if self.traded else self
+
+    def step(self, stride: int) -> int:
+        """The stride that a window of `stride` takes."""
+        return 1 if self.traded else stride
+
     def activate(self, x):
         return ACTIVATIONS[self.activation](x)
+
+
+def edges(
+    shape, kernel: int, stride: int, settings: Settings, pad: int | None = None, ceil: bool = False
+) -> Padding:
+    """Padding before and after height and width of (n, h, w, c), for windows dilated as the settings say.
+
+    It is that of plain windows, times the dilation. Where a stride is traded the side stays, also
+    where `pad` alone would make it smaller.
+    """
+    taken, least = settings.step(stride), kernel - 1 if settings.traded and stride > 1 else 0
+    plain = [pads(size, kernel, taken, settings.padding, pad, ceil) for size in shape[1:3]]
+    rows, columns = ((low, max(high, least - low)) for low, high in plain)
+    d = settings.dilation
+    return (rows[0] * d, rows[1] * d), (columns[0] * d, columns[1] * d)
 
 
 def pads(
@@ -96,25 +130,18 @@ class Convolution(nn.Module):
 
 
 def convolve(
-    x_nhwc,
-    kernel_hwio,
-    stride: int,
-    groups: int,
-    settings: Settings,
-    dilation: int = 1,
-    pad: int | None = None,
+    x_nhwc, kernel_hwio, stride: int, groups: int, settings: Settings, pad: int | None = None
 ) -> Any:
     """Convolve as the settings' table of forms says; every form gives equal values."""
     kernel, features, form = kernel_hwio.shape[0], kernel_hwio.shape[-1], settings.forms
     x_nhwc = x_nhwc.astype(settings.dtype)
+    padding = edges(x_nhwc.shape, kernel, stride, settings, pad)
+    stride, dilation = settings.step(stride), settings.dilation
     if kernel == 1 and groups == 1 and not pad and form.pointwise == "matmul":
         return pointwise(x_nhwc[:, ::stride, ::stride], kernel_hwio[0, 0])
-    if pad == 0 and groups == dilation == 1 and x_nhwc.shape[1:3] == (kernel, kernel):
+    if pad == 0 and groups == dilation == 1 and not settings.traded and x_nhwc.shape[1:3] == (kernel, kernel):
         whole = x_nhwc.reshape(x_nhwc.shape[0], 1, 1, -1)  # one window: a fully connected layer
         return pointwise(whole, kernel_hwio.reshape(-1, features))
-    extent = (kernel - 1) * dilation + 1
-    above, before = (pads(size, extent, stride, settings.padding, pad) for size in x_nhwc.shape[1:3])
-    padding = (above, before)
     if groups == x_nhwc.shape[-1] == features and form.depthwise != "lax":
         native = form.depthwise == "native"
         return depthwise(x_nhwc, kernel_hwio, stride, padding, dilation, native)
@@ -250,20 +277,19 @@ def pool(
     op: str,
     kernel: int,
     stride: int,
-    padding: str,
-    form: str = "lax",
+    settings: Settings,
     pad: int | None = None,
     ceil: bool = False,
 ) -> Any:
-    """Max or average pooling; padded pixels count for neither. `form` is that of dense convolutions."""
-    h, w = x_nhwc.shape[1:3]
-    above, before = (pads(size, kernel, stride, padding, pad, ceil) for size in (h, w))
-    edges = ((0, 0), above, before, (0, 0))
-    window, strides = (1, kernel, kernel, 1), (1, stride, stride, 1)
-    if op == "max" and form == "plain":
-        return max_pool(x_nhwc, kernel, stride, (above, before))
+    """Max or average pooling; padded pixels count for neither."""
+    padding, dilation = edges(x_nhwc.shape, kernel, stride, settings, pad, ceil), settings.dilation
+    stride = settings.step(stride)
+    if op == "max" and settings.forms.dense == "plain":
+        return max_pool(x_nhwc, kernel, stride, padding, dilation)
+    window = (1, kernel, kernel, 1), (1, stride, stride, 1), ((0, 0), *padding, (0, 0))
+    spread = {"window_dilation": (1, dilation, dilation, 1)}
     if op == "max":
-        return lax.reduce_window(x_nhwc, -jnp.inf, lax.max, window, strides, edges)
-    ones = jnp.ones((1, h, w, 1), jnp.float32)
-    total = lax.reduce_window(x_nhwc.astype(jnp.float32), 0.0, lax.add, window, strides, edges)
-    return (total / lax.reduce_window(ones, 0.0, lax.add, window, strides, edges)).astype(x_nhwc.dtype)
+        return lax.reduce_window(x_nhwc, -jnp.inf, lax.max, *window, **spread)
+    ones = jnp.ones((1, *x_nhwc.shape[1:3], 1), jnp.float32)
+    total = lax.reduce_window(x_nhwc.astype(jnp.float32), 0.0, lax.add, *window, **spread)
+    return (total / lax.reduce_window(ones, 0.0, lax.add, *window, **spread)).astype(x_nhwc.dtype)

@@ -18,14 +18,14 @@ from scaling.models.phases import Padding, interleave, phase_taps
 NOBODY = 255  # marks where no window is
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
-def max_pool(x_nhwc, kernel: int, stride: int, padding: Padding) -> Any:
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
+def max_pool(x_nhwc, kernel: int, stride: int, padding: Padding, dilation: int = 1) -> Any:
     """Return the largest pixel of each k x k window; padded ones never win. At most 15 x 15 windows."""
-    return _forward(x_nhwc, kernel, stride, padding)[0]
+    return _forward(x_nhwc, kernel, stride, padding, dilation)[0]
 
 
-def _forward(x_nhwc, kernel, stride, padding):
-    first, *others = _taps(x_nhwc, kernel, stride, padding)
+def _forward(x_nhwc, kernel, stride, padding, dilation):
+    first, *others = _taps(x_nhwc, kernel, stride, padding, dilation)
     largest, winner = first, jnp.zeros(first.shape, jnp.uint8)
     for number, tap in enumerate(others, start=1):
         winner = jnp.where(tap > largest, jnp.uint8(number), winner)  # of equal ones the first wins
@@ -33,13 +33,13 @@ def _forward(x_nhwc, kernel, stride, padding):
     return largest, (winner, jnp.zeros((0, *x_nhwc.shape), x_nhwc.dtype))
 
 
-def _backward(kernel, stride, padding, residuals, grad_nhwc):
+def _backward(kernel, stride, padding, dilation, residuals, grad_nhwc):
     winner, like = residuals
     shape, ((top, bottom), (left, right)) = like.shape[1:], padding
     size = (-(-(shape[1] + top + bottom) // stride), -(-(shape[2] + left + right) // stride))
 
     def phase(a: int, b: int):
-        rows, columns = phase_taps(kernel, stride, 1, a), phase_taps(kernel, stride, 1, b)
+        rows, columns = (phase_taps(kernel, stride, dilation, at) for at in (a, b))
         if not rows or not columns:
             return jnp.zeros((shape[0], *size, shape[3]), grad_nhwc.dtype)
         before = rows[-1][1], columns[-1][1]
@@ -60,12 +60,13 @@ def _backward(kernel, stride, padding, residuals, grad_nhwc):
 max_pool.defvjp(_forward, _backward)
 
 
-def _taps(x_nhwc, kernel: int, stride: int, padding: Padding):
+def _taps(x_nhwc, kernel: int, stride: int, padding: Padding, dilation: int):
     """Yield, window place by window place, the pixel that each window has there."""
     padded = _pad(x_nhwc, -jnp.inf, padding)
-    rows, columns = ((side - kernel) // stride * stride + 1 for side in padded.shape[1:3])
-    for i in range(kernel):
-        for j in range(kernel):
+    starts = [tap * dilation for tap in range(kernel)]
+    rows, columns = ((side - starts[-1] - 1) // stride * stride + 1 for side in padded.shape[1:3])
+    for i in starts:
+        for j in starts:
             yield padded[:, i : i + rows : stride, j : j + columns : stride]
 
 

@@ -34,7 +34,8 @@ class MBConvModule(nn.Module):
             x = SqueezeExcite(squeezed(value, channels), settings, activation, value.se_gate, name="se")(x)
         x = Convolution(self.width, 1, settings, name="project")(x)
         x = BatchNorm(settings, name="norm_project")(x, train)
-        return add(x_nhwc, x, drop_rate, keys_b) if x.shape == x_nhwc.shape else x
+        keeps = self.stride == 1 and x.shape == x_nhwc.shape
+        return add(x_nhwc, x, drop_rate, keys_b) if keeps else x
 
 
 def expanded(channels: int, factor: float) -> int:
@@ -66,4 +67,5 @@ class FusedMBConvModule(nn.Module):
         x = BatchNorm(settings, act=True, name="norm_expand")(x, train)
         x = Convolution(self.width, 1, settings, name="project")(x)
         x = BatchNorm(settings, name="norm_project")(x, train)
-        return add(x_nhwc, x, drop_rate, keys_b) if x.shape == x_nhwc.shape else x
+        keeps = self.stride == 1 and x.shape == x_nhwc.shape
+        return add(x_nhwc, x, drop_rate, keys_b) if keeps else x

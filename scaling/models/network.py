@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -98,6 +100,7 @@ class StageModule(nn.Module):
         module, rest = MODULES[type(stage.block)], stage.repeats - 1
         remat = nn.remat(module, static_argnums=(2,)) if self.remat else module  # 2: train
         first = remat(stage.block, stage.width, stage.stride, settings, name="first")
+        settings = settings.after(stage.stride)
         rate = None if drop_rates is None else drop_rates[0]
         x = first(x_nhwc, train, rate, fold(keys_b, start))
         if rest == 0:
@@ -122,7 +125,8 @@ class Network(nn.Module):
     repeated blocks as a loop (None: where the backend gains by it); `remat` recomputes the
     blocks of all stages, or of those named by index, in the backward pass; `axis_name` syncs
     batch-norm statistics over that mapped axis; `form` names a backend's operators (None: the one in
-    use; "lax": plain convolutions).
+    use; "lax": plain convolutions); stages named in `frozen` ("stem": all of the stem) run in evaluation
+    mode: nothing is dropped, and their batch norm uses and keeps its running statistics.
 
     In training pass `keys_b`, one key an example, or an rng named "dropout" from which they are
     split; they are needed only if the architecture drops anything.
@@ -134,22 +138,33 @@ class Network(nn.Module):
     remat: Recomputed = False
     axis_name: str | None = None
     form: str | None = None
+    frozen: tuple[str, ...] = ()
 
     @nn.compact
     def __call__(self, images_nhwc, train: bool = False, keys_b=None):
-        arch, settings = self.arch, self._settings()
         keys_b, rates = self._randomness(images_nhwc.shape[0], train, keys_b)
-        recomputed = recomputed_stages(self.remat, len(arch.stages))
+        last = collections.deque(self.maps(images_nhwc, train, keys_b, rates), maxlen=1).pop()
+        return classify(self.arch, last, train, self._settings(), fold(keys_b, self.arch.depth))
+
+    def maps(self, images_nhwc, train: bool, keys_b, rates) -> Iterator[Any]:
+        """Yield the feature map after each stage, in the order of `arch.stage_names`.
+
+        To be called within a compact method; `keys_b` and `rates` are those of `_randomness`.
+        """
+        arch, settings, start = self.arch, self._settings(), 0
+        recomputed, frozen = recomputed_stages(self.remat, len(arch.stages)), frozen_stages(self.frozen, arch)
         x = images_nhwc.astype(self.dtype)
-        for i, stage in enumerate(arch.stem):
-            x = StageModule(stage, settings, self.scan, name=f"stem_{i}")(x, train)
-        start = 0
-        for i, stage in enumerate(arch.stages):
-            share = None if rates is None else rates[start : start + stage.repeats]
-            module = StageModule(stage, settings, self.scan, i in recomputed, name=f"stages_{i}")
-            x = module(x, train, share, start, keys_b)
-            start += stage.repeats
-        return classify(arch, x, train, settings, fold(keys_b, start))
+        stages = zip(arch.stage_names, arch.stem + arch.stages, arch.grids)
+        for i, (name, stage, grid) in enumerate(stages, start=-len(arch.stem)):
+            trains = train and name not in frozen
+            module = StageModule(stage, settings.at(grid), self.scan, i in recomputed, name=name)
+            if i < 0 or not trains:
+                x = module(x, trains)
+            else:
+                share = None if rates is None else rates[start : start + stage.repeats]
+                x = module(x, trains, share, start, keys_b)
+            start += stage.repeats if i >= 0 else 0
+            yield x
 
     def _settings(self) -> Settings:
         return Settings.of(self.arch, self.dtype, self.axis_name, forms(self.form))
@@ -175,6 +190,17 @@ def recomputed_stages(remat: Recomputed, count: int) -> tuple[int, ...]:
             f"remat={remat} names stage {wrong[0]}: name some of 0 to {count - 1}, or True for all."
         )
     return remat
+
+
+def frozen_stages(frozen: tuple[str, ...], arch: Arch) -> frozenset[str]:
+    """Return the names of the stages to freeze; ValueError for one that a network does not have."""
+    stem = tuple(name for name in arch.stage_names if name.startswith("stem"))
+    known = {"stem": stem, **{name: (name,) for name in arch.stage_names}}
+    if wrong := [name for name in frozen if name not in known]:
+        raise ValueError(
+            f"frozen={frozen} names {wrong[0]!r}, which {arch.name} does not have: choose from {', '.join(known)}."
+        )
+    return frozenset(name for part in frozen for name in known[part])
 
 
 def build(arch: Arch, **options: Any) -> Network:

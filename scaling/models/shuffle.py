@@ -26,7 +26,7 @@ class ShuffleV1Module(nn.Module):
         self._check(channels)
         groups = 1 if value.dense_first else value.groups
         x = self._branch(x_nhwc, self.width - channels, groups, train)
-        pooled = pool(x_nhwc, "avg", 3, self.stride, settings.padding)
+        pooled = pool(x_nhwc, "avg", 3, self.stride, settings)
         return settings.activate(jnp.concatenate([pooled, x], -1))
 
     def _branch(self, x, features: int, first_groups: int, train: bool):

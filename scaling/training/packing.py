@@ -8,7 +8,7 @@ the devices they are packed; on the host, in checkpoints and in networks they ke
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,13 @@ def pack(tree: Any, layout: Layout) -> Packed:
 def tree_of(value: Any) -> Any:
     """Return the named tree of a packed or unpacked collection."""
     return value.tree() if isinstance(value, Packed) else value
+
+
+def whole(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the named collections of a network from packed or unpacked ones, the "frozen" part put in."""
+    trained = {name: tree_of(tree) for name, tree in variables.items() if name != "frozen"}
+    held = variables.get("frozen") or {}
+    return {name: {**held.get(name, {}), **tree} for name, tree in trained.items()}
 
 
 def like(value: Any, tree: Any) -> Any:

@@ -12,7 +12,7 @@ from scaling import rules
 from scaling.arch import Arch
 from scaling.counting import Cost, count
 from scaling.data import Dataset, load
-from scaling.models.network import recomputed_stages
+from scaling.models.network import frozen_stages, recomputed_stages
 from scaling.spec import Duration, RunSpec, TrainSpec
 from scaling.training.parallel import Device, check_batch, choose_devices
 
@@ -35,7 +35,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Phase:
-    """From step `start` on, train at `resolution`; `macs` are those of one image there."""
+    """From step `start` on, train at `resolution`; `macs` are those of training on one image there."""
 
     start: int
     resolution: int
@@ -85,10 +85,10 @@ class Plan:
         return due(step, self.checkpoint_every) or step == self.total_steps
 
     def train_flops(self, steps: int) -> float:
-        """FLOPs of `steps` training steps: 3 forward passes of 2 FLOPs per multiply-add, an image."""
+        """FLOPs of `steps` training steps, at 2 per multiply-add (`train_macs`)."""
         ends = [*(phase.start for phase in self.phases[1:]), self.total_steps]
         lengths = [max(0, min(end, steps) - phase.start) for phase, end in zip(self.phases, ends)]
-        return 6.0 * self.spec.train.batch * sum(n * phase.macs for n, phase in zip(lengths, self.phases))
+        return 2.0 * self.spec.train.batch * sum(n * phase.macs for n, phase in zip(lengths, self.phases))
 
     def _next_boundary(self, step: int) -> int:
         regular = [(step // every + 1) * every for every in (self.eval_every, self.checkpoint_every) if every]
@@ -113,6 +113,7 @@ def make_plan(spec: RunSpec) -> Plan:
     dataset = load(spec.data, spec.augment, resolution)
     arch, coefficients = rules.resolve(spec.model, dataset.num_classes, dataset.in_channels)
     recomputed_stages(spec.model.remat, len(arch.stages))
+    frozen_stages(spec.optimizer.frozen, arch)
     steps_per_epoch = max(1, len(dataset.train) // train.batch)
 
     def steps(text: str) -> int:
@@ -132,7 +133,7 @@ def make_plan(spec: RunSpec) -> Plan:
         devices=tuple(devices),
         steps_per_epoch=steps_per_epoch,
         total_steps=total,
-        phases=_phases(arch, train.progressive, total),
+        phases=_phases(arch, spec, total),
         eval_every=steps(train.eval_every),
         checkpoint_every=steps(train.checkpoint_every),
         log_every=max(1, steps(train.log_every)),
@@ -140,8 +141,24 @@ def make_plan(spec: RunSpec) -> Plan:
     )
 
 
-def _phases(arch: Arch, progressive: tuple[tuple[float, float], ...], total: int) -> tuple[Phase, ...]:
+def train_macs(arch: Arch, frozen: tuple[str, ...] = ()) -> int:
+    """Multiply-adds of a training step, an image: a forward pass, and as many for each of two gradients.
+
+    A frozen stage needs no gradient of its parameters, nor any at all where nothing before it is trained.
+    """
+    spared = 0
+    if held := frozen_stages(frozen, arch):
+        first = next((name for name in arch.stage_names if name not in held), None)
+        before = set(arch.stage_names[: None if first is None else arch.stage_names.index(first)])
+        for layer in count(arch, layers=True).layers:
+            stage = layer.name.split("/")[0]
+            spared += layer.macs * ((stage in held) + (stage in before))
+    return 3 * count(arch).macs - spared
+
+
+def _phases(arch: Arch, spec: RunSpec, total: int) -> tuple[Phase, ...]:
     """Turn (fraction of training, fraction of the resolution) into phases; the full one if not told."""
+    progressive = spec.train.progressive
     for when, part in progressive:
         if not 0 <= when < 1 or part <= 0:
             raise ValueError(
@@ -150,7 +167,10 @@ def _phases(arch: Arch, progressive: tuple[tuple[float, float], ...], total: int
             )
     starts = {0: 1.0} | {round(when * total): part for when, part in sorted(progressive)}
     sides = {start: max(1, round(arch.resolution * part)) for start, part in starts.items()}
-    return tuple(Phase(at, side, count(arch.replace(resolution=side)).macs) for at, side in sides.items())
+    frozen = spec.optimizer.frozen
+    return tuple(
+        Phase(at, side, train_macs(arch.replace(resolution=side), frozen)) for at, side in sides.items()
+    )
 
 
 def _check_ranges(train: TrainSpec) -> None:

@@ -16,7 +16,7 @@ from scaling.data.ahead import ahead
 from scaling.data.augment import eval_transform, train_transform
 from scaling.data.loader import feed
 from scaling.models.initialize import initialize
-from scaling.models.network import Network
+from scaling.models.network import Network, frozen_stages
 from scaling.training import optimizers, schedules
 from scaling.training.evaluate import Evaluator
 from scaling.training.packing import pack_state, unpack_state
@@ -62,7 +62,8 @@ class Rig:
                 f"{plan.arch.name} has {sizes} parameters and statistics, but was counted to have "
                 f"{(plan.cost.params, plan.cost.batch_stats)}: the counter and the model disagree."
             )
-        return create(variables, self._optimizer, plan.spec.train.ema > 0)
+        frozen = frozen_stages(plan.spec.optimizer.frozen, plan.arch)
+        return create(variables, self._optimizer, plan.spec.train.ema > 0, frozen)
 
     def to_devices(self, state: TrainState) -> TrainState:
         """Put a host state on every device, packed into vectors."""
@@ -116,7 +117,8 @@ class Rig:
     def _network(self, arch: Arch) -> Network:
         model = self.plan.spec.model
         synced = AXIS if self.plan.spec.train.batch_norm == "synced" else None
-        return Network(arch, jnp.dtype(model.dtype), model.scan, model.remat, axis_name=synced)
+        frozen = self.plan.spec.optimizer.frozen
+        return Network(arch, jnp.dtype(model.dtype), model.scan, model.remat, axis_name=synced, frozen=frozen)
 
 
 def _size(tree: Any) -> int:

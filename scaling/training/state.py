@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import jax
@@ -13,26 +14,45 @@ from flax import struct
 
 @struct.dataclass
 class TrainState:
-    """`step` counts finished updates; `ema` is {"params", "batch_stats"} averaged, or None."""
+    """`step` counts finished updates; `ema` is {"params", "batch_stats"} averaged, or None.
+
+    `frozen` is {"params", "batch_stats"} of the stages that are not trained, or None; they are not in
+    the other fields, so that no update, decay or average can reach them.
+    """
 
     step: Any
     params: Any
     batch_stats: Any
     opt_state: Any
     ema: dict[str, Any] | None = None
+    frozen: dict[str, Any] | None = None
 
 
-def create(variables: dict[str, Any], optimizer: optax.GradientTransformation, ema: bool) -> TrainState:
-    """Return the state of step 0 as NumPy arrays."""
-    params, batch_stats = variables["params"], variables.get("batch_stats", {})
+def create(
+    variables: dict[str, Any],
+    optimizer: optax.GradientTransformation,
+    ema: bool,
+    frozen: Collection[str] = (),
+) -> TrainState:
+    """Return the state of step 0 as NumPy arrays; `frozen` names stages to keep as they are."""
+    collections = {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
+    trained = {name: without(tree, frozen) for name, tree in collections.items()}
+    held = {name: without(tree, trained[name]) for name, tree in collections.items()}
+    params, batch_stats = trained["params"], trained["batch_stats"]
     state = TrainState(
         step=np.zeros([], np.int32),
         params=params,
         batch_stats=batch_stats,
         opt_state=optimizer.init(params),
-        ema={"params": params, "batch_stats": batch_stats} if ema else None,
+        ema=trained if ema else None,
+        frozen=held if frozen else None,
     )
     return jax.tree.map(np.array, state)
+
+
+def without(tree: Any, names: Collection[str]) -> dict[str, Any]:
+    """Return a collection less some of its modules."""
+    return {name: leaves for name, leaves in tree.items() if name not in names}
 
 
 def averaged(ema: dict[str, Any], now: dict[str, Any], decay: float, ramp: bool, step: Any) -> dict[str, Any]:
@@ -45,6 +65,11 @@ def averaged(ema: dict[str, Any], now: dict[str, Any], decay: float, ramp: bool,
 
 
 def models(state: TrainState) -> dict[str, dict[str, Any]]:
-    """Return the variables to evaluate: "raw", and "ema" where there are averages."""
+    """Return the variables to evaluate: "raw", and "ema" where there are averages.
+
+    Each holds the frozen part apart, under "frozen", for `packing.whole`.
+    """
     raw = {"params": state.params, "batch_stats": state.batch_stats}
-    return {"raw": raw} if state.ema is None else {"raw": raw, "ema": state.ema}
+    found = {"raw": raw} if state.ema is None else {"raw": raw, "ema": state.ema}
+    held = {} if state.frozen is None else {"frozen": state.frozen}
+    return {name: {**variables, **held} for name, variables in found.items()}

@@ -18,9 +18,9 @@ from jax import lax
 
 from scaling.spec import TrainSpec
 from scaling.training.losses import cross_entropy, in_top_k, smooth
-from scaling.training.packing import like, tree_of
+from scaling.training.packing import like, whole
 from scaling.training.schedules import Schedule
-from scaling.training.state import TrainState, averaged
+from scaling.training.state import TrainState, averaged, without
 
 AXIS = "batch"
 
@@ -61,13 +61,14 @@ def build_train_step(
             example_keys(seed, s, state.step, part["position"]) for s in ("augment", "dropout")
         )
         x_nhwc, targets_bk = transform(image, label, augment_b)
-        variables = {"params": tree_of(params), "batch_stats": tree_of(state.batch_stats)}
+        variables = {"params": params, "batch_stats": state.batch_stats, "frozen": state.frozen}
         logits_bk, updates = network.apply(
-            variables, x_nhwc, train=True, keys_b=drop_b, mutable=["batch_stats"]
+            whole(variables), x_nhwc, train=True, keys_b=drop_b, mutable=["batch_stats"]
         )
         loss = jnp.mean(cross_entropy(logits_bk, smooth(targets_bk, spec.label_smoothing)))
         top1 = jnp.mean(in_top_k(logits_bk, jnp.argmax(targets_bk, -1), 1), dtype=jnp.float32)
-        batch_stats = like(state.batch_stats, updates.get("batch_stats", {}))
+        held = {} if state.frozen is None else state.frozen["batch_stats"]
+        batch_stats = like(state.batch_stats, without(updates.get("batch_stats", {}), held))
         return loss, (batch_stats, {"loss": loss, "top1": top1})
 
     def step(state: TrainState, batch, resident):
@@ -87,7 +88,7 @@ def build_train_step(
         checked = jnp.stack([metrics["loss"], norm, optax.tree.norm(new)])
         metrics = metrics | {"grad_norm": norm, "lr": jnp.float32(rate(state.step))}
         metrics["finite"] = jnp.all(jnp.isfinite(checked)).astype(jnp.float32)
-        return TrainState(state.step + 1, params, batch_stats, opt_state, ema), metrics
+        return TrainState(state.step + 1, params, batch_stats, opt_state, ema, state.frozen), metrics
 
     return step
 
@@ -111,9 +112,7 @@ def build_eval_step(network: nn.Module, transform: Callable[[Any], Any]) -> Call
     """
 
     def sums(variables, x_nhwc, batch):
-        logits_bk: Any = network.apply(
-            {name: tree_of(collection) for name, collection in variables.items()}, x_nhwc, train=False
-        )
+        logits_bk: Any = network.apply(whole(variables), x_nhwc, train=False)
         mask_b = batch["mask"].astype(bool)
         label_b = jnp.where(mask_b, batch["label"], 0)
         loss_b = cross_entropy(logits_bk, jax.nn.one_hot(label_b, logits_bk.shape[-1]))

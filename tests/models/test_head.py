@@ -10,7 +10,7 @@ from scaling.blocks import Conv, Pool
 from scaling.counting import count
 from scaling.models.head import average_to
 from scaling.models.initialize import initialize
-from scaling.models.layers import pads, pool
+from scaling.models.layers import Settings, pads, pool
 from scaling.models.local_norm import sum_of_neighbours
 from scaling.models.network import Network
 
@@ -98,9 +98,9 @@ def test_rounding_up_adds_the_windows_that_begin_inside(size, kernel, stride, pa
 
 def test_a_window_over_the_edge_averages_what_is_there():
     x = jnp.arange(1.0, 6.0).reshape(1, 5, 1, 1) * jnp.ones((1, 5, 5, 1))
-    averaged = pool(x, "avg", 2, 2, "torch", pad=0, ceil=True)
+    averaged = pool(x, "avg", 2, 2, Settings(), pad=0, ceil=True)
     np.testing.assert_allclose(averaged[0, :, 0, 0], [1.5, 3.5, 5.0])
-    np.testing.assert_allclose(pool(x, "max", 2, 2, "torch", pad=0)[0, :, 0, 0], [2.0, 4.0])
+    np.testing.assert_allclose(pool(x, "max", 2, 2, Settings(), pad=0)[0, :, 0, 0], [2.0, 4.0])
 
 
 def test_neighbours_are_summed_within_the_channels():
