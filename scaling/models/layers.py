@@ -11,6 +11,7 @@ from flax import linen as nn
 from jax import lax
 
 from scaling.arch import Arch
+from scaling.blocks import Pool
 from scaling.models.activations import ACTIVATIONS, GATES
 from scaling.models.batch_norm import affine, count, normalize
 from scaling.models.dense import dense, grouped
@@ -65,12 +66,12 @@ def pads(
 class Convolution(nn.Module):
     """A k x k convolution of NHWC images, in the form that the backend runs fastest.
 
-    Shapes: (n, h, w, c) -> (n, oh, ow, features). Parameters and products' operands are float32
-    and `settings.dtype`.
+    `kernel` is its side, or (rows, columns). Shapes: (n, h, w, c) -> (n, oh, ow, features). Parameters
+    and products' operands are float32 and `settings.dtype`.
     """
 
     features: int
-    kernel: int
+    kernel: int | tuple[int, int]
     settings: Settings
     stride: int = 1
     groups: int = 1
@@ -85,8 +86,8 @@ class Convolution(nn.Module):
                 f"{self.name}: groups={self.groups} must divide the channels in ({channels}) and out "
                 f"({self.features}): choose another width or group count."
             )
-        shape = (self.kernel, self.kernel, channels // self.groups, self.features)
-        kernel = parameter(self, "kernel", shape)
+        sides = (self.kernel, self.kernel) if isinstance(self.kernel, int) else self.kernel
+        kernel = parameter(self, "kernel", (*sides, channels // self.groups, self.features))
         kernel = kernel.astype(self.settings.dtype)
         y = convolve(x_nhwc, kernel, self.stride, self.groups, self.settings, pad=self.pad)
         if self.use_bias:
@@ -105,15 +106,17 @@ def convolve(
     pad: int | None = None,
 ) -> Any:
     """Convolve as the settings' table of forms says; every form gives equal values."""
-    kernel, features, form = kernel_hwio.shape[0], kernel_hwio.shape[-1], settings.forms
+    sides, features, form = kernel_hwio.shape[:2], kernel_hwio.shape[-1], settings.forms
     x_nhwc = x_nhwc.astype(settings.dtype)
-    if kernel == 1 and groups == 1 and not pad and form.pointwise == "matmul":
+    if sides == (1, 1) and groups == 1 and not pad and form.pointwise == "matmul":
         return pointwise(x_nhwc[:, ::stride, ::stride], kernel_hwio[0, 0])
-    if pad == 0 and groups == dilation == 1 and x_nhwc.shape[1:3] == (kernel, kernel):
+    if pad == 0 and groups == dilation == 1 and x_nhwc.shape[1:3] == sides:
         whole = x_nhwc.reshape(x_nhwc.shape[0], 1, 1, -1)  # one window: a fully connected layer
         return pointwise(whole, kernel_hwio.reshape(-1, features))
-    extent = (kernel - 1) * dilation + 1
-    above, before = (pads(size, extent, stride, settings.padding, pad) for size in x_nhwc.shape[1:3])
+    above, before = (
+        pads(size, (side - 1) * dilation + 1, stride, settings.padding, pad)
+        for size, side in zip(x_nhwc.shape[1:3], sides)
+    )
     padding = (above, before)
     if groups == x_nhwc.shape[-1] == features and form.depthwise != "lax":
         native = form.depthwise == "native"
@@ -245,6 +248,12 @@ def dropout(x, rate: float, keys_b):
     return jnp.where(mask, x / keep, 0).astype(x.dtype)
 
 
+def pool_as(value: Pool, x_nhwc, stride: int, settings: Settings) -> Any:
+    """Pool as a value says."""
+    form = settings.padding, settings.forms.dense, value.pad, value.ceil, value.count_pad
+    return pool(x_nhwc, value.op, value.kernel, stride, *form)
+
+
 def pool(
     x_nhwc,
     op: str,
@@ -254,8 +263,9 @@ def pool(
     form: str = "lax",
     pad: int | None = None,
     ceil: bool = False,
+    count_pad: bool = False,
 ) -> Any:
-    """Max or average pooling; padded pixels count for neither. `form` is that of dense convolutions."""
+    """Max or average pooling, as the value `Pool` says. `form` is that of dense convolutions."""
     h, w = x_nhwc.shape[1:3]
     above, before = (pads(size, kernel, stride, padding, pad, ceil) for size in (h, w))
     edges = ((0, 0), above, before, (0, 0))
@@ -264,6 +274,8 @@ def pool(
         return max_pool(x_nhwc, kernel, stride, (above, before))
     if op == "max":
         return lax.reduce_window(x_nhwc, -jnp.inf, lax.max, window, strides, edges)
-    ones = jnp.ones((1, h, w, 1), jnp.float32)
     total = lax.reduce_window(x_nhwc.astype(jnp.float32), 0.0, lax.add, window, strides, edges)
+    if count_pad:
+        return (total / kernel**2).astype(x_nhwc.dtype)
+    ones = jnp.ones((1, h, w, 1), jnp.float32)
     return (total / lax.reduce_window(ones, 0.0, lax.add, window, strides, edges)).astype(x_nhwc.dtype)
