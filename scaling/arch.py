@@ -296,7 +296,9 @@ def _check_auxiliary(arch: Arch) -> None:
                 f"stages 0 to {len(arch.stages) - 1}: change `after`, or say auxiliary=()."
             )
         if min(auxiliary.width, auxiliary.grid, *auxiliary.hidden) < 1 or auxiliary.weight < 0:
-            raise ValueError(f"{arch.name}: an auxiliary width or grid below 1, or weight below 0: {auxiliary}.")
+            raise ValueError(
+                f"{arch.name}: an auxiliary width or grid below 1, or weight below 0: {auxiliary}."
+            )
         if not 0 <= auxiliary.drop_rate < 1:
             raise ValueError(f"{arch.name}: auxiliary drop_rate={auxiliary.drop_rate} must be in [0, 1).")
 

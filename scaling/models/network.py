@@ -158,7 +158,9 @@ class Network(nn.Module):
         """Run the classifiers that read this stage; in initialisation too, to have their parameters."""
         for i, value in enumerate(self.arch.auxiliary):
             if value.after == stage and (train or self.is_initializing()):
-                module = AuxiliaryModule(value, self.arch.num_classes, self._settings(), name=f"auxiliary_{i}")
+                module = AuxiliaryModule(
+                    value, self.arch.num_classes, self._settings(), name=f"auxiliary_{i}"
+                )
                 module(x, train, fold(keys_b, self.arch.depth + 1 + i))
 
     def _settings(self) -> Settings:

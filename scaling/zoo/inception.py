@@ -147,9 +147,7 @@ INCEPTION_V2 = Arch(
         Stage(Conv(3), 192),
         Stage(MAX, 192, stride=2),
     ),
-    stages=settle(
-        tuple(_v2_reduction(*line) if len(line) == 4 else _v2_module(*line) for line in V2), 192
-    ),
+    stages=settle(tuple(_v2_reduction(*line) if len(line) == 4 else _v2_module(*line) for line in V2), 192),
     head=Head(),
     resolution=224,
     norm=Norm(eps=1e-3),

@@ -45,7 +45,7 @@ V4_C = Inception(  # Figure 6
 )
 
 
-def _reduction_a(k: int, l: int, m: int, n: int) -> Inception:  # noqa: E741 - the paper's letters
+def _reduction_a(k: int, l: int, m: int, n: int) -> Inception:
     """Figure 7, with the widths of Table 1."""
     return Inception(((shrink(n),), (one(k), square(l), shrink(m)), (SHRINK,)))
 
@@ -88,7 +88,9 @@ def _last(block: Inception) -> Inception:
 
 R1_STAGES = (
     # Figure 10
-    stage(Inception(((one(32),), (one(32), square(32)), (one(32), square(32), square(32))), residual=SCALE_A), 5),
+    stage(
+        Inception(((one(32),), (one(32), square(32)), (one(32), square(32), square(32))), residual=SCALE_A), 5
+    ),
     stage(_reduction_a(192, 192, 256, 384), stride=2),
     # Figure 11
     stage(Inception(((one(128),), (one(128), row(128, 7), column(128, 7))), residual=SCALE_B), 10),
@@ -110,7 +112,10 @@ R2_STAGES = (
         )
     ),
     # Figure 16; widths of 320, 1088 and 2080 channels are those of the release, not of the figures
-    stage(Inception(((one(32),), (one(32), square(32)), (one(32), square(48), square(64))), residual=SCALE_A), 10),
+    stage(
+        Inception(((one(32),), (one(32), square(32)), (one(32), square(48), square(64))), residual=SCALE_A),
+        10,
+    ),
     stage(_reduction_a(256, 256, 384, 384), stride=2),
     # Figure 17
     stage(Inception(((one(192),), (one(128), row(160, 7), column(192, 7))), residual=SCALE_B), 20),
@@ -148,9 +153,7 @@ _ALL = [
         "arXiv 1602.07261 Figures 3-9 and Table 1",
         "timm_inception_v4",
     ),
-    _arch(
-        "inception_resnet_v1", R1_STEM, R1_STAGES, Head(), "arXiv 1602.07261 Figures 10-15 and Table 1"
-    ),
+    _arch("inception_resnet_v1", R1_STEM, R1_STAGES, Head(), "arXiv 1602.07261 Figures 10-15 and Table 1"),
     _arch(
         "inception_resnet_v2",
         STEM,

@@ -40,7 +40,13 @@ def _aligned_stages(entry: tuple[Stage, ...], middle: int) -> tuple[Stage, ...]:
 
 
 ENTRY = (_aligned(128), _aligned(256), _aligned(MIDDLE))
-LONG_ENTRY = (_aligned(128), _aligned(256, stride=1), _aligned(256), _aligned(MIDDLE, stride=1), _aligned(MIDDLE))
+LONG_ENTRY = (
+    _aligned(128),
+    _aligned(256, stride=1),
+    _aligned(256),
+    _aligned(MIDDLE, stride=1),
+    _aligned(MIDDLE),
+)
 
 
 def _arch(name: str, pad: int | None, stages: tuple[Stage, ...], **fields) -> Arch:
