@@ -16,15 +16,22 @@ from typing import Any
 from scaling.blocks import (
     BLOCKS,
     LATER,
-    SINGLE,
+    WIDTH,
     Block,
     Conv,
     Dropout,
+    Filter,
+    Fork,
+    Inception,
     LocalNorm,
     MLPConv,
     Patches,
+    Pool,
+    Xception,
     keeping_side,
+    repeats,
     side_before,
+    unlike_strides,
     width_after,
 )
 
@@ -63,6 +70,25 @@ class Head:
 
 
 @dataclass(frozen=True)
+class Auxiliary:
+    """A classifier that reads the output of stage `after` while training; `weight` is that of its loss.
+
+    The map, averaged to `grid` x `grid` pixels, goes through a 1x1 convolution of `width`, fully connected
+    layers of the widths `hidden`, dropout, and the classifier. The convolution is normalised or has a bias,
+    as `norm` says; the hidden layers as `norm_hidden` says. Source: arXiv 1409.4842 section 5.
+    """
+
+    after: int
+    weight: float = 0.3
+    width: int = field(default=128, metadata=WIDTH)
+    hidden: tuple[int, ...] = field(default=(1024,), metadata=WIDTH)
+    grid: int = 4
+    drop_rate: float = 0.7
+    norm: bool = True
+    norm_hidden: bool = False
+
+
+@dataclass(frozen=True)
 class Norm:
     """Normalisation: `eps`, and `momentum` as the decay of batch norm's running statistics."""
 
@@ -93,6 +119,7 @@ class Arch:
     probabilities of dropping; `weights` names the peer whose tensor names `load_torch` reads.
     `output_stride` is the largest stride of a map: stages that would exceed it keep the side, and
     windows are dilated instead; variables stay the same (DeepLab: arXiv 1606.00915 section 3.1).
+    `auxiliary` are classifiers that only training runs.
     """
 
     name: str
@@ -112,6 +139,7 @@ class Arch:
     weights: str = ""
     source: str = ""
     output_stride: int | None = field(default=None, metadata=LATER)
+    auxiliary: tuple[Auxiliary, ...] = field(default=(), metadata=LATER)
 
     def __post_init__(self):
         check(self)
@@ -188,7 +216,7 @@ class Arch:
         return arch
 
 
-TYPES = {t.__name__: t for t in (*BLOCKS, Stage, Head, Norm, Arch)}
+TYPES = {t.__name__: t for t in (*BLOCKS, Filter, Fork, Stage, Head, Auxiliary, Norm, Arch)}
 
 
 def settle(stages: tuple[Stage, ...], channels: int) -> tuple[Stage, ...]:
@@ -250,16 +278,27 @@ def check(arch: Arch) -> None:
             raise ValueError(f"{arch.name}: stage {i} has a width, repeats or stride below 1: {stage}.")
         if isinstance(stage.block, LocalNorm | Dropout) and stage.stride != 1:
             raise ValueError(f"{arch.name}: stage {i} keeps the side, so its stride must be 1: {stage}.")
-        if isinstance(stage.block, SINGLE) and stage.repeats != 1:
+        if stage.repeats != 1 and not (repeats(stage.block) or isinstance(stage.block, Pool | LocalNorm)):
             raise ValueError(
                 f"{arch.name}: stage {i} repeats={stage.repeats}, but a {type(stage.block).__name__} does not "
-                "repeat: say 1 (and Dense.layers for a deeper dense block)."
+                "repeat (one that strides, in the Inception families): say 1 (and Dense.layers for a deeper "
+                "dense block)."
+            )
+        if isinstance(stage.block, Inception) and stage.stride > 1 and unlike_strides(stage.block):
+            raise ValueError(
+                f"{arch.name}: stage {i} has stride={stage.stride}, which each branch must take exactly once: "
+                f"mark one filter of each branch without pooling as strided in {stage.block}."
+            )
+        if isinstance(stage.block, Xception) and stage.stride > 1 and not stage.block.reduce:
+            raise ValueError(
+                f"{arch.name}: stage {i} has stride={stage.stride}, but reduce='' takes none: say 'pool' or 'conv'."
             )
     if any(isinstance(stage.block, Dropout) for stage in arch.stem):
         raise ValueError(f"{arch.name}: the stem drops nothing: put Dropout among the stages.")
     _check_widths(arch)
     _check_head(arch)
     _check_output_stride(arch)
+    _check_auxiliary(arch)
     if arch.resolution < (least := least_side(arch)):
         raise ValueError(
             f"{arch.name}: resolution={arch.resolution} leaves no pixel after the unpadded windows of its "
@@ -294,6 +333,21 @@ def _check_head(arch: Arch) -> None:
         raise ValueError(f"{arch.name}: grid and slide are of hidden layers, but the head has none: {head}.")
     if head.hidden and head.per_pixel:
         raise ValueError(f"{arch.name}: per_pixel classifies the feature map: drop hidden={head.hidden}.")
+
+
+def _check_auxiliary(arch: Arch) -> None:
+    for auxiliary in arch.auxiliary:
+        if auxiliary.after not in range(len(arch.stages)):
+            raise ValueError(
+                f"{arch.name}: an auxiliary classifier stands after stage {auxiliary.after}, but there are only "
+                f"stages 0 to {len(arch.stages) - 1}: change `after`, or say auxiliary=()."
+            )
+        if min(auxiliary.width, auxiliary.grid, *auxiliary.hidden) < 1 or auxiliary.weight < 0:
+            raise ValueError(
+                f"{arch.name}: an auxiliary width or grid below 1, or weight below 0: {auxiliary}."
+            )
+        if not 0 <= auxiliary.drop_rate < 1:
+            raise ValueError(f"{arch.name}: auxiliary drop_rate={auxiliary.drop_rate} must be in [0, 1).")
 
 
 def _encode(value: Any) -> Any:

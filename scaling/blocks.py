@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -34,13 +36,15 @@ class Conv:
 class Pool:
     """A k x k spatial pooling, "max" or "avg"; the stage's width must equal its input's.
 
-    `pad` as in `Conv`; with `ceil` a last window that begins inside the image counts, as in Caffe.
+    `pad` as in `Conv`; with `ceil` a last window that begins inside the image counts, as in Caffe. Padded
+    pixels count for no maximum, and for no average but with `count_pad`.
     """
 
     op: str = "max"
     kernel: int = 3
     pad: int | None = field(default=None, metadata=LATER)
     ceil: bool = field(default=False, metadata=LATER)
+    count_pad: bool = field(default=False, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -212,6 +216,62 @@ class ConvNeXt:
     expand: int = 4
 
 
+@dataclass(frozen=True)
+class Filter:
+    """A convolution in a branch of `Inception`: `kernel` rows x columns to `width` channels, activated.
+
+    `strided` filters take the stage's stride; `pad` as in `Conv`.
+    """
+
+    kernel: tuple[int, int]
+    width: int = field(metadata=WIDTH)
+    strided: bool = False
+    pad: int | None = None
+
+
+@dataclass(frozen=True)
+class Fork:
+    """The split end of a branch: its own branches read the same input, and their outputs are joined."""
+
+    branches: tuple[tuple[Filter, ...], ...]
+
+
+Branch = tuple[Filter | Pool | Fork, ...]
+
+
+@dataclass(frozen=True)
+class Inception:
+    """Branches of layers side by side, whose outputs are joined; the stage's width follows from them.
+
+    The stage's stride is taken by poolings and by filters marked so, one a branch. Filters are
+    normalised, or with `norm=False` have a bias. With a `residual` scale, what is joined goes through a
+    bare 1x1 convolution to the input's width and, so scaled, is added to the input, then activated (but
+    not with `act=False`). Source: arXiv 1409.4842 section 4, 1512.00567, 1602.07261.
+    """
+
+    branches: tuple[Branch, ...]
+    norm: bool = True
+    residual: float | None = None
+    act: bool = True
+
+
+@dataclass(frozen=True)
+class Xception:
+    """Convolutions, 3x3 depthwise then 1x1, to the widths `inner` and then to the stage's, and a shortcut.
+
+    An activation precedes each (the first where `first_act`), a norm follows each, with `norm_depthwise`
+    the depthwise part too. `reduce` says how the stage's stride is taken: by a max "pool" after all, or by
+    the last depthwise "conv". With `post` norms are activated instead and there is no shortcut: an exit
+    flow. Source: arXiv 1610.02357 Figure 5.
+    """
+
+    inner: tuple[int, ...] = field(metadata=WIDTH)
+    reduce: str = ""
+    first_act: bool = True
+    norm_depthwise: bool = False
+    post: bool = False
+
+
 Block = (
     Conv
     | Pool
@@ -230,11 +290,35 @@ Block = (
     | Transition
     | Patches
     | ConvNeXt
+    | Inception
+    | Xception
 )
 
-# Blocks that never repeat, as their width follows from their input's alone
+# Blocks that never repeat, as their width follows from their input's alone; see `repeats` for others
 SINGLE = (Pool, LocalNorm, Dropout, Dense, Transition)
 BLOCKS = get_args(Block)
+
+
+def repeats(block: Block) -> bool:
+    """Whether a block can follow itself in a stage, so that depth scaling multiplies it."""
+    if isinstance(block, Inception):
+        return block.act and not any(_moves(layer) for layer in _layers(block))
+    if isinstance(block, Xception):
+        return not (block.reduce or block.post)
+    return not isinstance(block, SINGLE)
+
+
+def _layers(value: Inception | Fork) -> Iterator[Filter | Pool]:
+    for layer in itertools.chain(*value.branches):
+        if isinstance(layer, Fork):
+            yield from _layers(layer)
+        else:
+            yield layer
+
+
+def _moves(layer: Filter | Pool) -> bool:
+    """Whether a layer may change the side even in a stage of stride 1."""
+    return layer.pad is not None or (isinstance(layer, Filter) and layer.strided)
 
 
 def width_after(block: Block, width: int, channels: int) -> int:
@@ -243,7 +327,34 @@ def width_after(block: Block, width: int, channels: int) -> int:
         return channels + block.layers * block.growth
     if isinstance(block, Transition):
         return int(channels * block.compression)
+    if isinstance(block, Inception):
+        return channels if block.residual is not None else joined_width(block, channels)
     return channels if isinstance(block, Pool | LocalNorm | Dropout) else width
+
+
+def joined_width(value: Inception | Fork, channels: int) -> int:
+    """The channels of all branches together where `channels` enter each."""
+    return sum(_branch_width(branch, channels) for branch in value.branches)
+
+
+def _branch_width(branch: Branch, channels: int) -> int:
+    for layer in branch:
+        if isinstance(layer, Fork):
+            channels = joined_width(layer, channels)
+        elif isinstance(layer, Filter):
+            channels = layer.width
+    return channels
+
+
+def unlike_strides(block: Inception) -> bool:
+    """Whether some branch does not take the stage's stride exactly once."""
+    return any(sum(map(_strides, branch)) != 1 for branch in block.branches)
+
+
+def _strides(layer: Filter | Pool | Fork) -> bool:
+    if isinstance(layer, Fork):
+        return any(map(_strides, _layers(layer)))
+    return isinstance(layer, Pool) or layer.strided
 
 
 def keeping_side(block: Block) -> Block:
@@ -253,6 +364,8 @@ def keeping_side(block: Block) -> Block:
 
 def side_before(block: Block, stride: int, side: int, dilation: int = 1) -> int:
     """The smallest side that a block turns into `side` pixels, given the padding that it states."""
+    if isinstance(block, Inception):
+        return max(_side_before_branch(branch, stride, side) for branch in block.branches)
     if isinstance(block, Patches | ConvNeXt | Transition):
         return (side - 1) * stride + 1 + (stride - 1) * dilation
     if not isinstance(block, Conv | Pool) or block.pad is None:
@@ -261,3 +374,15 @@ def side_before(block: Block, stride: int, side: int, dilation: int = 1) -> int:
         inside = (side - 1) * stride - block.pad + 1
         return max(1, inside, (side - 2) * stride + block.kernel - 2 * block.pad + 1)
     return max(1, (side - 1) * stride + 1 + (block.kernel - 1 - 2 * block.pad) * dilation)
+
+
+def _side_before_branch(branch: Branch, stride: int, side: int) -> int:
+    for layer in reversed(branch):
+        if isinstance(layer, Fork):
+            side = max(_side_before_branch(end, stride, side) for end in layer.branches)
+        elif isinstance(layer, Pool):
+            side = side_before(layer, stride, side)
+        else:
+            as_conv = Conv(max(layer.kernel), pad=layer.pad)
+            side = side_before(as_conv, stride if layer.strided else 1, side)
+    return side

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scaling.arch import Arch
+from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
 from scaling.models.initialize import abstract_variables, initialize
 from scaling.models.network import Network, Recomputed
 
@@ -172,6 +173,10 @@ def _forward(net: Network) -> Callable:
     return lambda variables, images_nhwc, labels_b: net.apply(variables, images_nhwc, train=False)
 
 
+def _cross_entropy(logits_bk, labels_b):
+    return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits_bk), labels_b[:, None], axis=1))
+
+
 def _train_step(net: Network, batch: int) -> Callable:
     """Forward, backward and a plain SGD update of `{"params", "batch_stats"}`."""
 
@@ -184,10 +189,11 @@ def _train_step(net: Network, batch: int) -> Callable:
                 images_nhwc,
                 train=True,
                 keys_b=keys_b,
-                mutable=["batch_stats"],
+                mutable=["batch_stats", AUXILIARY],
             )
-            chosen_b1 = jnp.take_along_axis(jax.nn.log_softmax(logits_bk), labels_b[:, None], axis=1)
-            return -jnp.mean(chosen_b1), updates
+            early = auxiliary_loss(updates, lambda logits_bk: _cross_entropy(logits_bk, labels_b))
+            kept = {name: updates[name] for name in variables if name in updates}
+            return _cross_entropy(logits_bk, labels_b) + early, kept
 
         gradients, updates = jax.grad(loss, has_aux=True)(variables["params"])
         params = jax.tree.map(lambda p, g: p - RATE * g, variables["params"], gradients)

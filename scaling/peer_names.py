@@ -2,7 +2,8 @@
 
 A scheme gives the peer's prefix for a module of ours; the leaf is then weight, bias, running_mean or
 running_var. Sources: the state dicts of timm's EfficientNet, MobileNetV3, VGG and ResNet (torchvision's
-ResNets agree), and of torchvision's ShuffleNet V2, AlexNet and SqueezeNet.
+ResNets agree), and of torchvision's ShuffleNet V2, AlexNet and SqueezeNet. The Inception families have a
+file of their own.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from scaling.blocks import (
     Transition,
     XBlock,
 )
+from scaling.inception_names import SCHEMES as INCEPTION
 
 LEAVES = {
     "kernel": "weight",
@@ -91,6 +93,7 @@ SEQUENTIAL_TOPS = {
 KERNEL_AXES = {
     "tv_alexnet": {"hidden_0": 2, "hidden_1": 2},
     "tv_squeezenet": {"classifier": 4},
+    "tv_googlenet": {f"auxiliary_{i}/hidden_0/filter": 2 for i in range(2)},
 }
 
 SHUFFLENET_TOP = {
@@ -270,6 +273,7 @@ SCHEMES: dict[str, Scheme] = {
     "timm_vgg": sequential,
     "tv_alexnet": sequential,
     "tv_squeezenet": sequential,
+    **INCEPTION,
 }
 
 
@@ -292,7 +296,8 @@ def places(arch: Arch, shapes: dict[tuple[str, ...], tuple[int, ...]]) -> Iterat
 
 
 def _axes(arch: Arch, path: tuple[str, ...]) -> int | None:
-    return KERNEL_AXES.get(arch.weights, {}).get(path[1]) if path[-1] == "kernel" else None
+    module = "/".join(path[1:-1])
+    return KERNEL_AXES.get(arch.weights, {}).get(module) if path[-1] == "kernel" else None
 
 
 def _stage_places(arch: Arch, path: tuple[str, ...], shape: tuple[int, ...]) -> Iterator[Place]:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from scaling.arch import Arch, Head, Stage, least_side, settle
-from scaling.blocks import SINGLE, Block, Conv, Fire, Residual, ShuffleV1, ShuffleV2, XBlock, width_after
+from scaling.blocks import Block, Conv, Fire, Residual, ShuffleV1, ShuffleV2, XBlock, repeats, width_after
 from scaling.spec import ModelSpec, nearest
 
 ULP = 1e-9  # factors such as 1.1**2 / 1.21 sit an ulp beside the number they stand for
@@ -68,6 +68,8 @@ ROUNDINGS = {
     "regnet": Rounding(stem=False),
     # ours: growth rates are small numbers, and a step of 8 would hide a factor of 1.1
     "densenet": Rounding(divisor=2),
+    # ours: branches of 16 and 24 channels (arXiv 1409.4842 Table 1), where a step of 8 would hide a factor of 1.1
+    "inception": Rounding(divisor=4),
     # ours: plain chains of layers, LeNet (6 and 16 channels) to VGG; one layer is the least there is
     "chain": Rounding(divisor=4, shallower=False),
 }
@@ -172,7 +174,10 @@ def _keep_stages(arch: Arch, kept: tuple[int, ...]) -> Arch:
             f"config.model.stages={kept} must name stages of {arch.name} in order, each once: "
             f"it has stages 0 to {len(arch.stages) - 1}."
         )
-    return arch.replace(stages=settle(tuple(arch.stages[i] for i in kept), arch.entering))
+    stages = settle(tuple(arch.stages[i] for i in kept), arch.entering)
+    moved = (a for a in arch.auxiliary if a.after in kept)
+    auxiliary = tuple(dataclasses.replace(a, after=kept.index(a.after)) for a in moved)
+    return arch.replace(stages=stages, auxiliary=auxiliary)
 
 
 def round_width(width: float, divisor: int, keep: float = 0.0) -> int:
@@ -198,7 +203,8 @@ def _widen(arch: Arch, factor: float, rule: Rounding) -> Arch:
     stem = stem if rule.stem else arch.stem
     stages = _widen_stages(arch.stages, factor, rule, stem[-1].width if stem else arch.in_channels)
     head = _widen_head(arch.head, factor, rule) if rule.head else arch.head
-    return arch.replace(stem=stem, stages=stages, head=head)
+    auxiliary = tuple(_widen_counted(value, factor, rule) for value in arch.auxiliary)
+    return arch.replace(stem=stem, stages=stages, head=head, auxiliary=auxiliary)
 
 
 def _widen_head(head: Head, factor: float, rule: Rounding) -> Head:
@@ -230,15 +236,24 @@ def _widen_stages(
 
 
 def _widen_counted(value: Any, factor: float, rule: Rounding) -> Any:
-    """Scale the channels that a block's own fields count, one number or a tuple."""
+    """Scale the channels that a value's own fields count, one number or a tuple, and those of values in it."""
 
     def widen(width):
         if isinstance(width, tuple):
             return tuple(map(widen, width))
         return round_width(width * factor, rule.divisor, rule.keep)
 
-    counted = [f.name for f in dataclasses.fields(value) if f.metadata.get("width")]
-    return dataclasses.replace(value, **{name: widen(getattr(value, name)) for name in counted})
+    if isinstance(value, tuple):
+        return tuple(_widen_counted(inner, factor, rule) for inner in value)
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    counted = {f.name for f in dataclasses.fields(value) if f.metadata.get("width")}
+    held = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    changes = {
+        name: widen(inner) if name in counted else _widen_counted(inner, factor, rule)
+        for name, inner in held.items()
+    }
+    return dataclasses.replace(value, **changes)
 
 
 def _step(block: Block, divisor: int) -> int:
@@ -273,14 +288,14 @@ def _deepen_stage(base: Stage, stage: Stage, factor: float) -> Stage:
     if counted:
         scaled = {name: round_depth(getattr(base.block, name) * factor) for name in counted}
         return dataclasses.replace(stage, block=dataclasses.replace(stage.block, **scaled))
-    if isinstance(stage.block, SINGLE):
+    if not repeats(stage.block):
         return stage
     return dataclasses.replace(stage, repeats=round_depth(base.repeats * factor))
 
 
 def _check_depth(arch: Arch, depth: float, rule: Rounding) -> None:
-    repeats = [stage.repeats for stage in arch.stages if not isinstance(stage.block, SINGLE)]
-    if depth < 1 and not rule.shallower and max(repeats, default=1) == 1:
+    depths = [stage.repeats for stage in arch.stages if repeats(stage.block)]
+    if depth < 1 and not rule.shallower and max(depths, default=1) == 1:
         raise ValueError(
             f"depth={depth:.6g}: every stage of {arch.name} has one block, so there is none to take away: "
             "scale width or resolution instead (alpha=1 in compound)."

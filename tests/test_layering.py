@@ -20,7 +20,7 @@ FLOORS = (
     ("blocks",),
     ("arch", "spec", "rows", "private_cache"),
     ("rules",),
-    ("zoo", "budget"),
+    ("zoo", "budget", "inception_names"),
     ("models", "peer_names", "data"),
     ("counting", "measuring", "weights", "hub"),  # the counter walks a model, weights are a model's variables
     ("weight_files",),

@@ -36,6 +36,11 @@ GOLDENS = [
     "vgg16_bn_96",
     "tv_alexnet_128",
     "tv_squeezenet1_0_96",
+    "tv_googlenet_96",
+    "inception_v3_128",
+    "inception_v4_128",
+    "inception_resnet_v2_128",
+    "legacy_xception_128",
 ]
 
 

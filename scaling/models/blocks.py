@@ -16,13 +16,15 @@ from scaling import blocks as values
 from scaling.models.convnext import ConvNeXtModule, PatchesModule
 from scaling.models.dense_block import DenseModule, TransitionModule
 from scaling.models.fire_block import FireModule
-from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add, dropout, pool
+from scaling.models.inception import InceptionModule
+from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add, dropout, pool, pool_as
 from scaling.models.local_norm import LocalNormModule
 from scaling.models.mbconv import FusedMBConvModule, MBConvModule
 from scaling.models.mlp_conv import MLPConvModule
 from scaling.models.separable import DepthwiseSeparableModule
 from scaling.models.shuffle import ShuffleV1Module, ShuffleV2Module
 from scaling.models.x_block import XBlockModule
+from scaling.models.xception import XceptionModule
 
 
 class ConvModule(nn.Module):
@@ -57,8 +59,7 @@ class PoolModule(nn.Module):
 
     def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
         del train, drop_rate, keys_b
-        value = self.value
-        return pool(x_nhwc, value.op, value.kernel, self.stride, self.settings, value.pad, value.ceil)
+        return pool_as(self.value, x_nhwc, self.stride, self.settings)
 
 
 class DropoutModule(nn.Module):
@@ -148,4 +149,6 @@ MODULES: dict[type, Any] = {
     values.Transition: TransitionModule,
     values.Patches: PatchesModule,
     values.ConvNeXt: ConvNeXtModule,
+    values.Inception: InceptionModule,
+    values.Xception: XceptionModule,
 }

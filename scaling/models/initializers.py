@@ -2,7 +2,7 @@
 
 Convolutions: normal of std sqrt(2 / fan_out), fan_out = kh * kw * out, and kh * kw for depthwise
 (where Flax's variance_scaling is too small by sqrt(channels)); sqrt(2 / fan_in) where widths jump and
-no norm follows: fire blocks, mlpconv, hidden layers. Dense: uniform of +-1 / sqrt(units). Norm scales
+no norm follows: fire blocks, mlpconv, hidden layers, bare Inception filters. Dense: uniform of +-1 / sqrt(units). Norm scales
 and running variances 1, layer scales 1e-6 (arXiv 2201.03545), everything else 0. Source: EfficientNet's
 code, arXiv 1502.01852.
 """
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-FAN_IN = ("squeeze", "expand1x1", "expand3x3", "mlp", "hidden")
+FAN_IN = ("squeeze", "expand1x1", "expand3x3", "mlp", "hidden", "filter")
 
 CONSTANTS = {"scale": 1.0, "var": 1.0, "layer_scale": 1e-6}
 

@@ -12,6 +12,7 @@ from flax import linen as nn
 from jax import lax
 
 from scaling.arch import Arch, Grid
+from scaling.blocks import Pool
 from scaling.models.activations import ACTIVATIONS, GATES
 from scaling.models.batch_norm import affine, count, normalize
 from scaling.models.dense import dense, grouped
@@ -65,18 +66,21 @@ class Settings:
 
 
 def edges(
-    shape, kernel: int, stride: int, settings: Settings, pad: int | None = None, ceil: bool = False
+    shape, sides, stride: int, settings: Settings, pad: int | None = None, ceil: bool = False
 ) -> Padding:
     """Padding before and after height and width of (n, h, w, c), for windows dilated as the settings say.
 
-    It is that of plain windows, times the dilation. Where a stride is traded the side stays, also
+    `sides` are a window's rows and columns. Padding is that of plain windows, times the dilation. Where a stride is traded the side stays, also
     where `pad` alone would make it smaller.
     """
-    taken, least = settings.step(stride), kernel - 1 if settings.traded and stride > 1 else 0
-    plain = [pads(size, kernel, taken, settings.padding, pad, ceil) for size in shape[1:3]]
-    rows, columns = ((low, max(high, least - low)) for low, high in plain)
-    d = settings.dilation
-    return (rows[0] * d, rows[1] * d), (columns[0] * d, columns[1] * d)
+    taken, keeps = settings.step(stride), settings.traded and stride > 1
+
+    def along(size: int, side: int) -> tuple[int, int]:
+        low, high = pads(size, side, taken, settings.padding, pad, ceil)
+        high = max(high, side - 1 - low) if keeps else high
+        return low * settings.dilation, high * settings.dilation
+
+    return along(shape[1], sides[0]), along(shape[2], sides[1])
 
 
 def pads(
@@ -99,12 +103,12 @@ def pads(
 class Convolution(nn.Module):
     """A k x k convolution of NHWC images, in the form that the backend runs fastest.
 
-    Shapes: (n, h, w, c) -> (n, oh, ow, features). Parameters and products' operands are float32
-    and `settings.dtype`.
+    `kernel` is its side, or (rows, columns). Shapes: (n, h, w, c) -> (n, oh, ow, features). Parameters
+    and products' operands are float32 and `settings.dtype`.
     """
 
     features: int
-    kernel: int
+    kernel: int | tuple[int, int]
     settings: Settings
     stride: int = 1
     groups: int = 1
@@ -119,8 +123,8 @@ class Convolution(nn.Module):
                 f"{self.name}: groups={self.groups} must divide the channels in ({channels}) and out "
                 f"({self.features}): choose another width or group count."
             )
-        shape = (self.kernel, self.kernel, channels // self.groups, self.features)
-        kernel = parameter(self, "kernel", shape)
+        sides = (self.kernel, self.kernel) if isinstance(self.kernel, int) else self.kernel
+        kernel = parameter(self, "kernel", (*sides, channels // self.groups, self.features))
         kernel = kernel.astype(self.settings.dtype)
         y = convolve(x_nhwc, kernel, self.stride, self.groups, self.settings, pad=self.pad)
         if self.use_bias:
@@ -133,13 +137,13 @@ def convolve(
     x_nhwc, kernel_hwio, stride: int, groups: int, settings: Settings, pad: int | None = None
 ) -> Any:
     """Convolve as the settings' table of forms says; every form gives equal values."""
-    kernel, features, form = kernel_hwio.shape[0], kernel_hwio.shape[-1], settings.forms
+    sides, features, form = kernel_hwio.shape[:2], kernel_hwio.shape[-1], settings.forms
     x_nhwc = x_nhwc.astype(settings.dtype)
-    padding = edges(x_nhwc.shape, kernel, stride, settings, pad)
+    padding = edges(x_nhwc.shape, sides, stride, settings, pad)
     stride, dilation = settings.step(stride), settings.dilation
-    if kernel == 1 and groups == 1 and not pad and form.pointwise == "matmul":
+    if sides == (1, 1) and groups == 1 and not pad and form.pointwise == "matmul":
         return pointwise(x_nhwc[:, ::stride, ::stride], kernel_hwio[0, 0])
-    if pad == 0 and groups == dilation == 1 and not settings.traded and x_nhwc.shape[1:3] == (kernel, kernel):
+    if pad == 0 and groups == dilation == 1 and not settings.traded and x_nhwc.shape[1:3] == sides:
         whole = x_nhwc.reshape(x_nhwc.shape[0], 1, 1, -1)  # one window: a fully connected layer
         return pointwise(whole, kernel_hwio.reshape(-1, features))
     if groups == x_nhwc.shape[-1] == features and form.depthwise != "lax":
@@ -272,6 +276,11 @@ def dropout(x, rate: float, keys_b):
     return jnp.where(mask, x / keep, 0).astype(x.dtype)
 
 
+def pool_as(value: Pool, x_nhwc, stride: int, settings: Settings) -> Any:
+    """Pool as a value says."""
+    return pool(x_nhwc, value.op, value.kernel, stride, settings, value.pad, value.ceil, value.count_pad)
+
+
 def pool(
     x_nhwc,
     op: str,
@@ -280,9 +289,10 @@ def pool(
     settings: Settings,
     pad: int | None = None,
     ceil: bool = False,
+    count_pad: bool = False,
 ) -> Any:
-    """Max or average pooling; padded pixels count for neither."""
-    padding, dilation = edges(x_nhwc.shape, kernel, stride, settings, pad, ceil), settings.dilation
+    """Max or average pooling, as the value `Pool` says."""
+    padding, dilation = edges(x_nhwc.shape, (kernel, kernel), stride, settings, pad, ceil), settings.dilation
     stride = settings.step(stride)
     if op == "max" and settings.forms.dense == "plain":
         return max_pool(x_nhwc, kernel, stride, padding, dilation)
@@ -290,6 +300,8 @@ def pool(
     spread = {"window_dilation": (1, dilation, dilation, 1)}
     if op == "max":
         return lax.reduce_window(x_nhwc, -jnp.inf, lax.max, *window, **spread)
-    ones = jnp.ones((1, *x_nhwc.shape[1:3], 1), jnp.float32)
     total = lax.reduce_window(x_nhwc.astype(jnp.float32), 0.0, lax.add, *window, **spread)
+    if count_pad:
+        return (total / kernel**2).astype(x_nhwc.dtype)
+    ones = jnp.ones((1, *x_nhwc.shape[1:3], 1), jnp.float32)
     return (total / lax.reduce_window(ones, 0.0, lax.add, *window, **spread)).astype(x_nhwc.dtype)

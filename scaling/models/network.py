@@ -14,6 +14,7 @@ from jax import lax
 
 from scaling.arch import Arch, Stage
 from scaling.blocks import keeping_side
+from scaling.models.auxiliary import AUXILIARY, AuxiliaryModule
 from scaling.models.blocks import MODULES
 from scaling.models.forms import forms
 from scaling.models.head import classify
@@ -129,7 +130,8 @@ class Network(nn.Module):
     mode: nothing is dropped, and their batch norm uses and keeps its running statistics.
 
     In training pass `keys_b`, one key an example, or an rng named "dropout" from which they are
-    split; they are needed only if the architecture drops anything.
+    split; they are needed only if the architecture drops anything. Auxiliary classifiers run in training
+    only; with "auxiliary" among the mutable collections they leave their logits there.
     """
 
     arch: Arch
@@ -164,15 +166,26 @@ class Network(nn.Module):
                 share = None if rates is None else rates[start : start + stage.repeats]
                 x = module(x, trains, share, start, keys_b)
             start += stage.repeats if i >= 0 else 0
+            self._auxiliary(i, x, trains, keys_b)
             yield x
+
+    def _auxiliary(self, stage: int, x: Any, train: bool, keys_b) -> None:
+        """Run the classifiers that read this stage; in initialisation too, to have their parameters."""
+        for i, value in enumerate(self.arch.auxiliary):
+            if value.after == stage and (train or self.is_initializing()):
+                module = AuxiliaryModule(
+                    value, self.arch.num_classes, self._settings(), name=f"auxiliary_{i}"
+                )
+                module(x, train, fold(keys_b, self.arch.depth + 1 + i))
 
     def _settings(self) -> Settings:
         return Settings.of(self.arch, self.dtype, self.axis_name, forms(self.form))
 
     def _randomness(self, batch: int, train: bool, keys_b) -> tuple[Any, Any]:
         """The examples' keys and each block's drop-path rate, linear in depth; None where unused."""
-        arch = self.arch
-        if not train or not (arch.drop_rate or arch.drop_path_rate) or self.is_initializing():
+        arch, seen = self.arch, self.is_mutable_collection(AUXILIARY)
+        early = seen and any(value.drop_rate for value in arch.auxiliary)
+        if not train or not (arch.drop_rate or arch.drop_path_rate or early) or self.is_initializing():
             return None, None
         if keys_b is None:
             keys_b = jax.random.split(self.make_rng("dropout"), batch)

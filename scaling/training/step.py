@@ -16,6 +16,7 @@ import optax
 from flax import linen as nn
 from jax import lax
 
+from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
 from scaling.spec import TrainSpec
 from scaling.training.losses import cross_entropy, in_top_k, smooth
 from scaling.training.packing import like, whole
@@ -52,7 +53,8 @@ def build_train_step(
     the new ones are averaged over micro-batches and devices. So k micro-batches on one device do
     what k devices with local statistics do.
 
-    Metrics are means over the global batch; `finite` is 1 where loss, gradient and new state are.
+    The loss counts that of each auxiliary classifier by its weight. Metrics are means over the global
+    batch; `finite` is 1 where loss, gradient and new state are.
     """
 
     def losses(params, state, part, resident):
@@ -63,9 +65,11 @@ def build_train_step(
         x_nhwc, targets_bk = transform(image, label, augment_b)
         variables = {"params": params, "batch_stats": state.batch_stats, "frozen": state.frozen}
         logits_bk, updates = network.apply(
-            whole(variables), x_nhwc, train=True, keys_b=drop_b, mutable=["batch_stats"]
+            whole(variables), x_nhwc, train=True, keys_b=drop_b, mutable=["batch_stats", AUXILIARY]
         )
-        loss = jnp.mean(cross_entropy(logits_bk, smooth(targets_bk, spec.label_smoothing)))
+        smoothed_bk = smooth(targets_bk, spec.label_smoothing)
+        entropy = lambda logits_bk: jnp.mean(cross_entropy(logits_bk, smoothed_bk))
+        loss = entropy(logits_bk) + auxiliary_loss(updates, entropy)
         top1 = jnp.mean(in_top_k(logits_bk, jnp.argmax(targets_bk, -1), 1), dtype=jnp.float32)
         held = {} if state.frozen is None else state.frozen["batch_stats"]
         batch_stats = like(state.batch_stats, without(updates.get("batch_stats", {}), held))

@@ -11,6 +11,9 @@ from scaling.zoo import (
     densenet,
     efficientnet,
     efficientnet_v2,
+    inception,
+    inception_v3,
+    inception_v4,
     lenet,
     mnasnet,
     mobilenet_v1,
@@ -24,6 +27,7 @@ from scaling.zoo import (
     shufflenet_v2,
     squeezenet,
     vgg,
+    xception,
 )
 
 ZOO: dict[str, Arch] = {
@@ -46,6 +50,10 @@ ZOO: dict[str, Arch] = {
     **regnet.ARCHS,
     **densenet.ARCHS,
     **convnext.ARCHS,
+    **inception.ARCHS,
+    **inception_v3.ARCHS,
+    **inception_v4.ARCHS,
+    **xception.ARCHS,
 }
 
 

@@ -1,0 +1,112 @@
+"""Auxiliary classifiers: trained by their share of the loss, and no part of evaluation."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from scaling.arch import Auxiliary
+from scaling.counting import count
+from scaling.measuring import measure
+from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
+from scaling.models.initialize import initialize
+from scaling.models.network import Network
+from scaling.spec import TrainSpec
+from scaling.training.losses import cross_entropy, smooth
+from scaling.training.parallel import ENGINES, Program
+from scaling.training.state import create
+from scaling.training.step import build_train_step, several
+
+BATCH = 8
+
+
+@pytest.fixture(scope="module")
+def arch(tiny_arch):
+    heads = (Auxiliary(after=0, width=4, hidden=(4,), grid=2, drop_rate=0.0),)
+    return tiny_arch.replace(num_classes=3, drop_rate=0.0, auxiliary=heads)
+
+
+@pytest.fixture(scope="module")
+def variables(arch):
+    return initialize(Network(arch), 0)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(BATCH, 8, 8, 3)).astype(np.float32)
+    return {
+        "image": images,
+        "label": np.arange(BATCH, dtype=np.int32) % 3,
+        "position": np.arange(BATCH, dtype=np.int32),
+    }
+
+
+def one_step(arch, variables, batch):
+    """The state and the metrics after one training step of plain SGD."""
+    transform = lambda images, labels, keys: (images, jax.nn.one_hot(labels, 3))
+    optimizer = optax.sgd(0.1)
+    spec = TrainSpec(batch=BATCH, label_smoothing=0.1)
+    step = build_train_step(Network(arch), optimizer, lambda _: 0.1, transform, spec, seed=0)
+    engine = ENGINES["pmap"](jax.devices()[:1])
+    program = Program(engine, several(step), cut={1: 1}, donate=(0,))
+    stacked = {name: np.asarray(values)[None] for name, values in batch.items()}
+    state = engine.replicate(create(variables, optimizer, ema=False))
+    state, metrics = program(state, engine.shard(stacked, axis=1), engine.replicate({}))
+    return engine.unreplicate(state), engine.unreplicate(metrics)
+
+
+def test_the_loss_counts_auxiliary_logits_by_their_weight(arch, variables, batch):
+    _, metrics = one_step(arch, variables, batch)
+    logits_bk, updates = Network(arch).apply(
+        variables, batch["image"], train=True, mutable=["batch_stats", AUXILIARY]
+    )
+    targets_bk = smooth(jax.nn.one_hot(batch["label"], 3), 0.1)
+    own, early = (
+        float(jnp.mean(cross_entropy(x, targets_bk)))
+        for x in (logits_bk, updates[AUXILIARY]["auxiliary_0"]["logits"])
+    )
+    assert early > 0.1
+    assert float(metrics["loss"][0]) == pytest.approx(own + 0.3 * early, rel=1e-5)
+
+
+@pytest.mark.parametrize("weight", [0.3, 0.0])
+def test_a_training_step_moves_auxiliary_parameters_by_their_weight(arch, variables, batch, weight):
+    weighted = arch.replace(auxiliary=(dataclasses.replace(arch.auxiliary[0], weight=weight),))
+    state, _ = one_step(weighted, variables, batch)
+    name = "auxiliary_0"
+    moved = jax.tree.map(lambda a, b: bool(np.any(a != b)), state.params[name], variables["params"][name])
+    assert set(jax.tree.leaves(moved)) == {weight > 0}
+
+
+def test_evaluation_does_not_run_them(arch, variables, batch):
+    bare = {"params": dict(variables["params"]), "batch_stats": dict(variables["batch_stats"])}
+    for collection in bare.values():
+        del collection["auxiliary_0"]
+    with_heads = Network(arch).apply(variables, batch["image"])
+    without = Network(arch.replace(auxiliary=())).apply(bare, batch["image"])
+    np.testing.assert_array_equal(with_heads, without)
+    assert count(arch).macs == count(arch.replace(auxiliary=())).macs
+    _, updates = Network(arch).apply(variables, batch["image"], train=False, mutable=[AUXILIARY])
+    assert auxiliary_loss(updates, jnp.sum) == 0
+
+
+def test_they_drop_where_the_network_drops_nothing(arch, variables, batch):
+    dropping = arch.replace(auxiliary=(dataclasses.replace(arch.auxiliary[0], drop_rate=0.7),))
+
+    def logits(seed):
+        keys_b = jax.random.split(jax.random.key(seed), BATCH)
+        _, updates = Network(dropping).apply(
+            variables, batch["image"], train=True, keys_b=keys_b, mutable=["batch_stats", AUXILIARY]
+        )
+        return updates[AUXILIARY]["auxiliary_0"]["logits"]
+
+    assert np.any(logits(0) != logits(1))
+
+
+def test_measuring_counts_their_share(arch):
+    timed = measure(arch, batch=2, repeats=1)
+    assert timed.memory > measure(arch.replace(auxiliary=()), batch=2, repeats=1).memory
