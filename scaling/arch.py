@@ -16,6 +16,7 @@ from scaling.blocks import (
     LATER,
     SINGLE,
     Block,
+    Cell,
     Conv,
     Dropout,
     LocalNorm,
@@ -48,7 +49,8 @@ class Head:
     widths of fully connected layers with bias, activation and dropout; the first reads the feature map,
     averaged to `grid` x `grid` pixels, of a larger one with `slide` every such window (and averages
     after the last). `per_pixel` classifies and activates every pixel, then averages. `layer_norm`
-    normalises between pooling and classifier.
+    normalises between pooling and classifier. `act` activates the feature map first, as the networks
+    whose cells end without an activation need.
     """
 
     width: int | None = None
@@ -58,6 +60,7 @@ class Head:
     slide: bool = field(default=False, metadata=LATER)
     per_pixel: bool = field(default=False, metadata=LATER)
     layer_norm: bool = field(default=False, metadata=LATER)
+    act: bool = field(default=False, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,12 @@ def check(arch: Arch) -> None:
 
 def _check_widths(arch: Arch) -> None:
     stages = arch.stem + arch.stages
+    for i, stage in enumerate(stages):
+        if isinstance(stage.block, Cell) and stage.width % stage.block.parts:
+            raise ValueError(
+                f"{arch.name}: stage {i} has width={stage.width}, but its cell joins {stage.block.parts} states "
+                "of equal width: choose a multiple of that."
+            )
     for i, (stage, settled) in enumerate(zip(stages, settle(stages, arch.in_channels))):
         if stage != settled:
             raise ValueError(

@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import get_args
 
+from scaling.cells import Cell
+
 # Marks a block's field that counts channels: `field(metadata=WIDTH)`. Width scaling reaches it.
 WIDTH = {"width": True}
 # Marks one that counts layers: depth scaling reaches it, and leaves the stage's repeats alone.
@@ -230,11 +232,22 @@ Block = (
     | Transition
     | Patches
     | ConvNeXt
+    | Cell
 )
 
 # Blocks that never repeat, as their width follows from their input's alone
 SINGLE = (Pool, LocalNorm, Dropout, Dense, Transition)
 BLOCKS = get_args(Block)
+
+
+def reads_two(block: Block) -> bool:
+    """Whether the block reads the two outputs before it, not one."""
+    return isinstance(block, Cell) and block.inputs == 2
+
+
+def leading_blocks(block: Block) -> int:
+    """How many blocks of a stage, from the first on, differ from the equal ones after them."""
+    return 2 if reads_two(block) else 1
 
 
 def width_after(block: Block, width: int, channels: int) -> int:

@@ -65,17 +65,18 @@ def pads(
 class Convolution(nn.Module):
     """A k x k convolution of NHWC images, in the form that the backend runs fastest.
 
-    Shapes: (n, h, w, c) -> (n, oh, ow, features). Parameters and products' operands are float32
-    and `settings.dtype`.
+    Shapes: (n, h, w, c) -> (n, oh, ow, features). `kernel` and `stride` are one number, or (rows,
+    columns). Parameters and products' operands are float32 and `settings.dtype`.
     """
 
     features: int
-    kernel: int
+    kernel: int | tuple[int, int]
     settings: Settings
-    stride: int = 1
+    stride: int | tuple[int, int] = 1
     groups: int = 1
     use_bias: bool = False
     pad: int | None = None
+    dilation: int = 1
 
     @nn.compact
     def __call__(self, x_nhwc):
@@ -85,47 +86,53 @@ class Convolution(nn.Module):
                 f"{self.name}: groups={self.groups} must divide the channels in ({channels}) and out "
                 f"({self.features}): choose another width or group count."
             )
-        shape = (self.kernel, self.kernel, channels // self.groups, self.features)
+        shape = (*both(self.kernel), channels // self.groups, self.features)
         kernel = parameter(self, "kernel", shape)
         kernel = kernel.astype(self.settings.dtype)
-        y = convolve(x_nhwc, kernel, self.stride, self.groups, self.settings, pad=self.pad)
+        y = convolve(x_nhwc, kernel, self.stride, self.groups, self.settings, self.dilation, self.pad)
         if self.use_bias:
             bias = parameter(self, "bias", (self.features,))
             y = y + bias.astype(y.dtype)
         return y
 
 
+def both(size: int | tuple[int, int]) -> tuple[int, int]:
+    """One number for rows and columns, or one each."""
+    return (size, size) if isinstance(size, int) else size
+
+
 def convolve(
     x_nhwc,
     kernel_hwio,
-    stride: int,
+    stride: int | tuple[int, int],
     groups: int,
     settings: Settings,
     dilation: int = 1,
     pad: int | None = None,
 ) -> Any:
     """Convolve as the settings' table of forms says; every form gives equal values."""
-    kernel, features, form = kernel_hwio.shape[0], kernel_hwio.shape[-1], settings.forms
+    kernel, features, form = kernel_hwio.shape[:2], kernel_hwio.shape[-1], settings.forms
+    rows, columns = both(stride)
     x_nhwc = x_nhwc.astype(settings.dtype)
-    if kernel == 1 and groups == 1 and not pad and form.pointwise == "matmul":
-        return pointwise(x_nhwc[:, ::stride, ::stride], kernel_hwio[0, 0])
-    if pad == 0 and groups == dilation == 1 and x_nhwc.shape[1:3] == (kernel, kernel):
+    if kernel == (1, 1) and groups == 1 and not pad and form.pointwise == "matmul":
+        return pointwise(x_nhwc[:, ::rows, ::columns], kernel_hwio[0, 0])
+    if pad == 0 and groups == dilation == 1 and x_nhwc.shape[1:3] == kernel:
         whole = x_nhwc.reshape(x_nhwc.shape[0], 1, 1, -1)  # one window: a fully connected layer
         return pointwise(whole, kernel_hwio.reshape(-1, features))
-    extent = (kernel - 1) * dilation + 1
-    above, before = (pads(size, extent, stride, settings.padding, pad) for size in x_nhwc.shape[1:3])
+    axes = zip(x_nhwc.shape[1:3], kernel, (rows, columns))
+    above, before = (pads(side, (k - 1) * dilation + 1, s, settings.padding, pad) for side, k, s in axes)
     padding = (above, before)
-    if groups == x_nhwc.shape[-1] == features and form.depthwise != "lax":
+    if rows == columns and groups == x_nhwc.shape[-1] == features and form.depthwise != "lax":
         native = form.depthwise == "native"
-        return depthwise(x_nhwc, kernel_hwio, stride, padding, dilation, native)
-    if form.dense == "plain":
+        return depthwise(x_nhwc, kernel_hwio, rows, padding, dilation, native)
+    if rows == columns and form.dense == "plain":
         if groups == 1:
-            return dense(x_nhwc, kernel_hwio, stride, padding, dilation)
-        return grouped(x_nhwc, kernel_hwio, groups, stride, padding, dilation)
+            return dense(x_nhwc, kernel_hwio, rows, padding, dilation)
+        return grouped(x_nhwc, kernel_hwio, groups, rows, padding, dilation)
     return lax.conv_general_dilated(
         x_nhwc,
         kernel_hwio,
-        (stride, stride),
+        (rows, columns),
         padding,
         rhs_dilation=(dilation, dilation),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
@@ -254,8 +261,12 @@ def pool(
     form: str = "lax",
     pad: int | None = None,
     ceil: bool = False,
+    zeros: bool = False,
 ) -> Any:
-    """Max or average pooling; padded pixels count for neither. `form` is that of dense convolutions."""
+    """Max or average pooling; padded pixels count for neither, but as zeros of an average with `zeros`.
+
+    `form` is that of dense convolutions.
+    """
     h, w = x_nhwc.shape[1:3]
     above, before = (pads(size, kernel, stride, padding, pad, ceil) for size in (h, w))
     edges = ((0, 0), above, before, (0, 0))
@@ -266,4 +277,6 @@ def pool(
         return lax.reduce_window(x_nhwc, -jnp.inf, lax.max, window, strides, edges)
     ones = jnp.ones((1, h, w, 1), jnp.float32)
     total = lax.reduce_window(x_nhwc.astype(jnp.float32), 0.0, lax.add, window, strides, edges)
+    if zeros:
+        return (total / kernel**2).astype(x_nhwc.dtype)
     return (total / lax.reduce_window(ones, 0.0, lax.add, window, strides, edges)).astype(x_nhwc.dtype)

@@ -16,6 +16,7 @@ from scaling.zoo import (
     mobilenet_v1,
     mobilenet_v2,
     mobilenet_v3,
+    nasnet,
     nin,
     regnet,
     resnet,
@@ -46,6 +47,7 @@ ZOO: dict[str, Arch] = {
     **regnet.ARCHS,
     **densenet.ARCHS,
     **convnext.ARCHS,
+    **nasnet.ARCHS,
 }
 
 
