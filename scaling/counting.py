@@ -98,13 +98,14 @@ class Value:
     """What the walk knows of one array.
 
     `leaf` is the path of the parameter it is a reshaped copy of; `product` the index of the layer
-    whose bare output it is; `reach` and `jump` the receptive field and the stride, in pixels.
+    whose bare output it is; `reach` and `jump` the receptive field and the stride, in pixels, of rows
+    and of columns.
     """
 
     leaf: tuple[str, ...] | None = None
     product: int | None = None
-    reach: int = 1
-    jump: int = 1
+    reach: tuple[int, int] = (1, 1)
+    jump: tuple[int, int] = (1, 1)
 
     def at(self, index: int) -> Value:
         """The value of one layer of a stack."""
@@ -164,7 +165,7 @@ class Walker:
         for eqn in jaxpr.eqns:
             outputs = self._step(eqn, [read(atom) for atom in eqn.invars])
             values.update(zip(eqn.outvars, outputs))
-            self.reach = max([self.reach, *(value.reach for value in outputs)])
+            self.reach = max([self.reach, *(max(value.reach) for value in outputs)])
         return [read(atom) for atom in jaxpr.outvars]
 
     def _step(self, eqn: Any, inputs: list[Value]) -> list[Value]:
@@ -199,8 +200,8 @@ class Walker:
         kind = "conv" if groups == 1 else "depthwise" if single else "grouped"
         index = self._add_product(eqn, inputs, kind, taps)
         sides = [kernel[axis] for axis in numbers.rhs_spec[2:]]
-        dilated = max([(k - 1) * d for k, d in zip(sides, eqn.params["rhs_dilation"])], default=0)
-        moved = _window(inputs[0], dilated + 1, max(eqn.params["window_strides"], default=1))
+        dilated = [(k - 1) * d + 1 for k, d in zip(sides, eqn.params["rhs_dilation"])]
+        moved = _window(inputs[0], dilated, eqn.params["window_strides"])
         return [replace(moved, product=index)]
 
     def _dot(self, eqn: Any, inputs: list[Value]) -> list[Value]:
@@ -238,7 +239,7 @@ class Walker:
 
     def _pool(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         window, strides = eqn.params["window_dimensions"], eqn.params["window_strides"]
-        return [_window(inputs[0], max(window), max(strides))]
+        return [_window(inputs[0], window[1:-1], strides[1:-1])]
 
     def _reduce(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         """A reduction over two axes or more of a feature map ends its receptive field."""
@@ -248,7 +249,7 @@ class Walker:
     def _slice(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         strides = eqn.params["strides"] or (1,)
         start = eqn.params["start_indices"][0]
-        return [_window(inputs[0].at(start), 1, max(strides))]
+        return [_window(inputs[0].at(start), (1,) * len(strides[1:-1]), strides[1:-1])]
 
     def _split(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         return [inputs[0].at(i) for i in range(len(eqn.outvars))]
@@ -310,13 +311,22 @@ def _leaf_value(path: tuple, leaf: Any) -> Value:
 
 
 def _largest(values: Sequence[Value]) -> Value:
-    reach, jump = (max([1, *(getattr(v, axis) for v in values)]) for axis in ("reach", "jump"))
+    reach, jump = (_per_axis([getattr(v, name) for v in values]) for name in ("reach", "jump"))
     return Value(reach=reach, jump=jump)
 
 
-def _window(value: Value, side: int, stride: int) -> Value:
-    """Move the receptive field through a window of `side` values and a stride."""
-    return replace(value, product=None, reach=value.reach + (side - 1) * value.jump, jump=value.jump * stride)
+def _per_axis(pairs: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    rows, columns = zip((1, 1), *pairs)
+    return max(rows), max(columns)
+
+
+def _window(value: Value, sides: Sequence[int], strides: Sequence[int]) -> Value:
+    """Move the receptive field through a window of `sides` values and strides; of two axes, or none."""
+    if len(sides) != 2:
+        sides, strides = (max(sides, default=1),) * 2, (max(strides, default=1),) * 2
+    (rows, columns), (down, right) = value.reach, value.jump
+    reach = rows + (sides[0] - 1) * down, columns + (sides[1] - 1) * right
+    return replace(value, product=None, reach=reach, jump=(down * strides[0], right * strides[1]))
 
 
 def _size(tree: Any) -> int:

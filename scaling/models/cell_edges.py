@@ -119,7 +119,7 @@ class Edge(nn.Module):
         kernel = operation.kernels[0][0]
         name = "max" if operation.kind == "maximum" else "avg"
         form = settings.padding, settings.forms.dense
-        x = pool(x, name, kernel, self.stride, *form, zeros=operation.kind == "average_zeros")
+        x = pool(x, name, kernel, self.stride, *form, count_pad=operation.kind == "average_zeros")
         if x.shape[-1] == self.filters:
             return x
         return ActConvNorm(self.filters, settings, bare=True, name="widen")(x, train)

@@ -261,9 +261,9 @@ def pool(
     form: str = "lax",
     pad: int | None = None,
     ceil: bool = False,
-    zeros: bool = False,
+    count_pad: bool = False,
 ) -> Any:
-    """Max or average pooling; padded pixels count for neither, but as zeros of an average with `zeros`.
+    """Max or average pooling; padded pixels count for neither, with `count_pad` as zeros of an average.
 
     `form` is that of dense convolutions.
     """
@@ -275,8 +275,8 @@ def pool(
         return max_pool(x_nhwc, kernel, stride, (above, before))
     if op == "max":
         return lax.reduce_window(x_nhwc, -jnp.inf, lax.max, window, strides, edges)
-    ones = jnp.ones((1, h, w, 1), jnp.float32)
     total = lax.reduce_window(x_nhwc.astype(jnp.float32), 0.0, lax.add, window, strides, edges)
-    if zeros:
+    if count_pad:
         return (total / kernel**2).astype(x_nhwc.dtype)
+    ones = jnp.ones((1, h, w, 1), jnp.float32)
     return (total / lax.reduce_window(ones, 0.0, lax.add, window, strides, edges)).astype(x_nhwc.dtype)

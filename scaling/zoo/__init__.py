@@ -6,11 +6,14 @@ from scaling.arch import Arch
 from scaling.spec import nearest
 from scaling.zoo import (
     alexnet,
+    amoebanet,
     cifar_resnet,
     convnext,
+    darts,
     densenet,
     efficientnet,
     efficientnet_v2,
+    enas,
     lenet,
     mnasnet,
     mobilenet_v1,
@@ -48,6 +51,9 @@ ZOO: dict[str, Arch] = {
     **densenet.ARCHS,
     **convnext.ARCHS,
     **nasnet.ARCHS,
+    **amoebanet.ARCHS,
+    **darts.ARCHS,
+    **enas.ARCHS,
 }
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 
 from scaling.arch import Arch, Head, Norm, Stage
-from scaling.blocks import Conv
 from scaling.cells import Cell
+from scaling.zoo.cell_stages import cell_stages, cell_stem, small_cell_network
 
 # tensorflow/models research/slim/nets/nasnet/nasnet_utils.py; there state 0 is the newer input, here 1
 NORMAL = Cell(
@@ -54,26 +54,6 @@ PROGRESSIVE = Cell(
 )
 
 
-def cell_stage(cell: Cell, filters: int, repeats: int = 1, stride: int = 1) -> Stage:
-    """A stage of cells of so many filters."""
-    return Stage(cell, filters * cell.parts, repeats, stride)
-
-
-def cell_stages(normal: Cell, reduction: Cell, filters: int, repeats: tuple[int, ...]) -> tuple[Stage, ...]:
-    """Stages of normal cells, a reduction cell between each two; filters double with each."""
-    stages = [cell_stage(normal, filters, repeats[0])]
-    for count in repeats[1:]:
-        filters *= 2
-        stages += [cell_stage(reduction, filters, stride=2), cell_stage(normal, filters, count)]
-    return tuple(stages)
-
-
-def cell_stem(reduction: Cell, first: int, filters: int) -> tuple[Stage, ...]:
-    """The ImageNet stem: an unpadded strided convolution, then reduction cells of 1/4 and 1/2 the filters."""
-    cells = (cell_stage(reduction, filters // part, stride=2) for part in (4, 2))
-    return Stage(Conv(3, act=False, pad=0), first, stride=2), *cells
-
-
 def _imagenet(name: str, stem: tuple[Stage, ...], stages: tuple[Stage, ...], **fields) -> Arch:
     return Arch(
         name,
@@ -88,18 +68,16 @@ def _imagenet(name: str, stem: tuple[Stage, ...], stages: tuple[Stage, ...], **f
     )
 
 
-def _cifar(repeats: int, width: int, filters: int) -> Arch:
-    """arXiv 1707.07012 Figure 2 and Table 1; a 3x3 convolution of three times the filters first."""
-    return Arch(
+def _cifar(repeats: int, width: int) -> Arch:
+    """arXiv 1707.07012 Figure 2 and Table 1; the last cells join 6 states of 4 times the filters."""
+    return small_cell_network(
         f"nasnet_cifar_{repeats}_{width}",
         "cifar_nasnet",
-        stem=(Stage(Conv(3, act=False), 3 * filters),),
-        stages=cell_stages(NORMAL, REDUCTION, filters, (repeats,) * 3),
-        head=Head(act=True),
-        resolution=32,
-        num_classes=10,
+        NORMAL,
+        REDUCTION,
+        width // 24,
+        (repeats,) * 3,
         padding="tf",
-        rounding="cells",
         drop_path_rate=0.4,
         source="arXiv 1707.07012 Table 1",
     )
@@ -147,8 +125,8 @@ _ALL = [
         norm=_SLIM,
         source="arXiv 1712.00559 Table 4; slim pnasnet.py mobile_imagenet_config",
     ),
-    _cifar(6, 768, 32),
-    _cifar(7, 2304, 96),
+    _cifar(6, 768),
+    _cifar(7, 2304),
 ]
 
 ARCHS = {arch.name: arch for arch in _ALL}
