@@ -240,13 +240,16 @@ SINGLE = (Pool, LocalNorm, Dropout, Dense, Transition)
 BLOCKS = get_args(Block)
 
 
+LEADING = ("first", "second")  # names of the blocks of a stage that differ from the equal ones after them
+
+
 def reads_two(block: Block) -> bool:
     """Whether the block reads the two outputs before it, not one."""
     return isinstance(block, Cell) and block.inputs == 2
 
 
 def leading_blocks(block: Block) -> int:
-    """How many blocks of a stage, from the first on, differ from the equal ones after them."""
+    """How many of `LEADING` a stage of such blocks has."""
     return 2 if reads_two(block) else 1
 
 

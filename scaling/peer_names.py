@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from scaling.arch import Arch, Stage
 from scaling.blocks import (
+    LEADING,
     Conv,
     ConvNeXt,
     Dense,
@@ -142,7 +143,6 @@ CELL_PARTS = {
     "project_1": "separable_2.pointwise_conv2d",
     "norm_1": "bn_sep_2",
 }
-LEADING = {"first": 0, "second": 1}  # the places in a stage of the blocks before the equal ones
 CONVNEXT_TOP = {
     "stem_0/first/conv": "stem.0",
     "stem_0/first/norm": "stem.1",
@@ -248,24 +248,28 @@ def timm_nasnet(arch: Arch, module: str, stage: int | None, block: int) -> str |
         if where == "classifier":
             return "last_linear"
         if where == "stem_0":
-            return f"conv{'_' if pnasnet else ''}0.{CELL_PARTS[module]}"
-        return _cell_part(f"cell_stem_{int(where.removeprefix('stem_')) - 1}", module, pnasnet)
-    reduces = arch.stages[stage].stride > 1 and not pnasnet
-    before = [s for s in arch.stages[:stage] if pnasnet or (s.stride > 1) == reduces]
-    number = sum(s.repeats for s in before) + block
-    return _cell_part(f"{'reduction_' if reduces else ''}cell_{number}", module, pnasnet)
+            return f"conv{'_' if pnasnet else ''}0.{module.replace('norm', 'bn')}"
+        cell = f"cell_stem_{int(where.removeprefix('stem_')) - 1}"
+    else:
+        reduces = arch.stages[stage].stride > 1 and not pnasnet
+        before = [s for s in arch.stages[:stage] if pnasnet or (s.stride > 1) == reduces]
+        cell = f"{'reduction_' if reduces else ''}cell_{sum(s.repeats for s in before) + block}"
+    place = _cell_place(module, pnasnet)
+    return None if place is None else f"{cell}.{place}"
 
 
-def _cell_part(cell: str, module: str, pnasnet: bool) -> str | None:
+def _cell_place(module: str, pnasnet: bool) -> str | None:
     where, _, part = module.rpartition("/")
     if where == "older_reduced":
         name = "final_path_bn" if part == "norm" else CELL_PARTS[part]
-        return f"{cell}.conv_prev_1x1.{name}" if pnasnet else f"{cell}.{name}"
+        return f"conv_prev_1x1.{name}" if pnasnet else name
     if where in CELL_INPUTS:
-        return f"{cell}.{CELL_INPUTS[where]}.{CELL_PARTS[part]}"
-    edge, _, _ = where.partition("/")
-    _, node, side = edge.split("_")
-    return f"{cell}.comb_iter_{node}_{('left', 'right')[int(side)]}.{CELL_PARTS[part]}"
+        return f"{CELL_INPUTS[where]}.{CELL_PARTS[part]}"
+    edge, _, node_side = where.partition("/")[0].partition("_")
+    if edge != "edge" or part not in CELL_PARTS:
+        return None
+    node, side = node_side.split("_")
+    return f"comb_iter_{node}_{('left', 'right')[int(side)]}.{CELL_PARTS[part]}"
 
 
 def timm_convnext(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
@@ -343,7 +347,7 @@ def _axes(arch: Arch, path: tuple[str, ...]) -> int | None:
 def _stage_places(arch: Arch, path: tuple[str, ...], shape: tuple[int, ...]) -> Iterator[Place]:
     stage = int(path[1].removeprefix("stages_"))
     if path[2] in LEADING:
-        yield Place(path, None, _peer_name(arch, path, path[3:-1], stage, LEADING[path[2]]))
+        yield Place(path, None, _peer_name(arch, path, path[3:-1], stage, LEADING.index(path[2])))
         return
     before = leading_blocks(arch.stages[stage].block)
     for layer in range(shape[0]):

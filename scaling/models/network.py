@@ -11,13 +11,12 @@ from flax import linen as nn
 from jax import lax
 
 from scaling.arch import Arch, Stage
-from scaling.blocks import keeping_side, leading_blocks, reads_two
+from scaling.blocks import LEADING, keeping_side, leading_blocks, reads_two
 from scaling.models.blocks import MODULES
 from scaling.models.forms import forms
 from scaling.models.head import classify
 from scaling.models.layers import Settings, fold
 
-LEADING = ("first", "second")  # names of a stage's blocks before the equal ones
 Recomputed = bool | tuple[int, ...]  # which stages: all, none, or those of these indices
 
 
@@ -155,7 +154,8 @@ class Network(nn.Module):
         arch, settings = self.arch, self._settings()
         keys_b, rates = self._randomness(images_nhwc.shape[0], train, keys_b)
         recomputed = recomputed_stages(self.remat, len(arch.stages))
-        images, outputs = images_nhwc.astype(self.dtype), ()
+        images = images_nhwc.astype(self.dtype)
+        outputs: tuple[Any, ...] = ()
         for i, stage in enumerate(arch.stem):
             module = StageModule(stage, settings, self.scan, name=f"stem_{i}")
             outputs = advance(module, images, outputs, train)
