@@ -18,6 +18,7 @@ from scaling.blocks import (
     LATER,
     WIDTH,
     Block,
+    Cell,
     Conv,
     Dropout,
     Filter,
@@ -29,6 +30,7 @@ from scaling.blocks import (
     Pool,
     Xception,
     keeping_side,
+    reads_two,
     repeats,
     side_before,
     unlike_strides,
@@ -57,7 +59,8 @@ class Head:
     widths of fully connected layers with bias, activation and dropout; the first reads the feature map,
     averaged to `grid` x `grid` pixels, of a larger one with `slide` every such window (and averages
     after the last). `per_pixel` classifies and activates every pixel, then averages. `layer_norm`
-    normalises between pooling and classifier.
+    normalises between pooling and classifier. `act` activates the feature map first, as the networks
+    whose cells end without an activation need.
     """
 
     width: int | None = None
@@ -67,6 +70,7 @@ class Head:
     slide: bool = field(default=False, metadata=LATER)
     per_pixel: bool = field(default=False, metadata=LATER)
     layer_norm: bool = field(default=False, metadata=LATER)
+    act: bool = field(default=False, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -308,6 +312,12 @@ def check(arch: Arch) -> None:
 
 def _check_widths(arch: Arch) -> None:
     stages = arch.stem + arch.stages
+    for i, stage in enumerate(stages):
+        if isinstance(stage.block, Cell) and stage.width % stage.block.parts:
+            raise ValueError(
+                f"{arch.name}: stage {i} has width={stage.width}, but its cell joins {stage.block.parts} states "
+                "of equal width: choose a multiple of that."
+            )
     for i, (stage, settled) in enumerate(zip(stages, settle(stages, arch.in_channels))):
         if stage != settled:
             raise ValueError(
@@ -317,6 +327,11 @@ def _check_widths(arch: Arch) -> None:
 
 
 def _check_output_stride(arch: Arch) -> None:
+    if arch.output_stride is not None and any(reads_two(stage.block) for stage in arch.stages):
+        raise ValueError(
+            f"{arch.name}: output_stride={arch.output_stride}, but a cell fits its older input to the side of "
+            "its newer, so its parameters follow from the strides: leave output_stride at None."
+        )
     possible = sorted(set(itertools.accumulate(arch.strides, operator.mul, initial=1)))
     if arch.output_stride not in (None, *possible):
         raise ValueError(

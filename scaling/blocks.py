@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import get_args
 
+from scaling.cells import Cell
+
 # Marks a block's field that counts channels: `field(metadata=WIDTH)`. Width scaling reaches it.
 WIDTH = {"width": True}
 # Marks one that counts layers: depth scaling reaches it, and leaves the stage's repeats alone.
@@ -292,6 +294,7 @@ Block = (
     | ConvNeXt
     | Inception
     | Xception
+    | Cell
 )
 
 # Blocks that never repeat, as their width follows from their input's alone; see `repeats` for others
@@ -319,6 +322,19 @@ def _layers(value: Inception | Fork) -> Iterator[Filter | Pool]:
 def _moves(layer: Filter | Pool) -> bool:
     """Whether a layer may change the side even in a stage of stride 1."""
     return layer.pad is not None or (isinstance(layer, Filter) and layer.strided)
+
+
+LEADING = ("first", "second")  # names of the blocks of a stage that differ from the equal ones after them
+
+
+def reads_two(block: Block) -> bool:
+    """Whether the block reads the two outputs before it, not one."""
+    return isinstance(block, Cell) and block.inputs == 2
+
+
+def leading_blocks(block: Block) -> int:
+    """How many of `LEADING` a stage of such blocks has."""
+    return 2 if reads_two(block) else 1
 
 
 def width_after(block: Block, width: int, channels: int) -> int:

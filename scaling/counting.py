@@ -98,7 +98,7 @@ def follow(
     closed = jax.make_jaxpr(lambda v, x: module.apply(v, x, **call))(variables, x)
     walker = Walker()
     leaves = [_leaf_value(path, leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(variables)]
-    outputs = walker.walk(closed.jaxpr, [*leaves, Value(reach=1)])
+    outputs = walker.walk(closed.jaxpr, [*leaves, Value(reach=(1, 1))])
     return walker, variables, outputs
 
 
@@ -107,15 +107,16 @@ class Value:
     """What the walk knows of one array.
 
     `leaf` is the path of the parameter it is a reshaped copy of; `product` the index of the layer
-    whose bare output it is; `reach` and `jump` the receptive field and the stride, in pixels. The
-    field of the first value begins at pixel `start`, below 0 in the padding; a `reach` of 0 sees none.
+    whose bare output it is; `reach` and `jump` the receptive field and the stride, in pixels, of rows
+    and of columns. The field of the first value begins at pixel `start`, below 0 in the padding; a
+    `reach` of 0 sees none.
     """
 
     leaf: tuple[str, ...] | None = None
     product: int | None = None
-    reach: int = 0
-    jump: int = 1
-    start: int = 0
+    reach: tuple[int, int] = (0, 0)
+    jump: tuple[int, int] = (1, 1)
+    start: tuple[int, int] = (0, 0)
 
     def at(self, index: int) -> Value:
         """The value of one layer of a stack."""
@@ -175,7 +176,7 @@ class Walker:
         for eqn in jaxpr.eqns:
             outputs = self._step(eqn, [read(atom) for atom in eqn.invars])
             values.update(zip(eqn.outvars, outputs))
-            self.reach = max([self.reach, *(value.reach for value in outputs)])
+            self.reach = max([self.reach, *(max(value.reach) for value in outputs)])
         return [read(atom) for atom in jaxpr.outvars]
 
     def _step(self, eqn: Any, inputs: list[Value]) -> list[Value]:
@@ -210,9 +211,9 @@ class Walker:
         kind = "conv" if groups == 1 else "depthwise" if single else "grouped"
         index = self._add_product(eqn, inputs, kind, taps)
         sides = [kernel[axis] for axis in numbers.rhs_spec[2:]]
-        dilated = max([(k - 1) * d for k, d in zip(sides, eqn.params["rhs_dilation"])], default=0)
-        before = eqn.params["padding"][0][0] if sides else 0
-        moved = _window(inputs[0], dilated + 1, max(eqn.params["window_strides"], default=1), before)
+        extents = [(k - 1) * d + 1 for k, d in zip(sides, eqn.params["rhs_dilation"])]
+        before = [low for low, _ in eqn.params["padding"]]
+        moved = _window(inputs[0], extents, eqn.params["window_strides"], before)
         return [replace(moved, product=index)]
 
     def _dot(self, eqn: Any, inputs: list[Value]) -> list[Value]:
@@ -252,8 +253,8 @@ class Walker:
     def _pool(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         sides, dilations = eqn.params["window_dimensions"], eqn.params["window_dilation"]
         extents = [(side - 1) * dilation + 1 for side, dilation in zip(sides, dilations)]
-        before = eqn.params["padding"][extents.index(max(extents))][0]
-        return [_window(inputs[0], max(extents), max(eqn.params["window_strides"]), before)]
+        before = [low for low, _ in eqn.params["padding"]]
+        return [_window(inputs[0], extents[1:-1], eqn.params["window_strides"][1:-1], before[1:-1])]
 
     def _reduce(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         """A reduction over two axes or more of a feature map ends its receptive field."""
@@ -261,14 +262,17 @@ class Walker:
         return [Value()] if len(eqn.params["axes"]) > 1 else outputs
 
     def _slice(self, eqn: Any, inputs: list[Value]) -> list[Value]:
-        strides = eqn.params["strides"] or (1,)
+        strides = eqn.params["strides"] or ()
         starts = eqn.params["start_indices"]
-        return [_window(inputs[0].at(starts[0]), 1, max(strides), -starts[1] if len(starts) == 4 else 0)]
+        before = [-start for start in starts[1:-1]]
+        return [
+            _window(inputs[0].at(starts[0]), (1,) * len(before), strides[1:-1] or (1,) * len(before), before)
+        ]
 
     def _pad(self, eqn: Any, inputs: list[Value]) -> list[Value]:
-        config = eqn.params["padding_config"]
-        before = config[1][0] if len(config) == 4 else 0
-        return [_window(value, 1, 1, before) for value in self._other(eqn, inputs)]
+        before = [low for low, _, _ in eqn.params["padding_config"][1:-1]]
+        ones = (1,) * len(before)
+        return [_window(value, ones, ones, before) for value in self._other(eqn, inputs)]
 
     def _split(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         return [inputs[0].at(i) for i in range(len(eqn.outvars))]
@@ -332,21 +336,36 @@ def _leaf_value(path: tuple, leaf: Any) -> Value:
 
 def _largest(values: Sequence[Value]) -> Value:
     """The field that holds those of all values that see a pixel."""
-    seeing = [value for value in values if value.reach]
+    seeing = [value for value in values if value.reach != (0, 0)]
     if not seeing:
         return Value()
-    start = min(value.start for value in seeing)
-    end = max(value.start + value.reach for value in seeing)
-    return Value(reach=end - start, jump=max(value.jump for value in seeing), start=start)
+    rows, columns = (_union([(v.start[axis], v.reach[axis]) for v in seeing]) for axis in (0, 1))
+    down, right = (max(v.jump[axis] for v in seeing) for axis in (0, 1))
+    return Value(reach=(rows[1], columns[1]), jump=(down, right), start=(rows[0], columns[0]))
 
 
-def _window(value: Value, side: int, stride: int, before: int) -> Value:
-    """Move the field through a window of `side` values and a stride, behind a padding of `before` values."""
-    if not value.reach:
+def _union(spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The (start, length) of what holds all spans."""
+    start = min(start for start, _ in spans)
+    return start, max(start + length for start, length in spans) - start
+
+
+def _window(value: Value, sides: Sequence[int], strides: Sequence[int], before: Sequence[int]) -> Value:
+    """Move the field through a window of `sides` values and strides, behind a padding of `before` values.
+
+    Of rows and columns; anything else than two axes moves nothing.
+    """
+    if len(sides) != 2 or value.reach == (0, 0):
         return replace(value, product=None)
-    jump = value.jump
-    reach, start = value.reach + (side - 1) * jump, value.start - before * jump
-    return replace(value, product=None, reach=reach, jump=jump * stride, start=start)
+    reach, start, jump = zip(
+        *(
+            (r + (side - 1) * j, s - low * j, j * stride)
+            for r, s, j, side, low, stride in zip(
+                value.reach, value.start, value.jump, sides, before, strides
+            )
+        )
+    )
+    return replace(value, product=None, reach=reach, jump=jump, start=start)
 
 
 def _size(tree: Any) -> int:

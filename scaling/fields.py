@@ -40,5 +40,6 @@ def receptive_fields(arch: Arch) -> tuple[Field, ...]:
     shape = (arch.resolution, arch.resolution, arch.in_channels)
     _, _, values = follow(StageMaps(arch, form="lax"), shape, train=False)
     return tuple(
-        Field(name, value.jump, value.reach, -value.start) for name, value in zip(arch.stage_names, values)
+        Field(name, value.jump[0], value.reach[0], -value.start[0])
+        for name, value in zip(arch.stage_names, values)
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from scaling.arch import Arch, Stage
 from scaling.blocks import (
+    LEADING,
     Conv,
     ConvNeXt,
     Dense,
@@ -24,6 +25,7 @@ from scaling.blocks import (
     ShuffleV2,
     Transition,
     XBlock,
+    leading_blocks,
 )
 from scaling.inception_names import SCHEMES as INCEPTION
 
@@ -131,6 +133,19 @@ DENSENET_TOP = {
     "classifier": "classifier",
 }
 DENSE_LAYER = {"norm_bottleneck": "norm1", "bottleneck": "conv1", "norm": "norm2", "conv": "conv2"}
+CELL_INPUTS = {"newer_0": "conv_1x1", "older": "conv_prev_1x1"}
+CELL_PARTS = {
+    "conv": "conv",
+    "norm": "bn",
+    "path_0": "path_1.conv",
+    "path_1": "path_2.conv",
+    "depthwise_0": "separable_1.depthwise_conv2d",
+    "project_0": "separable_1.pointwise_conv2d",
+    "norm_0": "bn_sep_1",
+    "depthwise_1": "separable_2.depthwise_conv2d",
+    "project_1": "separable_2.pointwise_conv2d",
+    "norm_1": "bn_sep_2",
+}
 CONVNEXT_TOP = {
     "stem_0/first/conv": "stem.0",
     "stem_0/first/norm": "stem.1",
@@ -228,6 +243,38 @@ def timm_densenet(arch: Arch, module: str, stage: int | None, block: int) -> str
     return f"features.denseblock{number}.denselayer{int(layer) + 1}.{DENSE_LAYER[part]}"
 
 
+def timm_nasnet(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
+    """timm's names of NASNet (stem, normal and reduction cells numbered apart) and PNASNet."""
+    pnasnet = arch.weights == "timm_pnasnet"
+    if stage is None:
+        where, _, module = module.partition("/first/")
+        if where == "classifier":
+            return "last_linear"
+        if where == "stem_0":
+            return f"conv{'_' if pnasnet else ''}0.{module.replace('norm', 'bn')}"
+        cell = f"cell_stem_{int(where.removeprefix('stem_')) - 1}"
+    else:
+        reduces = arch.stages[stage].stride > 1 and not pnasnet
+        before = [s for s in arch.stages[:stage] if pnasnet or (s.stride > 1) == reduces]
+        cell = f"{'reduction_' if reduces else ''}cell_{sum(s.repeats for s in before) + block}"
+    place = _cell_place(module, pnasnet)
+    return None if place is None else f"{cell}.{place}"
+
+
+def _cell_place(module: str, pnasnet: bool) -> str | None:
+    where, _, part = module.rpartition("/")
+    if where == "older_reduced":
+        name = "final_path_bn" if part == "norm" else CELL_PARTS[part]
+        return f"conv_prev_1x1.{name}" if pnasnet else name
+    if where in CELL_INPUTS:
+        return f"{CELL_INPUTS[where]}.{CELL_PARTS[part]}"
+    edge, _, node_side = where.partition("/")[0].partition("_")
+    if edge != "edge" or part not in CELL_PARTS:
+        return None
+    node, side = node_side.split("_")
+    return f"comb_iter_{node}_{('left', 'right')[int(side)]}.{CELL_PARTS[part]}"
+
+
 def timm_convnext(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
     """timm's names of ConvNeXt."""
     if stage is None:
@@ -270,6 +317,8 @@ SCHEMES: dict[str, Scheme] = {
     "timm_regnet": timm_regnet,
     "timm_densenet": timm_densenet,
     "timm_convnext": timm_convnext,
+    "timm_nasnet": timm_nasnet,
+    "timm_pnasnet": timm_nasnet,
     "timm_vgg": sequential,
     "tv_alexnet": sequential,
     "tv_squeezenet": sequential,
@@ -302,11 +351,12 @@ def _axes(arch: Arch, path: tuple[str, ...]) -> int | None:
 
 def _stage_places(arch: Arch, path: tuple[str, ...], shape: tuple[int, ...]) -> Iterator[Place]:
     stage = int(path[1].removeprefix("stages_"))
-    if path[2] == "first":
-        yield Place(path, None, _peer_name(arch, path, path[3:-1], stage, 0))
+    if path[2] in LEADING:
+        yield Place(path, None, _peer_name(arch, path, path[3:-1], stage, LEADING.index(path[2])))
         return
+    before = leading_blocks(arch.stages[stage].block)
     for layer in range(shape[0]):
-        yield Place(path, layer, _peer_name(arch, path, path[4:-1], stage, layer + 1))
+        yield Place(path, layer, _peer_name(arch, path, path[4:-1], stage, layer + before))
 
 
 def _peer_name(arch: Arch, path, module: tuple[str, ...], stage: int | None, block: int) -> str:

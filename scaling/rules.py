@@ -13,7 +13,18 @@ from fractions import Fraction
 from typing import Any
 
 from scaling.arch import Arch, Head, Stage, least_side, settle
-from scaling.blocks import Block, Conv, Fire, Residual, ShuffleV1, ShuffleV2, XBlock, repeats, width_after
+from scaling.blocks import (
+    Block,
+    Cell,
+    Conv,
+    Fire,
+    Residual,
+    ShuffleV1,
+    ShuffleV2,
+    XBlock,
+    repeats,
+    width_after,
+)
 from scaling.spec import ModelSpec, nearest
 
 ULP = 1e-9  # factors such as 1.1**2 / 1.21 sit an ulp beside the number they stand for
@@ -70,6 +81,8 @@ ROUNDINGS = {
     "densenet": Rounding(divisor=2),
     # ours: branches of 16 and 24 channels (arXiv 1409.4842 Table 1), where a step of 8 would hide a factor of 1.1
     "inception": Rounding(divisor=4),
+    # ours: cells have few filters, and join several states of that width
+    "cells": Rounding(divisor=2),
     # ours: plain chains of layers, LeNet (6 and 16 channels) to VGG; one layer is the least there is
     "chain": Rounding(divisor=4, shallower=False),
 }
@@ -264,6 +277,8 @@ def _step(block: Block, divisor: int) -> int:
         return math.lcm(divisor, needed // math.gcd(inner.numerator, needed))
     if isinstance(block, XBlock):
         return block.group_width
+    if isinstance(block, Cell):
+        return divisor * block.parts
     if isinstance(block, ShuffleV1 | ShuffleV2):
         return math.lcm(divisor, 4 * block.groups if isinstance(block, ShuffleV1) else 2)
     if isinstance(block, Fire):
@@ -288,9 +303,14 @@ def _deepen_stage(base: Stage, stage: Stage, factor: float) -> Stage:
     if counted:
         scaled = {name: round_depth(getattr(base.block, name) * factor) for name in counted}
         return dataclasses.replace(stage, block=dataclasses.replace(stage.block, **scaled))
-    if not repeats(stage.block):
+    if not repeats(stage.block) or _is_reduction(base):
         return stage
     return dataclasses.replace(stage, repeats=round_depth(base.repeats * factor))
+
+
+def _is_reduction(stage: Stage) -> bool:
+    """Whether the stage is a reduction cell, of which there is one however deep a network is."""
+    return isinstance(stage.block, Cell) and stage.stride > 1 and stage.repeats == 1
 
 
 def _check_depth(arch: Arch, depth: float, rule: Rounding) -> None:

@@ -17,6 +17,7 @@ PACKAGES = ("configs", "scaling", "search", "experiments")
 
 # From the lowest up; rooms of one floor do not know each other.
 FLOORS = (
+    ("cells",),
     ("blocks",),
     ("arch", "spec", "rows", "private_cache"),
     ("rules",),

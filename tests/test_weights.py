@@ -11,6 +11,7 @@ import scaling
 from scaling.models.initialize import initialize
 
 GOLDENS = [
+    "nasnetalarge_96",
     "densenet121_96",
     "regnetx_002_96",
     "regnety_002_96",

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from scaling import blocks as values
+from scaling.models.cell import CellModule
 from scaling.models.convnext import ConvNeXtModule, PatchesModule
 from scaling.models.dense_block import DenseModule, TransitionModule
 from scaling.models.fire_block import FireModule
@@ -151,4 +152,5 @@ MODULES: dict[type, Any] = {
     values.ConvNeXt: ConvNeXtModule,
     values.Inception: InceptionModule,
     values.Xception: XceptionModule,
+    values.Cell: CellModule,
 }

@@ -33,6 +33,8 @@ def classify(arch: Arch, x_nhwc, train: bool, settings: Settings, keys_b):
 def _last_convolution(head: Head, x: Any, train: bool, settings: Settings) -> Any:
     if head.preact:
         x = BatchNorm(settings, act=True, name="norm_final")(x, train)
+    if head.act:
+        x = settings.activate(x)
     if head.width is not None:
         x = Convolution(head.width, 1, settings, name="head")(x)
         x = BatchNorm(settings, act=True, name="norm_head")(x, train)

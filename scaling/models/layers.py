@@ -57,6 +57,12 @@ class Settings:
         """The settings of what follows a window of `stride` within a stage."""
         return dataclasses.replace(self, dilation=self.dilation * stride) if self.traded else self
 
+    def spread(self, dilation: int) -> Settings:
+        """The settings of windows that are dilated by themselves, too."""
+        if dilation == 1:
+            return self
+        return dataclasses.replace(self, dilation=self.dilation * dilation)
+
     def step(self, stride: int) -> int:
         """The stride that a window of `stride` takes."""
         return 1 if self.traded else stride
@@ -66,21 +72,26 @@ class Settings:
 
 
 def edges(
-    shape, sides, stride: int, settings: Settings, pad: int | None = None, ceil: bool = False
+    shape,
+    sides,
+    stride: int | tuple[int, int],
+    settings: Settings,
+    pad: int | None = None,
+    ceil: bool = False,
 ) -> Padding:
     """Padding before and after height and width of (n, h, w, c), for windows dilated as the settings say.
 
     `sides` are a window's rows and columns. Padding is that of plain windows, times the dilation. Where a stride is traded the side stays, also
     where `pad` alone would make it smaller.
     """
-    taken, keeps = settings.step(stride), settings.traded and stride > 1
 
-    def along(size: int, side: int) -> tuple[int, int]:
-        low, high = pads(size, side, taken, settings.padding, pad, ceil)
-        high = max(high, side - 1 - low) if keeps else high
+    def along(size: int, side: int, stride: int) -> tuple[int, int]:
+        low, high = pads(size, side, settings.step(stride), settings.padding, pad, ceil)
+        high = max(high, side - 1 - low) if settings.traded and stride > 1 else high
         return low * settings.dilation, high * settings.dilation
 
-    return along(shape[1], sides[0]), along(shape[2], sides[1])
+    rows, columns = map(along, shape[1:3], sides, both(stride))
+    return rows, columns
 
 
 def pads(
@@ -103,17 +114,18 @@ def pads(
 class Convolution(nn.Module):
     """A k x k convolution of NHWC images, in the form that the backend runs fastest.
 
-    `kernel` is its side, or (rows, columns). Shapes: (n, h, w, c) -> (n, oh, ow, features). Parameters
-    and products' operands are float32 and `settings.dtype`.
+    `kernel` and `stride` are one number, or (rows, columns). Shapes: (n, h, w, c) -> (n, oh, ow, features).
+    Parameters and products' operands are float32 and `settings.dtype`.
     """
 
     features: int
     kernel: int | tuple[int, int]
     settings: Settings
-    stride: int = 1
+    stride: int | tuple[int, int] = 1
     groups: int = 1
     use_bias: bool = False
     pad: int | None = None
+    dilation: int = 1
 
     @nn.compact
     def __call__(self, x_nhwc):
@@ -123,40 +135,50 @@ class Convolution(nn.Module):
                 f"{self.name}: groups={self.groups} must divide the channels in ({channels}) and out "
                 f"({self.features}): choose another width or group count."
             )
-        sides = (self.kernel, self.kernel) if isinstance(self.kernel, int) else self.kernel
-        kernel = parameter(self, "kernel", (*sides, channels // self.groups, self.features))
+        shape = (*both(self.kernel), channels // self.groups, self.features)
+        kernel = parameter(self, "kernel", shape)
         kernel = kernel.astype(self.settings.dtype)
-        y = convolve(x_nhwc, kernel, self.stride, self.groups, self.settings, pad=self.pad)
+        y = convolve(x_nhwc, kernel, self.stride, self.groups, self.settings.spread(self.dilation), self.pad)
         if self.use_bias:
             bias = parameter(self, "bias", (self.features,))
             y = y + bias.astype(y.dtype)
         return y
 
 
+def both(size: int | tuple[int, int]) -> tuple[int, int]:
+    """One number for rows and columns, or one each."""
+    return (size, size) if isinstance(size, int) else size
+
+
 def convolve(
-    x_nhwc, kernel_hwio, stride: int, groups: int, settings: Settings, pad: int | None = None
+    x_nhwc,
+    kernel_hwio,
+    stride: int | tuple[int, int],
+    groups: int,
+    settings: Settings,
+    pad: int | None = None,
 ) -> Any:
     """Convolve as the settings' table of forms says; every form gives equal values."""
     sides, features, form = kernel_hwio.shape[:2], kernel_hwio.shape[-1], settings.forms
     x_nhwc = x_nhwc.astype(settings.dtype)
     padding = edges(x_nhwc.shape, sides, stride, settings, pad)
-    stride, dilation = settings.step(stride), settings.dilation
+    (rows, columns), dilation = map(settings.step, both(stride)), settings.dilation
     if sides == (1, 1) and groups == 1 and not pad and form.pointwise == "matmul":
-        return pointwise(x_nhwc[:, ::stride, ::stride], kernel_hwio[0, 0])
+        return pointwise(x_nhwc[:, ::rows, ::columns], kernel_hwio[0, 0])
     if pad == 0 and groups == dilation == 1 and not settings.traded and x_nhwc.shape[1:3] == sides:
         whole = x_nhwc.reshape(x_nhwc.shape[0], 1, 1, -1)  # one window: a fully connected layer
         return pointwise(whole, kernel_hwio.reshape(-1, features))
-    if groups == x_nhwc.shape[-1] == features and form.depthwise != "lax":
+    if rows == columns and groups == x_nhwc.shape[-1] == features and form.depthwise != "lax":
         native = form.depthwise == "native"
-        return depthwise(x_nhwc, kernel_hwio, stride, padding, dilation, native)
-    if form.dense == "plain":
+        return depthwise(x_nhwc, kernel_hwio, rows, padding, dilation, native)
+    if rows == columns and form.dense == "plain":
         if groups == 1:
-            return dense(x_nhwc, kernel_hwio, stride, padding, dilation)
-        return grouped(x_nhwc, kernel_hwio, groups, stride, padding, dilation)
+            return dense(x_nhwc, kernel_hwio, rows, padding, dilation)
+        return grouped(x_nhwc, kernel_hwio, groups, rows, padding, dilation)
     return lax.conv_general_dilated(
         x_nhwc,
         kernel_hwio,
-        (stride, stride),
+        (rows, columns),
         padding,
         rhs_dilation=(dilation, dilation),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),

@@ -13,7 +13,7 @@ from flax import linen as nn
 from jax import lax
 
 from scaling.arch import Arch, Stage
-from scaling.blocks import keeping_side
+from scaling.blocks import LEADING, keeping_side, leading_blocks, reads_two
 from scaling.models.auxiliary import AUXILIARY, AuxiliaryModule
 from scaling.models.blocks import MODULES
 from scaling.models.forms import forms
@@ -36,8 +36,8 @@ class Repeated(nn.Module):
     remat: bool = False
 
     @nn.compact
-    def __call__(self, x_nhwc, train: bool, drop_rates=None, indices=None, keys_b=None):
-        stacked = self._variables(x_nhwc)
+    def __call__(self, x, train: bool, drop_rates=None, indices=None, keys_b=None):
+        stacked = self._variables(x)
         updating = (
             "batch_stats" in stacked
             and train
@@ -54,19 +54,19 @@ class Repeated(nn.Module):
 
         step = jax.checkpoint(layer) if self.remat else layer
         loop = lax.scan if self.scan else _unrolled
-        x, statistics = loop(step, x_nhwc, ({k: v.value for k, v in stacked.items()}, drop_rates, indices))
+        x, statistics = loop(step, x, ({k: v.value for k, v in stacked.items()}, drop_rates, indices))
         if updating:
             stacked["batch_stats"].value = statistics
         return x
 
-    def _variables(self, x_nhwc) -> dict[str, Any]:
+    def _variables(self, x) -> dict[str, Any]:
         """The stacked collections; created, when initialising, by the block's own initialisation."""
         collections = ("params", "batch_stats")
         if any(self.has_variable(name, "blocks") for name in collections) or not self.is_initializing():
             held = [name for name in collections if self.has_variable(name, "blocks")]
             return {name: self.variable(name, "blocks") for name in held}
         keys = jax.random.split(self.make_rng("params"), self.length)
-        created = jax.vmap(lambda key: self.block.init(key, x_nhwc, False))(keys)
+        created = jax.vmap(lambda key: self.block.init(key, x, False))(keys)
         return {name: self.variable(name, "blocks", lambda v: v, value) for name, value in created.items()}
 
 
@@ -88,7 +88,11 @@ def _unrolled(step, x, inputs):
 
 
 class StageModule(nn.Module):
-    """The first block of a stage (it may change width and stride) and its `repeats - 1` equals."""
+    """The leading blocks of a stage, of which the first may change width and stride, and the equal rest.
+
+    Most blocks take and return a feature map. One that reads two outputs takes a pair, the older first,
+    and returns one; its stage's second block still has an older input of another shape.
+    """
 
     stage: Stage
     settings: Settings
@@ -96,27 +100,37 @@ class StageModule(nn.Module):
     remat: bool = False
 
     @nn.compact
-    def __call__(self, x_nhwc, train: bool, drop_rates=None, start: int = 0, keys_b=None):
+    def __call__(self, x, train: bool, drop_rates=None, start: int = 0, keys_b=None):
         stage, settings = self.stage, self.settings
-        module, rest = MODULES[type(stage.block)], stage.repeats - 1
+        module, value = MODULES[type(stage.block)], keeping_side(stage.block)
         remat = nn.remat(module, static_argnums=(2,)) if self.remat else module  # 2: train
-        first = remat(stage.block, stage.width, stage.stride, settings, name="first")
-        settings = settings.after(stage.stride)
-        rate = None if drop_rates is None else drop_rates[0]
-        x = first(x_nhwc, train, rate, fold(keys_b, start))
+        alone = LEADING[: min(leading_blocks(stage.block), stage.repeats)]
+        for i, name in enumerate(alone):
+            form = (value, stage.width, 1) if i else (stage.block, stage.width, stage.stride)
+            rate = None if drop_rates is None else drop_rates[i]
+            x = remat(*form, settings, name=name)(x, train, rate, fold(keys_b, start + i))
+            settings = settings if i else settings.after(stage.stride)
+        done, rest = len(alone), stage.repeats - len(alone)
         if rest == 0:
             return x
-        block = module(keeping_side(stage.block), stage.width, 1, settings, parent=None)
-        blocks = Repeated(block, rest, self._scanned(), self.remat, name="rest")
-        rates = None if drop_rates is None else jnp.asarray(drop_rates[1:])
-        return blocks(x, train, rates, start + 1 + jnp.arange(rest), keys_b)
+        block = module(value, stage.width, 1, settings, parent=None)
+        blocks = Repeated(block, rest, self._scanned(rest), self.remat, name="rest")
+        rates = None if drop_rates is None else jnp.asarray(drop_rates[done:])
+        return blocks(x, train, rates, start + done + jnp.arange(rest), keys_b)
 
-    def _scanned(self) -> bool:
+    def _scanned(self, rest: int) -> bool:
         if self.scan is not None:
             return self.scan
         # XLA:CPU merges a written-out block with its recomputation, which then saves nothing.
-        least = 2 if self.remat else self.settings.forms.scan_least
-        return self.stage.repeats - 1 >= least
+        return rest >= (2 if self.remat else self.settings.forms.scan_least)
+
+
+def advance(module: StageModule, images, outputs: tuple[Any, ...], *args: Any) -> tuple[Any, ...]:
+    """Run a stage after the last outputs, at most two and the older first; return the last ones then."""
+    x = outputs[-1] if outputs else images
+    if reads_two(module.stage.block):
+        return module((outputs[0] if len(outputs) == 2 else None, x), *args)
+    return *outputs[-1:], module(x, *args)
 
 
 class Network(nn.Module):
@@ -155,19 +169,20 @@ class Network(nn.Module):
         """
         arch, settings, start = self.arch, self._settings(), 0
         recomputed, frozen = recomputed_stages(self.remat, len(arch.stages)), frozen_stages(self.frozen, arch)
-        x = images_nhwc.astype(self.dtype)
+        images = images_nhwc.astype(self.dtype)
+        outputs: tuple[Any, ...] = ()
         stages = zip(arch.stage_names, arch.stem + arch.stages, arch.grids)
         for i, (name, stage, grid) in enumerate(stages, start=-len(arch.stem)):
             trains = train and name not in frozen
             module = StageModule(stage, settings.at(grid), self.scan, i in recomputed, name=name)
             if i < 0 or not trains:
-                x = module(x, trains)
+                outputs = advance(module, images, outputs, trains)
             else:
                 share = None if rates is None else rates[start : start + stage.repeats]
-                x = module(x, trains, share, start, keys_b)
+                outputs = advance(module, images, outputs, trains, share, start, keys_b)
             start += stage.repeats if i >= 0 else 0
-            self._auxiliary(i, x, trains, keys_b)
-            yield x
+            self._auxiliary(i, outputs[-1], trains, keys_b)
+            yield outputs[-1]
 
     def _auxiliary(self, stage: int, x: Any, train: bool, keys_b) -> None:
         """Run the classifiers that read this stage; in initialisation too, to have their parameters."""

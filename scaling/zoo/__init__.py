@@ -6,11 +6,14 @@ from scaling.arch import Arch
 from scaling.spec import nearest
 from scaling.zoo import (
     alexnet,
+    amoebanet,
     cifar_resnet,
     convnext,
+    darts,
     densenet,
     efficientnet,
     efficientnet_v2,
+    enas,
     inception,
     inception_v3,
     inception_v4,
@@ -19,6 +22,7 @@ from scaling.zoo import (
     mobilenet_v1,
     mobilenet_v2,
     mobilenet_v3,
+    nasnet,
     nin,
     regnet,
     resnet,
@@ -54,6 +58,10 @@ ZOO: dict[str, Arch] = {
     **inception_v3.ARCHS,
     **inception_v4.ARCHS,
     **xception.ARCHS,
+    **nasnet.ARCHS,
+    **amoebanet.ARCHS,
+    **darts.ARCHS,
+    **enas.ARCHS,
 }
 
 

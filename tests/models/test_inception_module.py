@@ -45,7 +45,7 @@ def test_rectangular_filters_are_the_same_in_every_form(sides, stride, pad, grou
 
 @pytest.mark.parametrize(("count_pad", "corner", "edge"), [(False, 1.0, 1.0), (True, 4 / 9, 6 / 9)])
 def test_an_average_counts_padded_zeros_if_asked(count_pad, corner, edge):
-    y = pool(jnp.ones((1, 4, 4, 1)), "avg", 3, 1, "torch", count_pad=count_pad)[0, :, :, 0]
+    y = pool(jnp.ones((1, 4, 4, 1)), "avg", 3, 1, Settings(), count_pad=count_pad)[0, :, :, 0]
     np.testing.assert_allclose([y[0, 0], y[0, 1], y[1, 1]], [corner, edge, 1.0], rtol=1e-6)
 
 
