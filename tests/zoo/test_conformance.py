@@ -1,9 +1,10 @@
 """What every network of the zoo obeys: how its cost follows the factors, and that all of it learns.
 
-The default tests take the cheapest network of each family; the nightly ones the others.
+The default tests take the smallest network of each family, or kind of blocks; the nightly ones the others.
 """
 
 import dataclasses
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
@@ -34,17 +35,23 @@ MOST_BY_DEPTH = {
 }
 
 
-def cheapest_first() -> list[Any]:
-    """All names; those that are not the smallest of their family are nightly."""
-    smallest = {family: min(zoo.names(family), key=size) for family in families()}
-    return [
-        pytest.param(name, marks=() if name in smallest.values() else pytest.mark.nightly)
-        for name in zoo.names()
-    ]
+def family(name: str) -> str:
+    return zoo.get(name).family
 
 
-def families() -> list[str]:
-    return list(dict.fromkeys(zoo.get(name).family for name in zoo.names()))
+def kinds(name: str) -> frozenset[type]:
+    """The kinds of block in a network."""
+    arch = zoo.get(name)
+    return frozenset(type(stage.block) for stage in arch.stem + arch.stages)
+
+
+def one_each(group: Callable[[str], Hashable]) -> list[Any]:
+    """All names; those that are not the smallest of their group are nightly."""
+    smallest: dict[Hashable, str] = {}
+    for name in sorted(zoo.names(), key=size):
+        smallest.setdefault(group(name), name)
+    nightly = set(zoo.names()) - set(smallest.values())
+    return [pytest.param(name, marks=pytest.mark.nightly if name in nightly else ()) for name in zoo.names()]
 
 
 def size(name: str) -> int:
@@ -59,7 +66,7 @@ def test_factors_of_one_are_the_identity(name):
     assert scale(zoo.get(name), 1, 1, 1) == zoo.get(name)
 
 
-@pytest.mark.parametrize("name", cheapest_first())
+@pytest.mark.parametrize("name", one_each(family))
 def test_cost_follows_width_depth_and_resolution(name):
     base = zoo.get(name)
     cost = count(base).macs
@@ -108,7 +115,7 @@ def test_a_network_takes_images_of_two_sides(name):
         assert jax.eval_shape(Network(arch).apply, variables, images).shape == (2, 3)
 
 
-@pytest.mark.parametrize("name", cheapest_first())
+@pytest.mark.parametrize("name", one_each(kinds))
 def test_every_parameter_learns_scanned_or_not(name):
     arch = tiny(zoo.get(name))
     variables = initialize(Network(arch), seed=0)
