@@ -17,12 +17,14 @@ PACKAGES = ("configs", "scaling", "search", "experiments")
 
 # From the lowest up; rooms of one floor do not know each other.
 FLOORS = (
-    ("blocks",),
+    ("blocks", "factors"),
     ("arch", "spec", "rows", "private_cache"),
     ("rules",),
-    ("zoo", "budget"),
+    ("zoo",),
     ("models", "peer_names", "data"),
-    ("counting", "measuring", "weights"),  # the counter walks a model, weights are a model's variables
+    # the counter walks a model, closed forms share its rounding, weights are a model's variables
+    ("counting", "closed_form", "measuring", "weights"),
+    ("budget",),  # searches sizes by what they cost
     ("training",),  # counts a network before it trains it
     ("sweeps", "laws"),
     ("reports",),

@@ -112,14 +112,17 @@ def network(row: Row) -> str:
 
 
 def scaling_kind(row: Row) -> str:
-    """How the network was scaled: "compound", or the axes that differ from the base."""
-    if row.phi is not None:
-        return "compound"
+    """How the network was scaled: the rule's name, or the axes that differ from the base."""
+    model = row.spec.get("model", {})
+    if row.phi is not None or model.get("size"):
+        return str(model.get("rule", "compound"))
     return "+".join(_changed_axes(row)) or "base"
 
 
 def size_label(row: Row) -> str:
-    """The scaling coefficients in short: "φ=1", or "d=2 w=1.5"."""
+    """The scaling coefficients in short: "φ=1", "d=2 w=1.5", or the name of a published size."""
+    if size := row.spec.get("model", {}).get("size"):
+        return str(size)
     if row.phi is not None:
         return f"φ={row.phi:g}".replace("-", "−")
     return " ".join(f"{axis[0]}={factor:.3g}" for axis, factor in _changed_axes(row).items()) or "base"
