@@ -1,4 +1,4 @@
-"""Parameters, multiply-adds and activations of an architecture as arithmetic: a network in microseconds.
+"""Parameters, statistics, multiply-adds and activations as arithmetic: a network in microseconds.
 
 `counting` walks the network that is built and is what a published figure is compared with; this says the
 same for the blocks that it knows, ten thousand times faster, for a search that asks thousands of times.
@@ -24,6 +24,7 @@ class Totals:
     """Sums over the layers of one example's forward pass."""
 
     params: int = 0
+    batch_stats: int = 0
     macs: int = 0
     activations: int = 0
 
@@ -36,8 +37,16 @@ class Totals:
         self.macs += taps * outputs
         self.activations += outputs
 
+    @property
+    def params_with_bn_stats(self) -> int:
+        return self.params + self.batch_stats
+
     def norm(self, width: int) -> None:
-        """Add the scale and shift of batch or layer norm."""
+        """Add the scale and shift of batch norm, and its running mean and variance."""
+        self.params += 2 * width
+        self.batch_stats += 2 * width
+
+    def layer_norm(self, width: int) -> None:
         self.params += 2 * width
 
     def conv_norm(self, side: int, channels: int, width: int, kernel: int = 1, groups: int = 1) -> None:
@@ -50,6 +59,7 @@ class Totals:
 
     def add(self, other: Totals, times: int = 1) -> None:
         self.params += times * other.params
+        self.batch_stats += times * other.batch_stats
         self.macs += times * other.macs
         self.activations += times * other.activations
 
@@ -216,15 +226,15 @@ def _transition(sums: Totals, block: values.Transition, at: Place) -> None:
 
 def _patches(sums: Totals, block: values.Patches, at: Place) -> None:
     sums.conv(at.out, at.channels, at.width, at.stride, bias=True)
-    sums.norm(at.width)
+    sums.layer_norm(at.width)
 
 
 def _convnext(sums: Totals, block: values.ConvNeXt, at: Place) -> None:
     if at.changes:
-        sums.norm(at.channels)
+        sums.layer_norm(at.channels)
         sums.conv(at.out, at.channels, at.width, at.stride, bias=True)
     sums.conv(at.out, at.width, at.width, block.kernel, at.width, bias=True)
-    sums.norm(at.width)
+    sums.layer_norm(at.width)
     sums.conv(at.out, at.width, block.expand * at.width, bias=True)
     sums.conv(at.out, block.expand * at.width, at.width, bias=True)
     sums.params += at.width  # the learned scale
@@ -242,7 +252,7 @@ def _add_head(sums: Totals, head: Head, channels: int, side: int, num_classes: i
             sums.conv(places, channels, width, kernel, bias=True)
             channels, kernel = width, 1
     if head.layer_norm:
-        sums.norm(channels)
+        sums.layer_norm(channels)
     sums.conv(side if head.per_pixel else 1, channels, num_classes, bias=True)
 
 

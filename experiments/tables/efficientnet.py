@@ -12,6 +12,7 @@ from scaling.blocks import MBConv
 from scaling.rules import scale
 
 PAPER = "arXiv 1905.11946v5"
+MACS = GIGA_MACS.column
 
 # stage, operator, kernel, input side, channels, layers: Table 1, row by row
 TABLE_1 = (
@@ -54,7 +55,7 @@ TABLE_2 = (
     ("ResNet-50", "76.0", "93.0", "26", "4.1", "resnet50"),
     ("DenseNet-169", "76.2", "93.2", "14", "3.5", "densenet169"),
     ("EfficientNet-B1", "79.1", "94.4", "7.8", "0.70", "efficientnet_b1"),
-    ("ResNet-152", "77.8", "93.8", "60", "11", "resnet152"),
+    ("ResNet-152", "77.8", "93.8", "60", "11", "resnet152_v1"),
     ("DenseNet-264", "77.9", "93.9", "34", "6.0", "densenet264"),
     ("Inception-v3", "78.8", "94.4", "24", "5.7", None),
     ("Xception", "79.0", "94.5", "23", "8.4", None),
@@ -75,11 +76,29 @@ TABLE_2 = (
     ("EfficientNet-B7", "84.3", "97.0", "66", "37", "efficientnet_b7"),
     ("GPipe", "84.3", "97.0", "557", "", None),
 )
-REASONS_2: dict[tuple[str, str], str] = {}
+WITH_STATISTICS = "with batch norm's running statistics, as TensorFlow counts, {}"
+OFFICIAL = "the official coefficients (factors.EFFICIENTNET) count {}"
+REASONS_2 = {
+    ("DenseNet-169", MACS): "the count is 3.36; torchvision states 3.36 as well",
+    ("EfficientNet-B1", MACS): OFFICIAL.format("0.687"),
+    ("DenseNet-264", PARAMS.column): WITH_STATISTICS.format("33.7"),
+    ("DenseNet-264", MACS): "the count is 5.75; 4 % less than printed, as for DenseNet-169",
+    ("EfficientNet-B2", PARAMS.column): WITH_STATISTICS.format("9.18"),
+    (
+        "ResNeXt-101",
+        PARAMS.column,
+    ): "quoted from arXiv 1802.01548 Table 2, 83.6; the count is 83.46, with statistics 83.66",
+    ("EfficientNet-B4", MACS): OFFICIAL.format("4.39"),
+    ("EfficientNet-B5", MACS): OFFICIAL.format("10.27"),
+    ("EfficientNet-B7", MACS): OFFICIAL.format("37.75: rounded down"),
+}
 
 
 def table_2() -> Table:
-    """ImageNet, B0 to B7 and their peers; ResNeXt-101 is the 64x4d one at 320 pixels."""
+    """ImageNet, B0 to B7 and their peers.
+
+    ResNeXt-101 is the 64x4d one at 320 pixels; ResNet-50 strides in its 3x3, ResNet-152 in its first 1x1.
+    """
     source, entries = f"{PAPER} Table 2", []
     for model, top1, top5, params, macs, name in TABLE_2:
         arch = None if name is None else zoo.get(name)
@@ -114,7 +133,13 @@ TABLE_3 = (
     ("ResNet-50", "resnet50", "compound", None, "16.7", "78.8"),
 )
 NO_COEFFICIENTS = "the paper does not print the coefficients"
-REASONS_3: dict[tuple[str, str], str] = {}
+EXCHANGED = "the recounts of this row and the {} row are the printed figures of each other: as if exchanged"
+REASONS_3 = {
+    ("MobileNetV1", "resolution r=2"): "the count is 2.27: rounded down",
+    ("MobileNetV1", "compound d=1.4 w=1.2 r=1.3"): "the printed coefficients count 2.47 (20 blocks, 291 px)",
+    ("ResNet-50", "depth d=4"): EXCHANGED.format("w=2"),
+    ("ResNet-50", "width w=2"): EXCHANGED.format("d=4"),
+}
 
 # scaling, (depth, width, resolution), FLOPs (G), top-1
 TABLE_7 = (
@@ -124,7 +149,8 @@ TABLE_7 = (
     ("resolution r=2", (1, 1, 2), "1.9", "79.1"),
     ("compound d=1.4 w=1.2 r=1.3", (1.4, 1.2, 300 / 224), "1.8", "81.1"),
 )
-REASONS_7: dict[str, str] = {}
+RECOUNT = "recount: the printed coefficient takes less, so that the rows are not of equal budgets"
+REASONS_7 = dict.fromkeys(("depth d=4", "width w=2", "resolution r=2"), RECOUNT)
 
 
 def table_3() -> Table:
@@ -178,7 +204,25 @@ V2_TABLE_7 = (
     ("EfficientNetV2-B2", "tf_efficientnetv2_b2", "10.1", "1.7", "80.5", V2_README),
     ("EfficientNetV2-B3", "tf_efficientnetv2_b3", "14.4", "3.0", "82.1", V2_README),
 )
-V2_REASONS: dict[tuple[str, str, str], str] = {}
+V2_REASONS = {
+    (
+        "EfficientNetV2-S",
+        PARAMS.column,
+        V2_PAPER,
+    ): "21.46 by count: 21.5, as the repository has it, rounded again",
+    (
+        "EfficientNetV2-L",
+        PARAMS.column,
+        V2_PAPER,
+    ): "118.5 by count, 119.0 with running statistics; not explained",
+    (
+        "EfficientNetV2-L",
+        PARAMS.column,
+        V2_README,
+    ): "118.5 by count, 119.0 with running statistics; not explained",
+    ("EfficientNetV2-M", MACS, V2_README): "24.58 by count, 0.5 % less; not explained",
+    ("EfficientNetV2-L", MACS, V2_README): "56.08 by count, 0.4 % less; not explained",
+}
 
 
 def v2_table_7() -> Table:

@@ -82,6 +82,9 @@ class Figure:
 
 
 PARAMS = Figure("params (M)", lambda cost: cost.params / 1e6)
+PARAMS_AND_STATISTICS = Figure(
+    "params with running statistics (M)", lambda cost: cost.params_with_bn_stats / 1e6
+)
 GIGA_MACS = Figure("MACs (G)", lambda cost: cost.macs / 1e9)
 MEGA_MACS = Figure("MACs (M)", lambda cost: cost.macs / 1e6)
 GIGA_FLOPS = Figure("FLOPs, 2 a MAC (G)", lambda cost: 2 * cost.macs / 1e9)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.tables.entry import GIGA_FLOPS, PARAMS, Entry, Table, counted, trained
+from experiments.tables.entry import GIGA_FLOPS, PARAMS, PARAMS_AND_STATISTICS, Entry, Table, counted, trained
 from scaling import zoo
 
 RESNET = "arXiv 1512.03385 Table 6"
@@ -27,6 +27,7 @@ def cifar_table_6() -> Table:
     return Table("CIFAR ResNet Table 6", tuple(entries))
 
 
+RESNEXT = "arXiv 1611.05431 Table 7, as quoted by prlz77/ResNeXt.pytorch README.md"
 WRN_4, WRN_5 = "arXiv 1605.07146 Table 4", "arXiv 1605.07146 Table 5"
 # model, our name, params (M), test error on CIFAR-10 and CIFAR-100 ("": not printed)
 WRN_TABLE_4 = (
@@ -53,7 +54,13 @@ WRN_TABLE_5 = (
     ("WRN-16-8", "wrn_16_8", "11.0", "4.27", "20.43"),
     ("WRN-28-10", "wrn_28_10", "36.5", "4.00", "19.25"),
 )
-REASONS: dict[tuple[str, str], str] = {}
+OTHER_1202 = "by count, and in its own paper (arXiv 1512.03385 Table 6), 19.4: 10.2 belongs to the network of 1001 layers"
+REASONS = {
+    ("original-ResNet-1202", WRN_5): OTHER_1202,
+    ("stoc-depth-1202", WRN_5): OTHER_1202,
+    ("pre-act-ResNet-1001", WRN_5): "the count is 10.33; the printed figure is 1.2 % less, not explained",
+    ("ResNeXt-29 16x64d", RESNEXT): "the count is 68.155: rounded down",
+}
 
 
 def wrn_table_4() -> Table:
@@ -67,7 +74,6 @@ def wrn_table_5() -> Table:
     return Table("WRN Table 5: peers", _cifar(WRN_TABLE_5, WRN_5))
 
 
-RESNEXT = "arXiv 1611.05431 Table 7, as quoted by prlz77/ResNeXt.pytorch README.md"
 RESNEXT_TABLE_7 = (
     ("ResNeXt-29 8x64d", "resnext29_8x64d", "34.4", "3.65", "17.77"),
     ("ResNeXt-29 16x64d", "resnext29_16x64d", "68.1", "3.58", "17.31"),
@@ -115,19 +121,21 @@ RS_TABLE_3 = (
     ("ResNet-RS-420", "resnetrs420", 320, "192", "128", "84.4"),
     ("EfficientNet-B7", "efficientnet_b7", 600, "66", "74", "84.7"),
 )
-RS_REASONS: dict[tuple[str, str], str] = {}
+RS_REASONS = {"EfficientNet-B7": "twice the 37 G that EfficientNet's own table prints; the count is 37.75 G"}
+RS_NOTE = "The repository counts running statistics as parameters, the paper two FLOPs a multiply-add."
 
 
 def resnet_rs() -> Table:
     """ResNet-RS: the repository's list and the paper's comparison with EfficientNet."""
-    rows = [(f"ResNet-RS-{d} {s} px", f"resnetrs{d}", s, p, "", t, RS_README) for d, s, p, t in RS_ROWS]
-    rows += [(*row, RS_PAPER) for row in RS_TABLE_3]
     entries = []
-    for model, name, side, params, flops, top1, source in rows:
+    for depth, side, params, top1 in RS_ROWS:
+        row, arch = f"ResNet-RS-{depth} {side} px", zoo.get(f"resnetrs{depth}").replace(resolution=side)
+        if params:
+            entries.append(counted(row, PARAMS_AND_STATISTICS, params, arch, RS_README))
+        entries.append(trained(row, "top-1 (%)", top1, arch, "imagenet2012", RS_README))
+    for row, name, side, params, flops, top1 in RS_TABLE_3:
         arch = zoo.get(name).replace(resolution=side)
-        for figure, printed in ((PARAMS, params), (GIGA_FLOPS, flops)):
-            if printed:
-                reason = RS_REASONS.get((model, figure.column), "")
-                entries.append(counted(model, figure, printed, arch, source, reason))
-        entries.append(trained(model, "top-1 (%)", top1, arch, "imagenet2012", source))
-    return Table("ResNet-RS", tuple(entries), "This paper counts two FLOPs a multiply-add.")
+        entries.append(counted(row, PARAMS, params, arch, RS_PAPER))
+        entries.append(counted(row, GIGA_FLOPS, flops, arch, RS_PAPER, RS_REASONS.get(row, "")))
+        entries.append(trained(row, "top-1 (%)", top1, arch, "imagenet2012", RS_PAPER))
+    return Table("ResNet-RS", tuple(entries), RS_NOTE)

@@ -56,7 +56,10 @@ LITE0 = dataclasses.replace(
 # Dropout from B0 on, tensorflow/tpu .../efficientnet_builder.py
 DROPOUT = (0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5, 0.5, 0.5)
 # suffix: (width, depth, resolution, dropout)
-V1_ROWS = {name: (*row, dropout) for (name, *row), dropout in zip(EFFICIENTNET_ROWS, DROPOUT, strict=True)}
+V1_ROWS = {
+    name: (width, depth, side, dropout)
+    for (name, width, depth, side), dropout in zip(EFFICIENTNET_ROWS, DROPOUT, strict=True)
+}
 
 # suffix: (width, depth, resolution, dropout), tensorflow/tpu .../lite/efficientnet_lite_builder.py
 LITE_ROWS = {
