@@ -25,7 +25,10 @@ def sizes(arch):
 
 
 def neighbour(base, rule, solution, sign):
-    """The next size in one direction of phi, or None at the end: found by small steps, then halving."""
+    """The next size in one direction of phi, or None at the end: found by small steps, then halving.
+
+    To 1e-9, not to the last bit: there, sizes that change together change one after the other.
+    """
     inside = solution.at
     for k in range(60):
         outside = solution.at + sign * 1e-4 * 1.5**k
@@ -38,7 +41,7 @@ def neighbour(base, rule, solution, sign):
         if sizes(there) != sizes(solution.arch):
             break
         inside = outside
-    for _ in range(45):
+    while abs(outside - inside) > 1e-9:
         middle = (inside + outside) / 2
         same = sizes(follow(base, rule, middle)) == sizes(solution.arch)
         inside, outside = (middle, outside) if same else (inside, middle)
@@ -165,7 +168,7 @@ def test_a_time_is_measured_until_it_is_near(monkeypatch, overhead):
 
     monkeypatch.setattr(budget, "measure", measure)
     solution = scaling.solve(B0, step_ms=20.0, along="compound")
-    assert abs(solution.error) <= 0.02 * 20 and len(asked) <= 6
+    assert abs(solution.relative_error) < 0.03 and len(asked) <= 6  # steps there are up to 5 % apart
     assert solution.figure == "step_ms" and sizes(solution.arch) in map(sizes, asked)
     assert scaling.solve(B0, step_ms=20.0, measurements=1).achieved == overhead + totals(B0).macs / 1e8
 
