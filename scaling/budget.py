@@ -10,19 +10,17 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from scaling import spec
 from scaling.arch import Arch
 from scaling.closed_form import totals
 from scaling.counting import count
 from scaling.factors import RULES, Coefficients, Powers, Rule, Table
 from scaling.measuring import measure
-from scaling.rules import coefficients, follow
-from scaling.spec import nearest
+from scaling.rules import coefficients
+from scaling.steps import Memo, Point, Sizes, nearest, sizes_near, step
 
 COUNTED = ("macs", "params", "activations")
 FIGURES = (*COUNTED, "step_ms")
-REACH = 64.0  # no axis is scaled by more than this, or by less than its inverse
-CLOSE = 1e-9  # two values of phi so near stand on the two sides of one step
-PROBES = [i / 64 for i in range(-32, 33)]  # of phi, around the target: see `_stepped`
 ENOUGH = 0.02  # of a target in milliseconds: a step's time varies by as much
 
 
@@ -55,15 +53,6 @@ class Solution:
         return self.error / self.target
 
 
-@dataclass(frozen=True)
-class _Point:
-    """A size of a rule and its figure."""
-
-    at: float | str
-    arch: Arch
-    value: float
-
-
 def solve(
     arch: Arch,
     *,
@@ -89,13 +78,13 @@ def solve(
     if measurements < 1:
         raise ValueError(f"measurements={measurements} must be at least 1.")
     if figure == "step_ms":
-        timed = _Sizes(arch, rule, _Memo(lambda sized: measure(sized, batch, mode).step_ms))
-        points = _measured(_Sizes(arch, rule, _Memo(_counter(arch, "macs"))), timed, target, measurements)
+        timed = Sizes(arch, rule, Memo(lambda sized: measure(sized, batch, mode).step_ms))
+        points = _measured(Sizes(arch, rule, Memo(_counter(arch, "macs"))), timed, target, measurements)
     else:
-        points = _sizes_near(_Sizes(arch, rule, _Memo(_counter(arch, figure))), target)
-    best, step = _nearest(points, target), _step(points, target)
+        points = sizes_near(Sizes(arch, rule, Memo(_counter(arch, figure))), target)
+    best = nearest(points, target)
     factors = coefficients(arch, rule, best.at)
-    return Solution(best.arch, rule, best.at, factors, figure, target, best.value, step)
+    return Solution(best.arch, rule, best.at, factors, figure, target, best.value, step(points, target))
 
 
 def ladder(
@@ -129,7 +118,7 @@ def _rule(along: str | Rule) -> Rule:
         return along
     if along not in RULES:
         raise ValueError(
-            f"along={along!r} is no rule{nearest(along, RULES) or '.'} Rules: {', '.join(RULES)}; or give a "
+            f"along={along!r} is no rule{spec.nearest(along, RULES) or '.'} Rules: {', '.join(RULES)}; or give a "
             "scaling.factors.Powers or Table."
         )
     return RULES[along]
@@ -142,157 +131,9 @@ def _counter(base: Arch, figure: str) -> Callable[[Arch], float]:
     return lambda arch: getattr(count(arch), figure)
 
 
-class _Memo:
-    """A figure of architectures, each computed once whatever its name."""
-
-    def __init__(self, compute: Callable[[Arch], float]):
-        self.compute = compute
-        self.known: dict[tuple, float] = {}
-
-    def __call__(self, arch: Arch) -> float:
-        key = _integers(arch)
-        if key not in self.known:
-            self.known[key] = self.compute(arch)
-        return self.known[key]
-
-
-def _integers(arch: Arch) -> tuple:
-    """What rules change."""
-    return arch.stem, arch.stages, arch.head, arch.resolution
-
-
-@dataclass(frozen=True)
-class _Sizes:
-    """The sizes of a network along a rule, and what they cost."""
-
-    base: Arch
-    rule: Rule
-    cost: _Memo
-
-    def __call__(self, at: float | str) -> _Point:
-        arch = follow(self.base, self.rule, at)
-        return _Point(at, arch, self.cost(arch))
-
-    def same(self, a: _Point, b: _Point) -> bool:
-        return _integers(a.arch) == _integers(b.arch)
-
-    def span(self) -> tuple[float, float]:
-        """The least and the largest phi; the least is 0 where the network cannot be made smaller."""
-        assert isinstance(self.rule, Powers)
-        bases = [getattr(self.rule, axis) for axis in self.rule.axes]
-        if not bases:
-            return 0.0, 0.0
-        far = math.log(REACH) / max(abs(math.log(base)) for base in bases)
-        try:
-            follow(self.base, self.rule, -far)
-        except ValueError:
-            return 0.0, far
-        return -far, far
-
-
-def _sizes_near(sizes: _Sizes, target: float) -> list[_Point]:
-    """Sizes among which is the one nearest the target; ValueError where the target is out of reach."""
-    if isinstance(sizes.rule, Powers):
-        return _stepped(sizes, target)
-    points = [sizes(size.name) for size in sizes.rule.sizes]
-    _check_reach(sizes, target, points)
-    return points
-
-
-def _nearest(points: Sequence[_Point], target: float) -> _Point:
-    """The nearest size; the smaller of two as near."""
-    return min(points, key=lambda point: (abs(point.value - target), point.value))
-
-
-def _step(points: Sequence[_Point], target: float) -> float | None:
-    below = [point.value for point in points if point.value <= target]
-    above = [point.value for point in points if point.value >= target]
-    return min(above) - max(below) if below and above else None
-
-
-def _stepped(sizes: _Sizes, target: float) -> list[_Point]:
-    """The steps next to the target, and steps near it.
-
-    A bisection finds them where the figure only grows with phi. It falls now and then where widths are
-    whole groups (RegNet), and at phi = 0, as the base's own sizes are not rounded: so places around are
-    looked at too, and from the nearest on every next step that is nearer is taken.
-    """
-    low, high = _bracket(sizes, target)
-    while high.at - low.at > CLOSE * max(1.0, abs(low.at), abs(high.at)):
-        middle = sizes((low.at + high.at) / 2)
-        low, high = (middle, high) if middle.value <= target else (low, middle)
-    least, largest = sizes.span()
-    places = [round(64 * low.at) / 64 + probe for probe in PROBES]
-    points = [low, high, sizes(0.0), *(sizes(place) for place in places if least <= place <= largest)]
-    while True:
-        best = _nearest(points, target)
-        (left, before), (right, after) = _edge(sizes, best, -1), _edge(sizes, best, 1)
-        points += [point for point in (before, after) if point is not None]
-        if sizes.same(_nearest(points, target), best):
-            return [_neat(sizes, best, left, right), *(p for p in points if not sizes.same(p, best))]
-
-
-def _bracket(sizes: _Sizes, target: float) -> tuple[_Point, _Point]:
-    """Two sizes with the target between them, doubling the distance from the base."""
-    least, largest = sizes.span()
-    inner, reach = sizes(0.0), 0.5
-    sign, end = (1, largest) if inner.value <= target else (-1, -least)
-    while True:
-        outer = sizes(sign * min(reach, end))
-        if sign * (outer.value - target) >= 0:
-            return (inner, outer) if sign > 0 else (outer, inner)
-        if reach >= end:
-            _check_reach(sizes, target, [sizes(least), sizes(largest)])
-        inner, reach = outer, 2 * reach
-
-
-def _check_reach(sizes: _Sizes, target: float, points: Sequence[_Point]) -> None:
-    """Raise ValueError, with the reachable range, where the target lies outside of all points."""
-    least, largest = (choose(point.value for point in points) for choose in (min, max))
-    if least <= target <= largest:
-        return
-    name, rule = sizes.base.name, sizes.rule.name
-    if least == largest:
-        raise ValueError(
-            f"a budget of {target:.6g} cannot be met: rule {rule!r} leaves this figure of {name} at {least:.6g}. "
-            "Choose another rule, or another figure."
-        )
-    raise ValueError(
-        f"a budget of {target:.6g} is out of reach: rule {rule!r} takes {name} from {least:.6g} to {largest:.6g}. "
-        "Choose a budget in between, another rule or another base."
-    )
-
-
-def _edge(sizes: _Sizes, point: _Point, sign: int) -> tuple[float, _Point | None]:
-    """The last phi of a size in one direction, and the size one step on; None at the end of the rule."""
-    least, largest = sizes.span()
-    inside, outside, reach = point, None, 1e-3
-    while outside is None:
-        there = sizes(min(max(point.at + sign * reach, least), largest))
-        if not sizes.same(there, point):
-            outside = there
-        elif there.at in (least, largest):
-            return there.at, None
-        else:
-            inside, reach = there, 2 * reach
-    while abs(outside.at - inside.at) > CLOSE * max(1.0, abs(inside.at)):
-        middle = sizes((inside.at + outside.at) / 2)
-        inside, outside = (middle, outside) if sizes.same(middle, point) else (inside, middle)
-    return inside.at, outside
-
-
-def _neat(sizes: _Sizes, point: _Point, left: float, right: float) -> _Point:
-    """The same size at a phi of as few digits as its interval allows."""
-    for digits in range(10):
-        neat = round((left + right) / 2, digits)
-        if left <= neat <= right and sizes.same(found := sizes(neat), point):
-            return found
-    return point
-
-
-def _measured(counted: _Sizes, timed: _Sizes, target: float, most: int) -> list[_Point]:
+def _measured(counted: Sizes, timed: Sizes, target: float, most: int) -> list[Point]:
     """Sizes measured on the way to a time: the base, then each where those before point to."""
-    points: list[_Point] = []
+    points: list[Point] = []
     macs: list[float] = []
     guess = counted.cost(counted.base)
     while len(points) < most:
@@ -311,10 +152,10 @@ def _measured(counted: _Sizes, timed: _Sizes, target: float, most: int) -> list[
     return points
 
 
-def _at_macs(counted: _Sizes, macs: float) -> _Point:
+def _at_macs(counted: Sizes, macs: float) -> Point:
     rule = counted.rule
     listed = [counted(size.name) for size in rule.sizes] if isinstance(rule, Table) else None
-    return _nearest(listed or _stepped(counted, macs), macs)
+    return nearest(listed or sizes_near(counted, macs), macs)
 
 
 def _guess(macs: Sequence[float], times: Sequence[float], target: float) -> float:

@@ -20,7 +20,7 @@ FLOORS = (
     ("blocks", "factors"),
     ("arch", "spec", "rows", "private_cache"),
     ("rules",),
-    ("zoo",),
+    ("zoo", "steps"),
     ("models", "peer_names", "data"),
     # the counter walks a model, closed forms share its rounding, weights are a model's variables
     ("counting", "closed_form", "measuring", "weights"),
