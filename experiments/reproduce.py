@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
         return
     for name in _names(arguments.table):
         table = TABLES[name]()
-        print(render.to_markdown(table, name))
+        print(render.to_wide(table) if arguments.wide else render.to_markdown(table, name))
         if arguments.out:
             write_atomically(arguments.out / f"{name}.md", render.to_markdown(table, name))
             write_atomically(arguments.out / f"{name}.csv", render.to_csv(table))
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("table", nargs="*", metavar="TABLE", help="names of --list, or all")
     made.add_argument("--list", action="store_true", help="name the tables")
+    made.add_argument("--wide", action="store_true", help="our figures alone, one line a row")
     made.add_argument("--out", type=Path, metavar="DIR", help="write TABLE.md and TABLE.csv there")
     return made
 

@@ -10,10 +10,8 @@ from scaling.factors import COMPOUND, EFFICIENTNET, EFFICIENTNET_ROWS
 from scaling.rules import compound, follow
 
 SOURCE = EFFICIENTNET.source
-# The phi of the formula that stands for each size: B1 to B7 are "phi = 1 ... 7" in the paper's section 4
+# The phi as which a size's name is often read
 PHI = {f"b{i}": i for i in range(9)}
-
-# name: (depth, width, resolution) -> phi that each implies, to two decimals; tests recompute them
 AXES = ("depth", "width", "resolution")
 
 
@@ -30,7 +28,7 @@ def strict_or_official() -> Table:
         printed = dict(zip(AXES, (depth, width, side), strict=True))
         for axis, phi in implied_phi(name).items():
             reason = f"official {axis} {printed[axis]:g}" + (" px" if axis == "resolution" else "")
-            entries.append(Entry(name, f"phi implied by {axis}", "", round(phi, 2), SOURCE, reason))
+            entries.append(Entry(name, f"phi by {axis}", "", round(phi, 2), SOURCE, reason))
         official = cost(follow(b0, EFFICIENTNET, name))
         entries.append(Entry(name, "MACs, official (G)", "", GIGA_MACS.of(official), SOURCE))
         if name in PHI:

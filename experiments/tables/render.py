@@ -33,6 +33,17 @@ def to_markdown(table: Table, name: str) -> str:
     return "\n".join([*lines, ""])
 
 
+def to_wide(table: Table) -> str:
+    """Our figures alone, one line a row of the table and one column a figure."""
+    columns = list(dict.fromkeys(entry.column for entry in table.entries))
+    cells: dict[str, dict[str, str]] = {}
+    for entry in table.entries:
+        cells.setdefault(entry.row, {})[entry.column] = entry.shown
+    lines = [_line(("row", *columns)), "|" + " --- |" * (len(columns) + 1)]
+    lines += [_line((row, *(found.get(column, "") for column in columns))) for row, found in cells.items()]
+    return "\n".join(lines)
+
+
 def to_csv(table: Table) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import math
+from pathlib import Path
 
 import pytest
 
@@ -283,3 +284,9 @@ def test_a_bar_in_a_cell_does_not_break_the_markdown():
     table = Table("t", (dataclasses.replace(Entry("a|b", "c", "1", 1.0, "s")),))
     lines = [line for line in render.to_markdown(table, "t").splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_the_guide_shows_what_the_command_prints(capsys):
+    reproduce.main(["efficientnet-coefficients", "--wide"])
+    guide = Path(__file__).parents[2] / "docs" / "scaling.md"
+    assert capsys.readouterr().out.strip() in guide.read_text()
