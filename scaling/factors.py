@@ -89,6 +89,23 @@ def compound_rule(alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15) ->
     return Powers("compound", alpha, beta, gamma)
 
 
+def compound_grid(step: float = 0.05, tolerance: float = 0.1, cost: float = 2.0) -> tuple[Powers, ...]:
+    """Compound rules whose phi = 1 costs about `cost` times the multiply-adds, on a grid of that `step`.
+
+    All (alpha, beta, gamma) of 1 or more with alpha * beta**2 * gamma**2 within `tolerance` of `cost`: the
+    candidates of the search of arXiv 1905.11946 section 4, single axes among them where the grid holds them.
+    """
+    if not (step > 0 and tolerance >= 0 and cost >= 1):
+        raise ValueError(
+            f"step={step} must be above 0, tolerance={tolerance} at least 0, cost={cost} at least 1."
+        )
+    most = round((cost + tolerance - 1) / step)
+    bases = [round(1 + i * step, 10) for i in range(most + 1)]
+    found = itertools.product(bases, repeat=3)
+    near = (abs(a * b**2 * g**2 - cost) <= tolerance + 1e-9 for a, b, g in itertools.product(bases, repeat=3))
+    return tuple(compound_rule(*values) for values in itertools.compress(found, near))
+
+
 def dwr(exponent: float = 0.8, name: str = "dwr") -> Powers:
     """Fast compound scaling: width takes the share `exponent` of the multiply-adds, the rest is halved.
 

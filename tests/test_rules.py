@@ -18,6 +18,7 @@ from scaling.factors import (
     Coefficients,
     Powers,
     Table,
+    compound_grid,
     dwr,
 )
 from scaling.rules import ROUNDINGS, compound, follow, resolve, round_depth, round_width, scale
@@ -311,3 +312,22 @@ def test_one_depth_a_stage():
     assert scale(base, depth=(2, 2, 2, 2)) == scale(base, depth=2)
     with pytest.raises(ValueError, match="has 2 factors, but resnet50 has 4 stages"):
         scale(base, depth=(1, 2))
+
+
+@pytest.mark.parametrize("step", [0.05, 0.1])
+def test_the_grid_holds_the_papers_coefficients_and_only_what_is_near_the_budget(step):
+    grid = compound_grid(step, tolerance=0.1)
+    bases = {(rule.depth, rule.width, rule.resolution) for rule in grid}
+    assert len(bases) == len(grid) and all(min(triple) >= 1 for triple in bases)
+    assert all(abs(a * b**2 * g**2 - 2) <= 0.1 + 1e-6 for a, b, g in bases)
+    assert ((1.2, 1.1, 1.15) in bases) == (step == 0.05)
+    assert (2.0, 1.0, 1.0) in bases and (1.0, 1.4, 1.0) in bases and (1.0, 1.0, 1.4) in bases
+    steps = [1 + i * step for i in range(round(1.1 / step) + 1)]
+    brute = sum(abs(a * b * b * g * g - 2) <= 0.1 + 1e-9 for a in steps for b in steps for g in steps)
+    assert len(grid) == brute
+
+
+@pytest.mark.parametrize("arguments", [{"step": 0.0}, {"tolerance": -1.0}, {"cost": 0.5}])
+def test_a_grid_that_is_none_is_refused(arguments):
+    with pytest.raises(ValueError, match=f"{next(iter(arguments))}="):
+        compound_grid(**arguments)
