@@ -101,9 +101,12 @@ def compound_grid(step: float = 0.05, tolerance: float = 0.1, cost: float = 2.0)
         )
     most = round((cost + tolerance - 1) / step)
     bases = [round(1 + i * step, 10) for i in range(most + 1)]
-    found = itertools.product(bases, repeat=3)
-    near = (abs(a * b**2 * g**2 - cost) <= tolerance + 1e-9 for a, b, g in itertools.product(bases, repeat=3))
-    return tuple(compound_rule(*values) for values in itertools.compress(found, near))
+    triples = itertools.product(bases, repeat=3)
+    return tuple(
+        compound_rule(alpha, beta, gamma)
+        for alpha, beta, gamma in triples
+        if abs(alpha * beta**2 * gamma**2 - cost) <= tolerance + 1e-9
+    )
 
 
 def dwr(exponent: float = 0.8, name: str = "dwr") -> Powers:

@@ -171,9 +171,12 @@ def _changed_axes(row: Row) -> dict[str, float]:
 
 
 def _recipe(spec: dict[str, Any]) -> str:
-    """A spec without its seed and without the fields that do not change a result, as text."""
+    """A spec without its seed and without the fields that do not change a result, as text.
+
+    Fields that came later are left out at their defaults, as in older rows.
+    """
     kept = {
-        section: {k: v for k, v in values.items() if (section, k) not in _logistic()}
+        section: {k: v for k, v in values.items() if _tells(section, k, v)}
         if isinstance(values, dict)
         else values
         for section, values in spec.items()
@@ -182,9 +185,17 @@ def _recipe(spec: dict[str, Any]) -> str:
     return json.dumps(kept, sort_keys=True)
 
 
+def _tells(section: str, key: str, value: Any) -> bool:
+    entry = _fields().get((section, key))
+    if entry is None:
+        return True
+    return entry.metadata.get("identity", True) and not ("later" in entry.metadata and value == entry.default)
+
+
 @functools.cache
-def _logistic() -> set[tuple[str, str]]:
-    """(section, field) of the spec's fields that say how a run is executed."""
+def _fields() -> dict[tuple[str, str], dataclasses.Field]:
+    """The fields of the spec's sections by (section, name)."""
     sections = {name: value for name, value in vars(RunSpec()).items() if dataclasses.is_dataclass(value)}
-    fields = [(name, field) for name, value in sections.items() for field in dataclasses.fields(value)]
-    return {(name, field.name) for name, field in fields if not field.metadata.get("identity", True)}
+    return {
+        (name, entry.name): entry for name, value in sections.items() for entry in dataclasses.fields(value)
+    }
