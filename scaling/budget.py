@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from scaling import spec
 from scaling.arch import Arch
@@ -100,7 +101,8 @@ def ladder(
     return tuple(solve(arch, along=along, **{figure: target}) for target in targets)
 
 
-def _target(**figures):
+def _target(**figures: Any) -> tuple[str, Any]:
+    """The one figure that is given, and its budget or budgets."""
     given = {name: value for name, value in figures.items() if value is not None}
     if len(given) != 1:
         raise ValueError(

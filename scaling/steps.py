@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from scaling.arch import Arch
 from scaling.blocks import XBlock
@@ -18,9 +19,9 @@ PROBES = [i / 64 for i in range(-32, 33)]  # of phi, around the target: see `_st
 
 @dataclass(frozen=True)
 class Point:
-    """A size of a rule and its figure."""
+    """A size of a rule and its figure; `at` is a phi, or the name of a published size."""
 
-    at: float | str
+    at: Any
     arch: Arch
     value: float
 
