@@ -1,6 +1,7 @@
 """Compound scaling of convolutional networks: architectures as values, and functions of them."""
 
 from scaling.arch import Arch
+from scaling.budget import Solution, ladder, solve
 from scaling.counting import Cost, count
 from scaling.fields import Field, receptive_fields
 from scaling.models.backbone import backbone
@@ -15,12 +16,14 @@ __all__ = [
     "Arch",
     "Cost",
     "Field",
+    "Solution",
     "backbone",
     "build",
     "compound",
     "count",
     "from_pretrained",
     "get",
+    "ladder",
     "load",
     "load_torch",
     "names",
@@ -28,5 +31,6 @@ __all__ = [
     "replace_head",
     "save",
     "scale",
+    "solve",
     "to_torch",
 ]

@@ -1,13 +1,15 @@
 """Rules that map an Arch to a larger or smaller one: depth, width, resolution, or all three by phi.
 
-Sources: arXiv 1905.11946 (compound scaling), arXiv 2104.00298 (EfficientNetV2), and the roundings of
-tensorflow/tpu models/official/efficientnet and google/automl efficientnetv2.
+What factors a rule gives is in `scaling.factors`; how they become integers is here. Sources: arXiv
+1905.11946 (compound scaling), arXiv 2104.00298 (EfficientNetV2), and the roundings of tensorflow/tpu
+models/official/efficientnet and google/automl efficientnetv2.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -24,6 +26,16 @@ from scaling.blocks import (
     XBlock,
     repeats,
     width_after,
+)
+from scaling.factors import (
+    RULES,
+    Coefficients,
+    Powers,
+    Rule,
+    Table,
+    check_factors,
+    compound_rule,
+    dwr,
 )
 from scaling.spec import ModelSpec, nearest
 
@@ -88,46 +100,42 @@ ROUNDINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Coefficients:
-    """Factors over the base network; `phi` is None where the axes were given one by one."""
-
-    depth: float = 1.0
-    width: float = 1.0
-    resolution: float = 1.0
-    phi: float | None = None
-
-
 def scale(
-    arch: Arch, depth: float = 1.0, width: float = 1.0, resolution: float = 1.0, rounding: str | None = None
+    arch: Arch,
+    depth: float | Sequence[float] = 1.0,
+    width: float = 1.0,
+    resolution: float = 1.0,
+    rounding: str | None = None,
 ) -> Arch:
     """Scale each axis by a factor above 0; a factor of 1 leaves its axis exactly as it is.
 
-    `rounding` (default: the arch's own) names one of `ROUNDINGS`. A resolution becomes the nearest
+    `depth` may be one factor for each of the stages. `rounding` (default: the arch's own) names one of `ROUNDINGS`. A resolution becomes the nearest
     integer, and does not go below the product of the strides (or the base's own side where that is
     smaller): from there on a stride would act on a single pixel; nor below `least_side`. Raises ValueError for a factor of 0
     or below, an unknown rounding, or a depth below 1 where the rounding refuses it.
     """
-    _check_factors(depth=depth, width=width, resolution=resolution)
+    depths = _depths(arch, depth)
+    check_factors(width=width, resolution=resolution)
     name = rounding or arch.rounding
     if name not in ROUNDINGS:
         raise ValueError(
             f"rounding={name!r} is not in scaling.rules.ROUNDINGS{nearest(name, ROUNDINGS) or '.'}"
         )
-    if depth == width == resolution == 1 and name == arch.rounding:
+    deeper = any(factor != 1 for factor in depths)
+    if not deeper and width == resolution == 1 and name == arch.rounding:
         return arch
     rule = ROUNDINGS[name]
     scaled = arch.replace(rounding=name)
     if width != 1:
         scaled = _widen(scaled, width, rule)
-    if depth != 1:
-        _check_depth(arch, depth, rule)
-        deepened = _deepen(arch.stages, scaled.stages, depth, rule)
+    if deeper:
+        _check_depth(arch, max(depths), rule)
+        deepened = _deepen(arch.stages, scaled.stages, depths, rule)
         scaled = scaled.replace(stages=settle(deepened, scaled.entering))
     if resolution != 1:
         scaled = scaled.replace(resolution=_round_resolution(arch, resolution))
-    done = {"d": depth, "w": width, "r": resolution}
-    labels = [f"{axis}={factor:.6g}" for axis, factor in done.items() if factor != 1]
+    labels = ["d=" + "/".join(f"{factor:.6g}" for factor in dict.fromkeys(depths))] if deeper else []
+    labels += [f"{axis}={factor:.6g}" for axis, factor in (("w", width), ("r", resolution)) if factor != 1]
     if name != arch.rounding:
         labels.append(f"rounding={name}")
     return scaled.replace(name=" ".join([arch.name, *labels]))
@@ -138,12 +146,49 @@ def compound(arch: Arch, phi: float, alpha: float = 1.2, beta: float = 1.1, gamm
 
     The defaults are those of arXiv 1905.11946 section 4. phi = 0 is the identity.
     """
-    _check_factors(alpha=alpha, beta=beta, gamma=gamma)
+    check_factors(alpha=alpha, beta=beta, gamma=gamma)
+    return follow(arch, compound_rule(alpha, beta, gamma), phi)
+
+
+def follow(arch: Arch, rule: Rule, at: float | str) -> Arch:
+    """Scale by a rule: to `at`, a phi of `Powers` or the name of a `Table`'s size.
+
+    A rule of one axis names the network by its factor, others by phi or size. phi = 0 is the identity.
+    """
+    if isinstance(rule, Table):
+        size = rule.size(str(at))
+        scaled = scale(arch, size.depth, size.width, size.resolution)
+        return scaled.replace(name=f"{arch.name} {rule.name} {size.name}")
+    phi = float(at)
     if phi == 0:
         return arch
-    bases = "" if (alpha, beta, gamma) == (1.2, 1.1, 1.15) else f" ({alpha:.6g}, {beta:.6g}, {gamma:.6g})"
-    scaled = scale(arch, alpha**phi, beta**phi, gamma**phi)
-    return scaled.replace(name=f"{arch.name} phi={phi:.6g}{bases}")
+    factors = rule.factors(phi)
+    scaled = scale(arch, factors.depth, factors.width, factors.resolution)
+    return (
+        scaled
+        if len(rule.axes) == 1
+        else scaled.replace(name=f"{arch.name} {_label(rule)}phi={phi:.6g}{_bases(rule)}")
+    )
+
+
+def _label(rule: Powers) -> str:
+    return "" if rule.name == "compound" else f"{rule.name} "
+
+
+def _bases(rule: Powers) -> str:
+    """The bases in brackets, where the rule's name alone does not say them."""
+    if RULES.get(rule.name) == rule:
+        return ""
+    return f" ({rule.depth:.6g}, {rule.width:.6g}, {rule.resolution:.6g})"
+
+
+def coefficients(arch: Arch, rule: Rule, at: float | str) -> Coefficients:
+    """The factors over `arch` that `follow` applies; of depths that differ, the one of all blocks together."""
+    if isinstance(rule, Powers):
+        return rule.factors(float(at))
+    size = rule.size(str(at))
+    depth = size.depth if isinstance(size.depth, float) else follow(arch, rule, at).depth / arch.depth
+    return Coefficients(depth, size.width, size.resolution)
 
 
 def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Arch, Coefficients]:
@@ -152,18 +197,25 @@ def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Arch,
     Raises KeyError for an unknown name and ValueError where the result is no valid Arch.
     """
     base = _base(model).replace(num_classes=num_classes, in_channels=in_channels)
-    if model.rule == "compound":
-        arch = compound(base, model.phi, model.alpha, model.beta, model.gamma)
-        factors = (model.alpha**model.phi, model.beta**model.phi, model.gamma**model.phi)
-        coefficients = Coefficients(*factors, phi=model.phi)
-    else:
+    if model.rule == "axes":
         arch = scale(base, model.depth, model.width, model.resolution)
-        coefficients = Coefficients(model.depth, model.width, model.resolution)
+        factors = Coefficients(model.depth, model.width, model.resolution)
+    else:
+        rule = rule_of(model)
+        at = model.size if isinstance(rule, Table) else model.phi
+        arch, factors = follow(base, rule, at), coefficients(base, rule, at)
     rates = {rate: getattr(model, rate) for rate in ("drop_rate", "drop_path_rate")}
     arch = arch.replace(**{k: v for k, v in rates.items() if v is not None})
     if model.norm_momentum is not None:
         arch = arch.replace(norm=dataclasses.replace(arch.norm, momentum=model.norm_momentum))
-    return arch, coefficients
+    return arch, factors
+
+
+def rule_of(model: ModelSpec) -> Rule:
+    """The rule that a config names, with the config's own bases or exponent."""
+    if model.rule == "compound":
+        return compound_rule(model.alpha, model.beta, model.gamma)
+    return dwr(model.exponent) if model.rule == "dwr" else RULES[model.rule]
 
 
 def _base(model: ModelSpec) -> Arch:
@@ -287,13 +339,13 @@ def _step(block: Block, divisor: int) -> int:
 
 
 def _deepen(
-    base: tuple[Stage, ...], stages: tuple[Stage, ...], factor: float, rule: Rounding
+    base: tuple[Stage, ...], stages: tuple[Stage, ...], factors: Sequence[float], rule: Rounding
 ) -> tuple[Stage, ...]:
     """Scale the depths of the `base` stages, keeping everything else of `stages`."""
     fixed = set() if rule.end_depths else {0, len(stages) - 1}
     return tuple(
-        stage if i in fixed else _deepen_stage(old, stage, factor)
-        for i, (old, stage) in enumerate(zip(base, stages))
+        stage if i in fixed or factor == 1 else _deepen_stage(old, stage, factor)
+        for i, (old, stage, factor) in enumerate(zip(base, stages, factors))
     )
 
 
@@ -322,10 +374,14 @@ def _check_depth(arch: Arch, depth: float, rule: Rounding) -> None:
         )
 
 
-def _check_factors(**factors: float) -> None:
-    for name, factor in factors.items():
-        if not (factor > 0 and math.isfinite(factor)):
-            raise ValueError(
-                f"{name}={factor} must be a finite factor above 0: 1 leaves the axis as it is, "
-                "values below 1 shrink it."
-            )
+def _depths(arch: Arch, depth: float | Sequence[float]) -> tuple[float, ...]:
+    """A factor for each stage."""
+    depths = tuple(depth) if isinstance(depth, Sequence) else (depth,) * len(arch.stages)
+    if len(depths) != len(arch.stages):
+        raise ValueError(
+            f"depth={depths} has {len(depths)} factors, but {arch.name} has {len(arch.stages)} stages: give one "
+            "for each, or a single one for all."
+        )
+    for factor in depths:
+        check_factors(depth=factor)
+    return depths

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Union
 
 from scaling.blocks import LATER
+from scaling.factors import RULES, Table, dwr
 
 
 def _logistic(default: Any) -> Any:
@@ -33,7 +34,10 @@ class ModelSpec:
     The base is `name` (only `stages` of it, by index, if given) with `base_depth` and `base_width`
     applied, `base_resolution` set and, for small images, `stem="small"` and `strides`; `rounding`
     replaces the architecture's (a name of `scaling.rules.ROUNDINGS`). `rule="compound"` scales it by `alpha**phi`,
-    `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`. Rates and
+    `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`; the other rules are those of
+    `scaling.factors.RULES`: "depth", "width", "resolution", "uniform" and "dwr" (with its `exponent`) double
+    the multiply-adds with every `phi`, "efficientnet", "resnet_rs" and "mobilenet" have a published `size`
+    ("b3", "152@224", "0.75@192"). Rates and
     the momentum (decay) of batch norm keep the architecture's own where None. `scan` runs repeated
     blocks as a loop (None: where the backend gains by it). `remat` saves memory by time: the blocks of
     all stages, or of those listed by index, are computed again in the backward pass (on a CPU it helps
@@ -61,6 +65,8 @@ class ModelSpec:
     drop_path_rate: float | None = None
     norm_momentum: float | None = None
     dtype: str = "float32"
+    size: str = field(default="", metadata=LATER)
+    exponent: float = field(default=0.8, metadata=LATER)
     scan: bool | None = _logistic(None)
     remat: bool | tuple[int, ...] = _logistic(False)
 
@@ -219,7 +225,7 @@ class RunSpec:
 
 CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("model", "stem"): ("", "small"),
-    ("model", "rule"): ("compound", "axes"),
+    ("model", "rule"): ("axes", *RULES),
     ("model", "dtype"): ("float32", "bfloat16"),
     ("data", "source"): ("digits", "folder", "npz", "tfds"),
     ("augment", "crop"): ("none", "pad", "resized"),
@@ -266,6 +272,7 @@ def check(spec: RunSpec) -> None:
             raise ValueError(
                 f"config.model.{key}={value} must be above 0: a factor of 1 leaves the axis as it is."
             )
+    _check_rule(spec.model)
     if spec.train.batch < 1 or spec.train.accumulate < 1 or spec.train.batch % spec.train.accumulate:
         raise ValueError(
             f"config.train.batch={spec.train.batch} must be a multiple of "
@@ -274,6 +281,19 @@ def check(spec: RunSpec) -> None:
     texts = (spec.train.duration, spec.train.eval_every, spec.train.checkpoint_every, spec.train.log_every)
     for text in texts + (spec.schedule.warmup, spec.schedule.every) + spec.schedule.boundaries:
         Duration.parse(text)
+
+
+def _check_rule(model: ModelSpec) -> None:
+    rule = RULES.get(model.rule)
+    if isinstance(rule, Table):
+        rule.size(model.size)
+    elif model.size:
+        tables = ", ".join(name for name, rule in RULES.items() if isinstance(rule, Table))
+        raise ValueError(
+            f"config.model.size={model.size!r} is of a rule with published sizes ({tables}), but config.model.rule="
+            f"{model.rule!r} goes by phi or factors: leave size empty."
+        )
+    dwr(model.exponent)
 
 
 def nearest(value: Any, known: typing.Iterable[str]) -> str:

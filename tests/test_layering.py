@@ -18,13 +18,14 @@ PACKAGES = ("configs", "scaling", "search", "experiments")
 # From the lowest up; rooms of one floor do not know each other.
 FLOORS = (
     ("cells",),
-    ("blocks",),
+    ("blocks", "factors"),
     ("arch", "spec", "rows", "private_cache"),
     ("rules",),
-    ("zoo", "budget", "inception_names"),
+    ("zoo", "steps", "inception_names"),
     ("models", "peer_names", "data"),
-    ("counting", "measuring", "weights", "hub"),  # the counter walks a model, weights are a model's variables
-    ("weight_files",),
+    # the counter walks a model, closed forms share its rounding, weights are a model's variables
+    ("counting", "closed_form", "measuring", "weights", "hub"),
+    ("budget", "weight_files"),  # a budget searches sizes by what they cost
     ("pretrained",),
     ("training", "fields"),  # training counts a network first, fields are read off the counter's walk
     ("sweeps", "laws"),

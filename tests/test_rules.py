@@ -9,8 +9,20 @@ from scaling import zoo
 from scaling.arch import Arch, Head, Stage
 from scaling.blocks import Conv, Residual
 from scaling.counting import count
-from scaling.rules import ROUNDINGS, Coefficients, compound, resolve, round_depth, round_width, scale
-from scaling.spec import ModelSpec
+from scaling.factors import (
+    EFFICIENTNET,
+    MOBILENET,
+    RESNET_RS,
+    RESNET_RS_ROWS,
+    RULES,
+    Coefficients,
+    Powers,
+    Table,
+    compound_grid,
+    dwr,
+)
+from scaling.rules import ROUNDINGS, compound, follow, resolve, round_depth, round_width, scale
+from scaling.spec import ModelSpec, RunSpec
 
 FAMILIES = ["efficientnet_b0", "efficientnet_lite0", "efficientnetv2_s", "resnet50", "resnext50_32x4d"]
 FAMILIES += ["resnetrs50", "cifar_resnet20", "wrn_16_4", "mobilenetv1_100", "mobilenetv3_large_100"]
@@ -191,3 +203,131 @@ def test_resolve_by_axes_has_no_phi_and_reads_a_serialised_arch():
 
 def test_resolve_at_the_defaults_is_the_zoo():
     assert resolve(ModelSpec("resnet50"), 1000, 3) == (zoo.get("resnet50"), Coefficients(1, 1, 1, 0))
+
+
+POWERS = [rule for rule in RULES.values() if isinstance(rule, Powers)]
+
+
+@pytest.mark.parametrize("rule", POWERS, ids=lambda rule: rule.name)
+def test_a_rule_at_phi_zero_is_the_identity_and_powers_add_up(rule):
+    b0 = zoo.get("efficientnet_b0")
+    assert follow(b0, rule, 0) == b0
+    one, two, three = (rule.factors(phi) for phi in (1, 2, 3))
+    for axis in ("depth", "width", "resolution"):
+        assert getattr(one, axis) * getattr(two, axis) == pytest.approx(getattr(three, axis))
+
+
+@pytest.mark.parametrize("rule", POWERS, ids=lambda rule: rule.name)
+def test_phi_counts_doublings_of_the_multiply_adds(rule):
+    """By d w^2 r^2; arXiv 1905.11946 calls its 1.92 about 2."""
+    one = rule.factors(1)
+    assert one.depth * one.width**2 * one.resolution**2 == pytest.approx(
+        2, rel=0.05 if rule.name == "compound" else 1e-12
+    )
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1 / 3, 0.8, 1.0])
+def test_dwr_shares_the_growth_by_its_exponent(exponent):
+    one = dwr(exponent).factors(1)
+    assert math.log2(one.width**2) == pytest.approx(exponent)
+    assert (
+        math.log2(one.depth)
+        == pytest.approx(math.log2(one.resolution**2))
+        == pytest.approx((1 - exponent) / 2)
+    )
+
+
+@pytest.mark.parametrize("exponent", [-0.1, 1.1])
+def test_an_exponent_outside_its_interval_is_refused(exponent):
+    with pytest.raises(ValueError, match="exponent=.*in \\[0, 1\\]"):
+        dwr(exponent)
+
+
+def test_the_official_table_gives_the_zoo_and_not_the_formula():
+    b0 = zoo.get("efficientnet_b0")
+    for size in EFFICIENTNET.sizes:
+        official = zoo.get(f"efficientnet_{size.name}")
+        assert sizes(follow(b0, EFFICIENTNET, size.name)) == sizes(official)
+    assert sizes(compound(b0, 3)) != sizes(zoo.get("efficientnet_b3"))
+
+
+def test_resnet_rs_sizes_give_the_zoo_from_its_smallest():
+    base = zoo.get("resnetrs50")
+    for depth, side in RESNET_RS_ROWS:
+        expected = zoo.get(f"resnetrs{depth}").replace(resolution=side)
+        assert sizes(follow(base, RESNET_RS, f"{depth}@{side}")) == sizes(expected)
+    with pytest.raises(ValueError, match="has 7 stages: give one for each"):
+        follow(zoo.get("efficientnet_b0"), RESNET_RS, "101@160")
+
+
+def test_mobilenet_multipliers_give_the_zoo():
+    base = zoo.get("mobilenetv1_100")
+    for width, name in ((1.0, "100"), (0.75, "075"), (0.5, "050"), (0.25, "025")):
+        expected = zoo.get(f"mobilenetv1_{name}").replace(resolution=160)
+        assert sizes(follow(base, MOBILENET, f"{width:g}@160")) == sizes(expected)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_a_config_may_name_every_rule(rule):
+    base = zoo.get("resnetrs50")
+    for at in ["0.75@192", "b2", "152@224"] if isinstance(rule, Table) else [1.5]:
+        known = not isinstance(rule, Table) or at in {size.name for size in rule.sizes}
+        model = {"name": base.name, "rule": rule.name} | (
+            {"size": at} if isinstance(rule, Table) else {"phi": at}
+        )
+        if not known:
+            with pytest.raises(ValueError, match=f"rule {rule.name!r} has no size {at!r}"):
+                RunSpec.from_config({"model": model})
+            continue
+        arch, factors = resolve(RunSpec.from_config({"model": model}).model, 1000, 3)
+        assert arch == follow(base, rule, at)
+        assert factors.depth == pytest.approx(arch.depth / base.depth, rel=0.35)
+        assert factors.phi == (None if isinstance(rule, Table) else at)
+
+
+def test_the_config_gives_dwr_its_exponent():
+    model = ModelSpec("efficientnet_b0", rule="dwr", phi=2.0, exponent=0.5)
+    assert resolve(model, 1000, 3)[0] == follow(zoo.get("efficientnet_b0"), dwr(0.5), 2.0)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"rule": "efficientnet"}, "rule 'efficientnet' has no size ''"),
+        ({"rule": "efficientnet", "size": "b9"}, "has no size 'b9': choose one of b"),
+        ({"rule": "compound", "size": "b3"}, "config.model.size='b3' is of a rule with published sizes"),
+        ({"rule": "dwr", "exponent": 2.0}, "exponent=2.0"),
+        ({"rule": "resnetrs"}, "config.model.rule='resnetrs'.*'resnet_rs'"),
+    ],
+)
+def test_a_config_that_misnames_a_rule_or_size_is_told_so(model, message):
+    with pytest.raises(ValueError, match=message):
+        RunSpec.from_config({"model": model})
+
+
+def test_one_depth_a_stage():
+    base = zoo.get("resnet50")
+    deeper = scale(base, depth=(1, 2, 3, 1))
+    assert [stage.repeats for stage in deeper.stages] == [3, 8, 18, 3]
+    assert scale(base, depth=(2, 2, 2, 2)) == scale(base, depth=2)
+    with pytest.raises(ValueError, match="has 2 factors, but resnet50 has 4 stages"):
+        scale(base, depth=(1, 2))
+
+
+@pytest.mark.parametrize("step", [0.05, 0.1])
+def test_the_grid_holds_the_papers_coefficients_and_only_what_is_near_the_budget(step):
+    grid = compound_grid(step, tolerance=0.1)
+    bases = {(rule.depth, rule.width, rule.resolution) for rule in grid}
+    assert len(bases) == len(grid) and all(min(triple) >= 1 for triple in bases)
+    assert all(abs(a * b**2 * g**2 - 2) <= 0.1 + 1e-6 for a, b, g in bases)
+    assert ((1.2, 1.1, 1.15) in bases) == (step == 0.05)
+    assert (2.0, 1.0, 1.0) in bases and (1.0, 1.4, 1.0) in bases and (1.0, 1.0, 1.4) in bases
+    steps = [1 + i * step for i in range(round(1.1 / step) + 1)]
+    brute = sum(abs(a * b * b * g * g - 2) <= 0.1 + 1e-9 for a in steps for b in steps for g in steps)
+    assert len(grid) == brute
+
+
+@pytest.mark.parametrize("arguments", [{"step": 0.0}, {"tolerance": -1.0}, {"cost": 0.5}])
+def test_a_grid_that_is_none_is_refused(arguments):
+    with pytest.raises(ValueError, match=f"{next(iter(arguments))}="):
+        compound_grid(**arguments)

@@ -1,10 +1,20 @@
 """The one border: what a config may say, what it is told when it may not, and what names a run."""
 
 import dataclasses
+import hashlib
+import json
 
 import pytest
 
 from scaling.spec import Duration, RunSpec
+
+LOGISTIC = {
+    (section.name, f.name)
+    for section in dataclasses.fields(RunSpec)
+    if dataclasses.is_dataclass(getattr(RunSpec(), section.name))
+    for f in dataclasses.fields(getattr(RunSpec(), section.name))
+    if not f.metadata.get("identity", True)
+}
 
 CONFIG = {
     "seed": 3,
@@ -126,3 +136,22 @@ def test_where_and_how_fast_a_run_goes_is_not_its_identity():
     logistic = {f"{section}.{f.name}" for section, f, spec in variants() if spec.id == RunSpec().id}
     assert {"data.dir", "data.workers", "train.devices", "train.engine", "model.scan"} <= logistic
     assert not {"train.batch", "train.duration", "train.ema", "model.dtype", "data.limit"} & logistic
+
+
+def test_a_field_that_came_later_leaves_old_ids_as_they_were_at_its_default():
+    """The ids of runs from before `model.size` and `optimizer.frozen`: their rows must still be found."""
+    before = RunSpec()
+    data = json.loads(json.dumps(before.to_dict()))
+    later = [
+        (s, f.name)
+        for s in ("model", "optimizer")
+        for f in dataclasses.fields(getattr(before, s))
+        if "later" in f.metadata
+    ]
+    assert {("model", "size"), ("model", "exponent"), ("optimizer", "frozen")} <= set(later)
+    for section, name in later:
+        del data[section][name]
+    identity = {section: {k: v for k, v in values.items() if (section, k) not in LOGISTIC} if isinstance(values, dict) else values
+                for section, values in data.items()}  # fmt: skip
+    text = json.dumps(identity, sort_keys=True)
+    assert hashlib.sha256(text.encode()).hexdigest()[:12] == before.id == RunSpec.from_config(data).id

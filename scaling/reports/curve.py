@@ -112,14 +112,17 @@ def network(row: Row) -> str:
 
 
 def scaling_kind(row: Row) -> str:
-    """How the network was scaled: "compound", or the axes that differ from the base."""
-    if row.phi is not None:
-        return "compound"
+    """How the network was scaled: the rule's name, or the axes that differ from the base."""
+    model = row.spec.get("model", {})
+    if row.phi is not None or model.get("size"):
+        return str(model.get("rule", "compound"))
     return "+".join(_changed_axes(row)) or "base"
 
 
 def size_label(row: Row) -> str:
-    """The scaling coefficients in short: "φ=1", or "d=2 w=1.5"."""
+    """The scaling coefficients in short: "φ=1", "d=2 w=1.5", or the name of a published size."""
+    if size := row.spec.get("model", {}).get("size"):
+        return str(size)
     if row.phi is not None:
         return f"φ={row.phi:g}".replace("-", "−")
     return " ".join(f"{axis[0]}={factor:.3g}" for axis, factor in _changed_axes(row).items()) or "base"
@@ -168,9 +171,12 @@ def _changed_axes(row: Row) -> dict[str, float]:
 
 
 def _recipe(spec: dict[str, Any]) -> str:
-    """A spec without its seed and without the fields that do not change a result, as text."""
+    """A spec without its seed and without the fields that do not change a result, as text.
+
+    Fields that came later are left out at their defaults, as in older rows.
+    """
     kept = {
-        section: {k: v for k, v in values.items() if (section, k) not in _logistic()}
+        section: {k: v for k, v in values.items() if _tells(section, k, v)}
         if isinstance(values, dict)
         else values
         for section, values in spec.items()
@@ -179,9 +185,17 @@ def _recipe(spec: dict[str, Any]) -> str:
     return json.dumps(kept, sort_keys=True)
 
 
+def _tells(section: str, key: str, value: Any) -> bool:
+    entry = _fields().get((section, key))
+    if entry is None:
+        return True
+    return entry.metadata.get("identity", True) and not ("later" in entry.metadata and value == entry.default)
+
+
 @functools.cache
-def _logistic() -> set[tuple[str, str]]:
-    """(section, field) of the spec's fields that say how a run is executed."""
+def _fields() -> dict[tuple[str, str], dataclasses.Field]:
+    """The fields of the spec's sections by (section, name)."""
     sections = {name: value for name, value in vars(RunSpec()).items() if dataclasses.is_dataclass(value)}
-    fields = [(name, field) for name, value in sections.items() for field in dataclasses.fields(value)]
-    return {(name, field.name) for name, field in fields if not field.metadata.get("identity", True)}
+    return {
+        (name, entry.name): entry for name, value in sections.items() for entry in dataclasses.fields(value)
+    }

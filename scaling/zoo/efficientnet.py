@@ -10,6 +10,7 @@ import dataclasses
 
 from scaling.arch import Arch, Head, Norm, Stage
 from scaling.blocks import Conv, MBConv
+from scaling.factors import EFFICIENTNET_ROWS
 from scaling.rules import scale
 
 TF_NORM = Norm(eps=1e-3)
@@ -52,18 +53,12 @@ LITE0 = dataclasses.replace(
     source="tensorflow/tpu models/official/efficientnet/lite/efficientnet_lite_builder.py",
 )
 
-# suffix: (width, depth, resolution, dropout), tensorflow/tpu .../efficientnet_builder.py
+# Dropout from B0 on, tensorflow/tpu .../efficientnet_builder.py
+DROPOUT = (0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5, 0.5, 0.5)
+# suffix: (width, depth, resolution, dropout)
 V1_ROWS = {
-    "b0": (1.0, 1.0, 224, 0.2),
-    "b1": (1.0, 1.1, 240, 0.2),
-    "b2": (1.1, 1.2, 260, 0.3),
-    "b3": (1.2, 1.4, 300, 0.3),
-    "b4": (1.4, 1.8, 380, 0.4),
-    "b5": (1.6, 2.2, 456, 0.4),
-    "b6": (1.8, 2.6, 528, 0.5),
-    "b7": (2.0, 3.1, 600, 0.5),
-    "b8": (2.2, 3.6, 672, 0.5),
-    "l2": (4.3, 5.3, 800, 0.5),
+    name: (width, depth, side, dropout)
+    for (name, width, depth, side), dropout in zip(EFFICIENTNET_ROWS, DROPOUT, strict=True)
 }
 
 # suffix: (width, depth, resolution, dropout), tensorflow/tpu .../lite/efficientnet_lite_builder.py

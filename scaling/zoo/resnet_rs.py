@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from scaling.arch import Arch, Stage
 from scaling.blocks import Conv, Residual
+from scaling.factors import RESNET_RS_REPEATS
 from scaling.zoo.resnet import imagenet
 
 STEM = (
@@ -18,25 +19,25 @@ STEM = (
 )
 BLOCK = Residual(kernels=(1, 3, 1), inner=0.25, stride_at=1, se_ratio=0.25, shortcut="pool")
 
-# depth: (repeats, resolution, dropout, drop path)
+# depth: (resolution, dropout, drop path)
 ROWS = {
-    50: ((3, 4, 6, 3), 160, 0.25, 0.0),
-    101: ((3, 4, 23, 3), 192, 0.25, 0.0),
-    152: ((3, 8, 36, 3), 256, 0.25, 0.0),
-    200: ((3, 24, 36, 3), 256, 0.25, 0.1),
-    270: ((4, 29, 53, 4), 256, 0.25, 0.1),
-    350: ((4, 36, 72, 4), 288, 0.4, 0.1),
-    420: ((4, 44, 87, 4), 320, 0.4, 0.1),
+    50: (160, 0.25, 0.0),
+    101: (192, 0.25, 0.0),
+    152: (256, 0.25, 0.0),
+    200: (256, 0.25, 0.1),
+    270: (256, 0.25, 0.1),
+    350: (288, 0.4, 0.1),
+    420: (320, 0.4, 0.1),
 }
 
 
 def _arch(depth: int) -> Arch:
-    repeats, resolution, dropout, drop_path = ROWS[depth]
+    resolution, dropout, drop_path = ROWS[depth]
     return imagenet(
         f"resnetrs{depth}",
         "resnet_rs",
         BLOCK,
-        repeats,
+        RESNET_RS_REPEATS[depth],
         "arXiv 2103.07579",
         stem=STEM,
         resolution=resolution,

@@ -37,6 +37,24 @@ def test_labels_name_what_differs(rows):
     assert [size_label(row) for row in axes] == ["φ=0", "w=2", "d=2 w=2"]
 
 
+def test_a_curve_is_named_by_its_rule_and_a_size_as_published():
+    specs = [ModelSpec(rule="dwr", phi=1.0), ModelSpec(), ModelSpec(rule="efficientnet", size="b3")]
+    made = [lost_row(RunSpec(model=model), "ok", "", 1.0) for model in specs]
+    assert {name.split(" · ")[-1] for name in series(made)} == {"dwr", "compound", "efficientnet"}
+    assert [size_label(row) for row in made] == ["φ=1", "φ=0", "b3"]
+
+
+def test_rows_from_before_a_field_join_those_after_it(rows):
+    row = next(r for r in rows if r.seed == 0)
+    older = {
+        **row.spec,
+        "model": {k: v for k, v in row.spec["model"].items() if k not in ("size", "exponent")},
+    }
+    assert len(group([row, dataclasses.replace(row, spec=older, seed=7)])) == 1
+    other = override(row.spec, {"model.exponent": 0.5})
+    assert len(group([row, dataclasses.replace(row, spec=other)])) == 2
+
+
 def test_groups_hold_the_seeds_of_one_network_by_size(rows):
     groups = group(series(rows)["efficientnet"])
     assert [sorted(r.seed for r in g.rows) for g in groups] == [[0, 1]] * 4
