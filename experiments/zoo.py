@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import cli
-from experiments.tables.published import Size, sizes
+from experiments.tables.published import Size, agrees, sizes
 from scaling import zoo
 from scaling.arch import Arch
 from scaling.counting import count
@@ -71,8 +71,7 @@ def _published(arch: Arch, size: Size) -> str:
 
 
 def _counted(size: Size) -> str:
-    ours = size.ours()
-    return "equal" if ours == (size.params, size.macs) else ", ".join(filter(None, ours))
+    return "equal" if agrees(size) else f"{', '.join(filter(None, size.ours()))}: {size.note}"
 
 
 if __name__ == "__main__":

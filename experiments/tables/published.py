@@ -15,7 +15,10 @@ from scaling.counting import count
 
 @dataclass(frozen=True)
 class Size:
-    """One printed size: `params` in 10^6, `macs` in 10^9 by a convention at a side in pixels ("": not printed)."""
+    """One printed size: `params` in 10^6, `macs` in 10^9 by a convention at a side in pixels ("": not printed).
+
+    `note` says why ours differ, where they do.
+    """
 
     name: str
     resolution: int
@@ -23,6 +26,7 @@ class Size:
     macs: str
     convention: str
     source: str
+    note: str
 
     @property
     def arch(self) -> Arch:
@@ -34,6 +38,11 @@ class Size:
         params = count(self.arch).params / 1e6
         macs = CONVENTIONS[self.convention](self.arch) / 1e9 if self.macs else 0.0
         return _as(self.params, params), _as(self.macs, macs) if self.macs else ""
+
+
+def agrees(size: Size) -> bool:
+    """Whether ours, rounded as printed, are the printed figures."""
+    return size.ours() == (size.params, size.macs)
 
 
 def _as(printed: str, value: float) -> str:
@@ -53,6 +62,7 @@ def sizes() -> tuple[Size, ...]:
                 row["macs_g"],
                 row["convention"],
                 row["source"],
+                row["note"],
             )
             for row in csv.DictReader(file)
         )
