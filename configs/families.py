@@ -90,8 +90,15 @@ def get_config() -> ConfigDict:
     return config
 
 
+# These authors average batch norm's statistics over thousands of steps, of which there are 400 here
+LONG_AVERAGES = ("nasnetamobile", "pnasnet5mobile", "amoebanet_a_4_50")
+
+
 def get_sweep() -> list[dict]:
-    return [
-        {"model.name": name, "model.base_width": width, "model.base_depth": depth}
-        for name, (width, depth) in MEMBERS.items()
-    ]
+    sweep = []
+    for name, (width, depth) in MEMBERS.items():
+        trial = {"model.name": name, "model.base_width": width, "model.base_depth": depth}
+        if name in LONG_AVERAGES:
+            trial["model.norm_momentum"] = 0.9
+        sweep.append(trial)
+    return sweep

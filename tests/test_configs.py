@@ -152,7 +152,7 @@ def first_state(variables, optimizer, ema: bool) -> TrainState:
     return TrainState(
         jnp.zeros([], jnp.int32),
         params,
-        variables["batch_stats"],
+        variables.get("batch_stats", {}),
         optimizer.init(params),
         dict(variables) if ema else None,
     )

@@ -38,7 +38,7 @@ def tiny(**changes) -> Arch:
         "head": Head(act=True),
         "resolution": 8,
         "num_classes": 3,
-        "drop_path_rate": 0.4,
+        "drop_path_rate": 0.1,
     }
     return Arch(**{**fields, **changes})
 
