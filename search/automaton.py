@@ -6,9 +6,12 @@ State 0 comes first. What cannot be completed is cut off, so an allowed value al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
+
+Counted = TypeVar("Counted", bound=Hashable)  # what a rule remembers of the decisions before
 
 Moves = list[list[dict[int, int]]]  # by decision, then state: {value: state after it}
 
@@ -20,16 +23,16 @@ def product(cardinalities: Sequence[int]) -> np.ndarray:
 
 def from_rule(
     cardinalities: Sequence[int],
-    start: Hashable,
-    step: Callable[[Hashable, int, int], Hashable | None],
-    accept: Callable[[Hashable], bool],
+    start: Counted,
+    step: Callable[[Counted, int, int], Counted | None],
+    accept: Callable[[Counted], bool],
 ) -> np.ndarray:
     """Moves of a rule: `step(state, decision, value)` is the state that follows, None where it is not allowed.
 
     A vector is valid where `accept` holds of its last state. ValueError where none is.
     """
-    layers: list[dict[Hashable, dict[int, Hashable]]] = []
-    states: list[Hashable] = [start]
+    layers: list[dict[Counted, dict[int, Counted]]] = []
+    states: list[Counted] = [start]
     for i, cardinality in enumerate(cardinalities):
         steps = {s: {v: step(s, i, v) for v in range(cardinality)} for s in states}
         layers.append({s: {v: t for v, t in row.items() if t is not None} for s, row in steps.items()})
@@ -63,7 +66,7 @@ def completions(moves: np.ndarray) -> np.ndarray:
     return counts
 
 
-def _prune(layers: list, alive: set[Hashable], start: Hashable) -> np.ndarray:
+def _prune(layers: Sequence[Mapping], alive: set, start: Hashable) -> np.ndarray:
     """Number the states and drop the moves into states that no accepted vector passes."""
     pruned: Moves = []
     numbers: dict[Hashable, int] = dict.fromkeys(alive, 0)

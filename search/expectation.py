@@ -26,7 +26,7 @@ def random_search(
         raise ValueError(
             f"evaluations={evaluations} must be at least 1 and, without replacement, at most {len(signal)}."
         )
-    levels, of_level, ties = np.unique(signal, return_inverse=True, return_counts=True)
+    _, of_level, ties = np.unique(signal, return_inverse=True, return_counts=True)
     at_most = np.cumsum(ties)
     below = _all_drawn_among(at_most, evaluations, replace)
     chance = np.diff(below, prepend=0.0)
