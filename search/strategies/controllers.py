@@ -128,11 +128,14 @@ def _controller(
         before = score_all(state.params, points)
         baseline = {"none": 0.0, "average": state.average, "value": before.value}[learning.baseline]
         advantages = jnp.broadcast_to(scores[:, None] - baseline, before.log_prob.shape)
-        params, moments = state.params, state.optimizer
-        for _ in range(epochs):
+
+        def epoch(_, learned):
+            params, moments = learned
             gradient = jax.grad(loss)(params, points, before, advantages, scores)
             updates, moments = optimizer.update(gradient, moments)
-            params = optax.apply_updates(params, updates)
+            return optax.apply_updates(params, updates), moments
+
+        params, moments = jax.lax.fori_loop(0, epochs, epoch, (state.params, state.optimizer))
         average = learning.decay * state.average + (1 - learning.decay) * scores.mean()
         return Controller(state.key, params, moments, memory, average)
 

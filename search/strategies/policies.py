@@ -13,24 +13,31 @@ import jax.numpy as jnp
 
 from search.space import UNROLL, Space
 
-Params = Any
 Carry = Any
 
 
-class Policy(NamedTuple):
-    """`init(key) -> params`; `start(params) -> carry`; `step(params, carry, decision, previous value)`.
+class Params(NamedTuple):
+    """What all decisions share, and arrays [L, ...] of what each has for itself."""
 
-    A step returns (carry, logits [K], value): unmasked logits of the decision, and what reward is
-    expected from here (zero where the policy does not estimate it). The value before the first is 0.
+    shared: Any
+    own: Any
+
+
+class Policy(NamedTuple):
+    """`init(key) -> params`; `start(shared) -> carry`; `step(shared, own, carry, previous value)`.
+
+    A step gets its decision's slice of `own` and returns (carry, logits [K], value): unmasked logits, and
+    what score is expected from here (zero where the policy does not estimate it). The value before the
+    first decision is 0.
     """
 
     init: Callable[[jax.Array], Params]
-    start: Callable[[Params], Carry]
-    step: Callable[[Params, Carry, jax.Array, jax.Array], tuple[Carry, jax.Array, jax.Array]]
+    start: Callable[[Any], Carry]
+    step: Callable[[Any, Any, Carry, jax.Array], tuple[Carry, jax.Array, jax.Array]]
 
 
 class Scores(NamedTuple):
-    """Of each decision [L]: the log-probability of the choice, the entropy, the expected reward."""
+    """Of each decision [L]: the log-probability of the choice, the entropy, the expected score."""
 
     log_prob: jax.Array
     entropy: jax.Array
@@ -40,45 +47,44 @@ class Scores(NamedTuple):
 def logits(space: Space) -> Policy:
     """Independent decisions, each with logits of its own [L, K], at first uniform."""
 
-    def step(params, carry, decision, previous):
-        return carry, params[decision], jnp.float32(0)
+    def step(shared, own, carry, previous):
+        return carry, own, jnp.float32(0)
 
-    return Policy(lambda key: jnp.zeros((space.length, space.values)), lambda params: (), step)
+    zeros = jnp.zeros((space.length, space.values))
+    return Policy(lambda key: Params((), zeros), lambda shared: (), step)
 
 
-def lstm(space: Space, hidden: int = 32, scale: float = 0.1) -> Policy:
+def lstm(space: Space, hidden: int = 16, scale: float = 0.1) -> Policy:
     """An LSTM that reads an embedding of the previous choice before each decision (arXiv 1611.01578).
 
     Each decision has its own embeddings, output weights and biases; weights are at first uniform in
-    +-`scale`. A linear layer on the state estimates the reward.
+    +-`scale`. Embeddings enter the gates as they are: a matrix between would add nothing, as each value of
+    each decision has its own. A linear layer on the state estimates the score.
     """
+    values, gates = space.values, 4 * hidden
 
     def init(key):
-        keys = jax.random.split(key, 4)
-        shapes = {
-            "embedding": (space.length, space.values, hidden),
-            "gates": (2 * hidden, 4 * hidden),
-            "head": (space.length, hidden, space.values),
-            "critic": (hidden,),
-        }
-        drawn = {
-            name: jax.random.uniform(k, shape, minval=-scale, maxval=scale)
-            for k, (name, shape) in zip(keys, shapes.items())
-        }
-        return drawn | {"bias": jnp.zeros((space.length, space.values)), "gate_bias": jnp.zeros(4 * hidden)}
+        def drawn(k, *shape):
+            return jax.random.uniform(k, shape, minval=-scale, maxval=scale)
 
-    def start(params):
+        keys = jax.random.split(key, 4)
+        shared = {"recurrent": drawn(keys[0], hidden, gates), "critic": drawn(keys[1], hidden)}
+        own = {
+            "embedding": drawn(keys[2], space.length, values, gates),
+            "head": drawn(keys[3], space.length, hidden, values),
+            "bias": jnp.zeros((space.length, values)),
+        }
+        return Params(shared, own)
+
+    def start(shared):
         return jnp.zeros(hidden), jnp.zeros(hidden)
 
-    def step(params, carry, decision, previous):
+    def step(shared, own, carry, previous):
         cell, state = carry
-        read = jnp.concatenate([params["embedding"][decision, previous], state])
-        gates = read @ params["gates"] + params["gate_bias"]
-        enter, forget, leave, new = jnp.split(gates, 4)
+        enter, forget, leave, new = jnp.split(own["embedding"][previous] + state @ shared["recurrent"], 4)
         cell = jax.nn.sigmoid(forget + 1) * cell + jax.nn.sigmoid(enter) * jnp.tanh(new)
         state = jax.nn.sigmoid(leave) * jnp.tanh(cell)
-        scores = state @ params["head"][decision] + params["bias"][decision]
-        return (cell, state), scores, state @ params["critic"]
+        return (cell, state), state @ own["head"] + own["bias"], state @ shared["critic"]
 
     return Policy(init, start, step)
 
@@ -86,35 +92,37 @@ def lstm(space: Space, hidden: int = 32, scale: float = 0.1) -> Policy:
 def sample(policy: Policy, space: Space, params: Params, key: jax.Array) -> jax.Array:
     """Draw a point from the policy."""
 
-    def step(carry, at):
-        (inner, state, previous), (decision, noise) = carry, at
-        inner, scores, _ = policy.step(params, inner, decision, previous)
-        allowed = space.allowed(decision, state)
-        value = jnp.argmax(jnp.where(allowed, scores + noise, -jnp.inf)).astype(jnp.int32)
-        return (inner, space.advance(decision, state, value), value), value
+    def choose(scores, allowed, noise):
+        return jnp.argmax(jnp.where(allowed, scores + noise, -jnp.inf)).astype(jnp.int32)
 
     noise = jax.random.gumbel(key, (space.length, space.values))
-    carry = (policy.start(params), space.start, jnp.int32(0))
-    return jax.lax.scan(step, carry, (jnp.arange(space.length), noise), unroll=UNROLL)[1]
+    return _walk(policy, space, params, noise, choose)[0]
 
 
 def score(policy: Policy, space: Space, params: Params, point: jax.Array) -> Scores:
-    """Log-probability, entropy and expected reward of each decision of a valid point."""
+    """Log-probability, entropy and expected score of each decision of a valid point."""
+    return _walk(policy, space, params, point, lambda scores, allowed, value: value)[1]
+
+
+def _walk(policy: Policy, space: Space, params: Params, given: jax.Array, choose) -> tuple[jax.Array, Scores]:
+    """Go through the decisions; `choose(scores, allowed, given of the decision)` is the value taken."""
 
     def step(carry, at):
-        (inner, state, previous), (decision, value) = carry, at
-        inner, scores, expected = policy.step(params, inner, decision, previous)
-        log_probs, entropy = _masked(scores, space.allowed(decision, state))
+        (inner, state, previous), (decision, own, told) = carry, at
+        inner, scores, expected = policy.step(params.shared, own, inner, previous)
+        allowed = space.allowed(decision, state)
+        value = choose(scores, allowed, told)
+        log_probs, entropy = _masked(scores, allowed)
         after = (inner, space.advance(decision, state, value), value)
-        return after, Scores(log_probs[value], entropy, expected)
+        return after, (value, Scores(log_probs[value], entropy, expected))
 
-    carry = (policy.start(params), space.start, jnp.int32(0))
-    return jax.lax.scan(step, carry, (jnp.arange(space.length), point), unroll=UNROLL)[1]
+    carry = (policy.start(params.shared), space.start, jnp.int32(0))
+    decisions = jnp.arange(space.length, dtype=jnp.int32)
+    return jax.lax.scan(step, carry, (decisions, params.own, given), unroll=UNROLL)[1]
 
 
 def _masked(scores: jax.Array, allowed: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Log-probabilities [K] over the allowed values, -inf elsewhere, and their entropy."""
-    masked = jnp.where(allowed, scores, -jnp.inf)
-    log_probs = masked - jax.scipy.special.logsumexp(masked)
-    probs = jnp.exp(log_probs)
-    return log_probs, -jnp.sum(jnp.where(allowed, probs * jnp.where(allowed, log_probs, 0), 0))
+    log_probs = jax.nn.log_softmax(jnp.where(allowed, scores, -jnp.inf))
+    log_probs_allowed = jnp.where(allowed, log_probs, 0)
+    return log_probs, -jnp.sum(jnp.where(allowed, jnp.exp(log_probs_allowed) * log_probs_allowed, 0))
