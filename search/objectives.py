@@ -18,6 +18,11 @@ def maximise(name: str) -> Objective:
     return lambda metrics: metrics[name]
 
 
+def minimise(name: str) -> Objective:
+    """The metric with its sign turned, for errors, losses and costs."""
+    return lambda metrics: -metrics[name]
+
+
 def product(name: str, cost: str, target: float, below: float = -0.07, above: float = -0.07) -> Objective:
     """The metric times (cost / target) to the power `below` or, where the cost is over the target, `above`.
 

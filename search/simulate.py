@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from search.objectives import Objective
+from search.space import Space
 from search.strategy import Strategy, batch_of
+from search.table import ranks
 
 Evaluator = Callable[[jax.Array], dict[str, jax.Array]]
 
@@ -64,3 +67,26 @@ def incumbents(rewards: jax.Array) -> jax.Array:
     fresh = finite > jnp.concatenate([jnp.full_like(best[..., :1], -jnp.inf), best[..., :-1]], -1)
     places = jnp.where(fresh, jnp.arange(rewards.shape[-1]), -1)
     return jax.lax.cummax(places, axis=places.ndim - 1)
+
+
+def chosen(found: Trace, evaluations: int) -> np.ndarray:
+    """The point [..., L] that each search would report after so many evaluations.
+
+    ValueError where it has not made them, or none of its points had a finite reward: all failed, or no
+    point that it saw meets the constraints.
+    """
+    if not 1 <= evaluations <= found.rewards.shape[-1]:
+        raise ValueError(f"evaluations={evaluations}: the searches made {found.rewards.shape[-1]}.")
+    best = np.asarray(incumbents(found.rewards))[..., evaluations - 1]
+    if (best < 0).any():
+        raise ValueError(
+            f"{(best < 0).sum()} of {best.size} searches saw no point with a finite reward in {evaluations} "
+            "evaluations: loosen the constraints, or give them more evaluations."
+        )
+    return np.take_along_axis(np.asarray(found.points), best[..., None, None], -2)[..., 0, :]
+
+
+def distinct(space: Space, points: np.ndarray) -> np.ndarray:
+    """How many different networks stand among points [..., T, L]: what a cache would have to evaluate."""
+    networks = np.sort(space.canonical_ranks[ranks(space, np.asarray(points))], axis=-1)
+    return 1 + (np.diff(networks, axis=-1) != 0).sum(-1)

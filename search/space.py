@@ -184,10 +184,6 @@ class Space:
             ) from error
         return self.checked(point)
 
-    def padded(self, point: Sequence[int]) -> np.ndarray:
-        """The valid point that a shorter vector stands for: zeros fill its end."""
-        return self.checked([*point, *[0] * (self.length - len(point))])
-
     def checked(self, point: Sequence[int] | np.ndarray | jax.Array) -> np.ndarray:
         """Return the point as int32 [L]; ValueError, naming the value at fault, where it is not valid."""
         given = np.asarray(point)

@@ -13,6 +13,8 @@ import numpy as np
 from scaling.spec import nearest
 from search.space import Space, read_digits
 
+Row = Mapping[str, str]  # a line of a CSV file by its header
+
 SHOWN = 5  # examples that an error gives
 
 
@@ -45,13 +47,14 @@ def ranks(space: Space, points: np.ndarray) -> np.ndarray:
     return rank
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[Row]:
     """The lines of a CSV file with a header, gzipped or not; ValueError where it is none."""
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", newline="") as file:
             reader = csv.DictReader(file)
-            rows, header = list(reader), reader.fieldnames or []
+            rows: list[Row] = [dict(row) for row in reader]
+            header = list(reader.fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read as a CSV file: {error}") from error
     if not rows:
@@ -66,7 +69,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def need_columns(path: Path, rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> None:
+def need_columns(path: Path, rows: Sequence[Row], names: Sequence[str]) -> None:
     """ValueError, naming the nearest, where a column is missing."""
     for name in names:
         if name not in rows[0]:
@@ -78,8 +81,8 @@ def need_columns(path: Path, rows: Sequence[Mapping[str, str]], names: Sequence[
 def from_rows(
     path: Path,
     space: Space,
-    rows: Sequence[Mapping[str, str]],
-    read: Callable[[Mapping[str, str]], np.ndarray],
+    rows: Sequence[Row],
+    read: Callable[[Row], Sequence[int]],
     names: Sequence[str],
 ) -> Table:
     """Build the table of `names` from the lines of `path`, whose points `read` reads.
@@ -92,7 +95,7 @@ def from_rows(
     line_of: dict[int, int] = {}
     for line, row in enumerate(rows, start=2):
         try:
-            point = read(row)
+            point = space.checked(read(row))
         except ValueError as error:
             raise ValueError(f"{path}, line {line}: {error}") from error
         rank = int(ranks(space, point))
@@ -113,7 +116,12 @@ def benchmark_table(path: Path, space: Space, but: Sequence[str] = ("arch",)) ->
     rows = read_rows(path)
     need_columns(path, rows, but)
     names = [name for name in rows[0] if name not in but]
-    return from_rows(path, space, rows, lambda row: space.padded(read_digits(row["arch"])), names)
+    return from_rows(path, space, rows, lambda row: _padded(space, read_digits(row["arch"])), names)
+
+
+def _padded(space: Space, point: Sequence[int]) -> list[int]:
+    """The vector with zeros at its end, where a shorter one stands for a network of fewer parts."""
+    return [*point, *[0] * (space.length - len(point))]
 
 
 def _number(path: Path, line: int, name: str, text: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,9 @@ from search.table import Table
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["signals"], meta_fields=["space"])
 @dataclasses.dataclass(frozen=True)
 class Tabular:
-    """The columns that a search may see, by rank: `evaluator(points) -> {name: [n]}`.
+    """The metrics that a search may see, by rank: `evaluator(points) -> {name: [n]}`.
 
-    A column that it does not hold, such as the test accuracy, cannot reach a strategy.
+    What it does not hold, such as the test accuracy, cannot reach a strategy.
     """
 
     space: Space
@@ -30,6 +30,10 @@ class Tabular:
         return {name: signal[ranks] for name, signal in self.signals.items()}
 
 
-def tabular(table: Table, names: Sequence[str]) -> Tabular:
-    """Return the evaluator that shows columns `names` of a table and holds no other."""
-    return Tabular(table.space, {name: jnp.asarray(table.column(name), jnp.float32) for name in names})
+def tabular(table: Table, shown: Mapping[str, str]) -> Tabular:
+    """Return the evaluator that shows these columns, {metric: column}, and holds no other.
+
+    Tables of one space that show metrics of the same names share a compiled search.
+    """
+    signals = {metric: jnp.asarray(table.column(name), jnp.float32) for metric, name in shown.items()}
+    return Tabular(table.space, signals)

@@ -21,7 +21,7 @@ class Population(NamedTuple):
     told: jax.Array
 
 
-def evolution(space: Space, population: int = 10, tournament: int = 3, batch: int = 1) -> Strategy:
+def evolution(space: Space, population: int = 20, tournament: int = 5, batch: int = 1) -> Strategy:
     """Mutate the best of `tournament` members, drawn with replacement from the last `population` ones.
 
     The first members are random points.

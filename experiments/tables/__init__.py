@@ -1,0 +1,1 @@
+"""Published tables, each made again by a function."""
