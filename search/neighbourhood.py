@@ -9,7 +9,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from search.space import UNROLL, Space
+from search.space import Space
 
 
 def neighbours(space: Space, point: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -44,4 +44,4 @@ def _repaired(space: Space, point: jax.Array, decision: jax.Array, value: jax.Ar
         return space.advance(i, state, kept), kept.astype(jnp.int32)
 
     decisions = jnp.arange(space.length, dtype=jnp.int32)
-    return jax.lax.scan(step, space.start, (decisions, point), unroll=UNROLL)[1]
+    return jax.lax.scan(step, space.start, (decisions, point))[1]

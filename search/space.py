@@ -19,7 +19,6 @@ from search import automaton
 
 MOST_RANKS = 2**31 - 1
 MOST_ENUMERATED = 2**24
-UNROLL = 8  # decisions a loop iteration holds: short spaces have no loop, long ones still compile quickly
 
 
 def digits(point: Sequence[int]) -> str:
@@ -112,7 +111,7 @@ class Space:
             after = self.advance(at[0], state, at[1])
             return after, after
 
-        _, after = jax.lax.scan(step, self.start, (self._decisions, point), unroll=UNROLL)
+        _, after = jax.lax.scan(step, self.start, (self._decisions, point))
         return jnp.concatenate([self.start[None], after])
 
     def is_valid(self, point: jax.Array) -> jax.Array:
@@ -129,7 +128,7 @@ class Space:
             return self.advance(decision, state, value), value
 
         noise = jax.random.gumbel(key, (self.length, self.values))
-        return jax.lax.scan(step, self.start, (self._decisions, noise), unroll=UNROLL)[1]
+        return jax.lax.scan(step, self.start, (self._decisions, noise))[1]
 
     def rank(self, point: jax.Array) -> jax.Array:
         """The number of valid points that come before this one in the order of their entries, int32.
@@ -150,7 +149,7 @@ class Space:
             return (moves[decision, state, value], left - passed[decision, state, value]), value
 
         carry = (self.start, jnp.int32(rank))
-        return jax.lax.scan(step, carry, self._decisions, unroll=UNROLL)[1]
+        return jax.lax.scan(step, carry, self._decisions)[1]
 
     def point_of(self, rank: int) -> np.ndarray:
         """The point of a rank, on the host."""

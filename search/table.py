@@ -39,11 +39,16 @@ class Table:
 
 
 def ranks(space: Space, points: np.ndarray) -> np.ndarray:
-    """The ranks [...] of valid points [..., L], on the host."""
+    """The ranks [...] of points [..., L], on the host; ValueError where one is not in the space."""
+    points = np.asarray(points)
     state, rank = np.zeros(points.shape[:-1], np.int32), np.zeros(points.shape[:-1], np.int64)
     for i, passed in enumerate(space.ranks_passed):
-        rank += passed[state, points[..., i]]
-        state = space.moves[i][state, points[..., i]]
+        known = np.clip(points[..., i], 0, space.values - 1)
+        rank += passed[state, known]
+        after = np.where(known == points[..., i], space.moves[i][state, known], -1)
+        if (after < 0).any():
+            space.checked(points[after < 0][0])
+        state = after
     return rank
 
 

@@ -109,8 +109,7 @@ def _controller(
 
     def ask(state):
         key, drawn = jax.random.split(state.key)
-        keys = jax.random.split(drawn, learning.batch * learning.tries)
-        candidates = jax.vmap(lambda k: sample(policy, space, state.params, k))(keys)
+        candidates = sample(policy, space, state.params, drawn, learning.batch * learning.tries)
         return memories.fresh_first(state.memory, candidates, learning.batch), state._replace(key=key)
 
     def score_all(params, points):

@@ -5,13 +5,14 @@ Values that the space does not allow after the choices so far have probability z
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from search.space import UNROLL, Space
+from search.space import Space
 
 Carry = Any
 
@@ -63,18 +64,14 @@ def lstm(space: Space, hidden: int = 16, scale: float = 0.1) -> Policy:
     """
     values, gates = space.values, 4 * hidden
 
-    def init(key):
-        def drawn(k, *shape):
-            return jax.random.uniform(k, shape, minval=-scale, maxval=scale)
+    shapes = Params(
+        {"recurrent": (hidden, gates), "critic": (hidden,)},
+        {"embedding": (space.length, values, gates), "head": (space.length, hidden, values)},
+    )
 
-        keys = jax.random.split(key, 4)
-        shared = {"recurrent": drawn(keys[0], hidden, gates), "critic": drawn(keys[1], hidden)}
-        own = {
-            "embedding": drawn(keys[2], space.length, values, gates),
-            "head": drawn(keys[3], space.length, hidden, values),
-            "bias": jnp.zeros((space.length, values)),
-        }
-        return Params(shared, own)
+    def init(key):
+        weights = _uniform(key, shapes, scale)
+        return weights._replace(own=weights.own | {"bias": jnp.zeros((space.length, values))})
 
     def start(shared):
         return jnp.zeros(hidden), jnp.zeros(hidden)
@@ -89,19 +86,28 @@ def lstm(space: Space, hidden: int = 16, scale: float = 0.1) -> Policy:
     return Policy(init, start, step)
 
 
-def sample(policy: Policy, space: Space, params: Params, key: jax.Array) -> jax.Array:
-    """Draw a point from the policy."""
+def sample(policy: Policy, space: Space, params: Params, key: jax.Array, count: int) -> jax.Array:
+    """Draw points [count, L] from the policy."""
 
     def choose(scores, allowed, noise):
         return jnp.argmax(jnp.where(allowed, scores + noise, -jnp.inf)).astype(jnp.int32)
 
-    noise = jax.random.gumbel(key, (space.length, space.values))
-    return _walk(policy, space, params, noise, choose)[0]
+    noise = jax.random.gumbel(key, (count, space.length, space.values))
+    return jax.vmap(lambda of_point: _walk(policy, space, params, of_point, choose)[0])(noise)
 
 
 def score(policy: Policy, space: Space, params: Params, point: jax.Array) -> Scores:
     """Log-probability, entropy and expected score of each decision of a valid point."""
     return _walk(policy, space, params, point, lambda scores, allowed, value: value)[1]
+
+
+def _uniform(key: jax.Array, shapes: Any, scale: float) -> Any:
+    """Arrays of these shapes, drawn at once: a program for each would take long to compile."""
+    leaves, tree = jax.tree.flatten(shapes, is_leaf=lambda x: type(x) is tuple)
+    sizes = [math.prod(shape) for shape in leaves]
+    flat = jax.random.uniform(key, (sum(sizes),), minval=-scale, maxval=scale)
+    parts = jax.lax.split(flat, sizes)
+    return tree.unflatten([part.reshape(shape) for part, shape in zip(parts, leaves)])
 
 
 def _walk(policy: Policy, space: Space, params: Params, given: jax.Array, choose) -> tuple[jax.Array, Scores]:
@@ -118,7 +124,7 @@ def _walk(policy: Policy, space: Space, params: Params, given: jax.Array, choose
 
     carry = (policy.start(params.shared), space.start, jnp.int32(0))
     decisions = jnp.arange(space.length, dtype=jnp.int32)
-    return jax.lax.scan(step, carry, (decisions, params.own, given), unroll=UNROLL)[1]
+    return jax.lax.scan(step, carry, (decisions, params.own, given))[1]
 
 
 def _masked(scores: jax.Array, allowed: jax.Array) -> tuple[jax.Array, jax.Array]:
