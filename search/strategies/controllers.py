@@ -22,6 +22,7 @@ from search.strategy import Strategy
 SCORES = {"rank": memories.savage_scores, "standard": memories.standard_scores}
 BASELINES = ("none", "average", "value")
 VALUE_WEIGHT = 0.5
+EPSILON = 1e-5  # Adam would take a full step along a gradient that is only rounding error
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def ppo_surrogate(clip: float) -> Surrogate:
 def _controller(
     space: Space, policy: Policy, learning: Learning, surrogate: Surrogate, epochs: int
 ) -> Strategy:
-    optimizer = optax.adam(learning.rate)
+    optimizer = optax.adam(learning.rate, eps=EPSILON)
 
     def init(key):
         key, drawn = jax.random.split(key)

@@ -35,8 +35,19 @@ def mixed() -> Space:
     return Space("mixed", automaton.product([2, 3, 4]))
 
 
+def ragged() -> Space:
+    """Two to four parts of five kinds, padded by 0, no part like the one before."""
+
+    def step(before, decision, value):
+        if value == 0:
+            return 0 if decision >= 2 else None
+        return None if before in (0, value) else value
+
+    return Space("ragged", automaton.from_rule([6] * 4, -1, step, lambda state: True))
+
+
 SPACES = (
-    conditional(), scattered(), mixed(), nasbench201.SPACE, nasbench_macro.SPACE, transnas.MICRO, transnas.MACRO,
+    conditional(), scattered(), mixed(), ragged(), nasbench201.SPACE, nasbench_macro.SPACE, transnas.MICRO, transnas.MACRO,
 )  # fmt: skip
 
 
@@ -45,9 +56,16 @@ def space(request) -> Space:
     return request.param
 
 
+@pytest.fixture(params=SMALL, ids=lambda space: space.name)
+def small_space(request) -> Space:
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def hill() -> Table:
-    """TransNAS macro skeletons with a made-up reward: the sum of the modules, plus a little noise."""
-    points = transnas.MACRO.points()
+    """A made-up measure of `ragged`: later parts count more, plus a little noise; "test" has noise of its own."""
+    space = ragged()
+    points = space.points()
     noise = np.random.default_rng(0).normal(size=(2, len(points)))
-    return Table(transnas.MACRO, {"val": points.sum(-1) + noise[0], "test": points.sum(-1) + noise[1]})
+    height = points @ np.arange(1, 5)
+    return Table(space, {"val": height + noise[0], "test": height + noise[1]})

@@ -33,10 +33,6 @@ def scores_of(policy, space, params, points):
     return jax.vmap(lambda p: policies.score(policy, space, params, p))(jnp.asarray(points))
 
 
-def small(space: Space) -> bool:
-    return space.size < 5000
-
-
 def test_probabilities_of_all_points_sum_to_one(space, policy_of):
     policy = policy_of(space)
     log_probs = scores_of(policy, space, drawn(policy), space.points()).log_prob.sum(-1)
@@ -44,9 +40,8 @@ def test_probabilities_of_all_points_sum_to_one(space, policy_of):
     assert abs(jnp.exp(log_probs).sum() - 1) < 1e-4
 
 
-def test_points_are_drawn_with_their_probabilities(space, policy_of):
-    if space.size > 30:
-        pytest.skip("too many points to count draws of each")
+def test_points_are_drawn_with_their_probabilities(small_space, policy_of):
+    space = small_space
     policy, n = policy_of(space), 20_000
     params = drawn(policy)
     points = policies.sample(policy, space, params, jax.random.key(5), n)
@@ -72,10 +67,9 @@ def test_a_choice_of_the_lstm_depends_on_the_ones_before():
 
 
 @pytest.mark.parametrize("surrogate", [reinforce_surrogate, ppo_surrogate(0.2)])
-def test_the_expected_gradient_is_the_gradient_of_the_expected_reward(space, policy_of, surrogate):
+def test_the_expected_gradient_is_the_gradient_of_the_expected_reward(small_space, policy_of, surrogate):
     """Over all points, weighted by their probability; a baseline changes nothing."""
-    if not small(space):
-        pytest.skip("enumerated on the small spaces")
+    space = small_space
     policy, points = policy_of(space), jnp.asarray(space.points())
     params, rewards = drawn(policy), jnp.sin(jnp.arange(space.size, dtype=jnp.float32))
     before = scores_of(policy, space, params, points)
@@ -99,17 +93,18 @@ def test_the_expected_gradient_is_the_gradient_of_the_expected_reward(space, pol
 def test_ppo_s_ratio_is_one_at_the_first_epoch(hill, policy_of):
     """So its surrogate is the advantage, its gradient REINFORCE's, and one epoch of it is REINFORCE."""
     policy = policy_of(hill.space)
-    params, points = drawn(policy), hill.space.points()[::400]
+    params, points = drawn(policy), hill.space.points()[::40]
     now = scores_of(policy, hill.space, params, points)
     advantages = jnp.linspace(-2, 2, now.log_prob.size).reshape(now.log_prob.shape)
     gained = jax.vmap(ppo_surrogate(0.2))(now, now, advantages)
     np.testing.assert_allclose(gained, advantages.sum(-1), rtol=1e-6)
 
     def traced(strategy):
+        ask, tell = jax.jit(strategy.ask), jax.jit(strategy.tell)
         state, asked = strategy.init(jax.random.key(0)), []
         for _ in range(5):
-            points, state = strategy.ask(state)
-            state = strategy.tell(state, points, points.sum(-1).astype(jnp.float32))
+            points, state = ask(state)
+            state = tell(state, points, points.sum(-1).astype(jnp.float32))
             asked.append(points)
         return jnp.concatenate(asked), state.params
 
@@ -149,10 +144,10 @@ def test_one_step_is_adam_s_along_the_surrogate_and_the_entropy_bonus():
         now = scores_of(policy, space, params, points)
         return -jnp.mean(now.log_prob.sum(-1) * advantages + 0.3 * now.entropy.sum(-1))
 
-    adam = optax.adam(0.1)
+    adam = optax.adam(0.1, eps=1e-5)
     updates, _ = adam.update(jax.grad(loss)(state.params), adam.init(state.params))
     expected = optax.apply_updates(state.params, updates)
-    np.testing.assert_allclose(told.params.own, expected.own, atol=1e-6)
+    np.testing.assert_allclose(told.params.own, expected.own, atol=1e-4)
 
 
 def remembered(rewards, size=8):

@@ -17,7 +17,7 @@ from search.objectives import maximise
 from search.simulate import Trace, chosen, distinct, incumbents, simulate
 from search.spaces import nasbench201
 from search.strategies.baselines import random, random_without_replacement
-from search.strategies.catalogue import STRATEGIES, named
+from search.strategies.catalogue import named
 from search.table import Table
 
 KEYS = jax.random.split(jax.random.key(0), 3)
@@ -45,10 +45,10 @@ def test_a_budget_below_one_is_refused(hill, evaluations):
 
 def test_a_budget_that_is_no_multiple_of_the_batch_is_kept(hill):
     found = simulate(random(hill.space, 4), tabular(hill, {"y": "val"}), maximise("y"), 10, KEYS)
-    assert found.points.shape == (3, 10, 6) and found.rewards.shape == (3, 10)
+    assert found.points.shape == (3, 10, 4) and found.rewards.shape == (3, 10)
 
 
-@pytest.mark.parametrize("name", ["random", "evolution", "lstm_ppo"])
+@pytest.mark.parametrize("name", ["evolution", "reinforce"])
 def test_a_smaller_budget_is_the_beginning_of_a_larger_one(hill, name):
     strategy, evaluator = named(name, hill.space), tabular(hill, {"y": "val"})
     small, large = (simulate(strategy, evaluator, maximise("y"), n, KEYS) for n in (15, 40))
@@ -67,7 +67,7 @@ class Watched(dict):
         return super().__getitem__(name)
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", ["random", "evolution", "reinforce"])
 def test_test_accuracy_is_never_read_before_the_end(hill, name):
     columns = Watched(hill.columns)
     table = Table(hill.space, columns)
@@ -79,7 +79,7 @@ def test_test_accuracy_is_never_read_before_the_end(hill, name):
     assert columns.read[-1] == "test"
 
 
-@pytest.mark.parametrize("name", ["evolution", "lstm_reinforce"])
+@pytest.mark.parametrize("name", ["evolution", "reinforce"])
 def test_another_test_column_changes_nothing_of_a_search(hill, name):
     """Nor does the program hold it: no constant and no argument of it equals the column."""
     upside_down = Table(hill.space, {"val": hill.column("val"), "test": -hill.column("test")})

@@ -17,7 +17,7 @@ from search.table import ranks
 
 SIZES = {
     "nasbench201": 15_625, "nasbench_macro": 6_561, "transnas_micro": 4_096, "transnas_macro": 3_256,
-    "conditional": 14, "scattered": 4, "mixed": 24,
+    "conditional": 14, "ragged": 420, "scattered": 4, "mixed": 24,
 }  # fmt: skip
 
 
