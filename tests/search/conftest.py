@@ -46,9 +46,8 @@ def ragged() -> Space:
     return Space("ragged", automaton.from_rule([6] * 4, -1, step, lambda state: True))
 
 
-SPACES = (
-    conditional(), scattered(), mixed(), ragged(), nasbench201.SPACE, nasbench_macro.SPACE, transnas.MICRO, transnas.MACRO,
-)  # fmt: skip
+SMALL = (conditional(), scattered(), mixed())
+SPACES = (*SMALL, ragged(), nasbench201.SPACE, nasbench_macro.SPACE, transnas.MICRO, transnas.MACRO)  # fmt: skip
 
 
 @pytest.fixture(params=SPACES, ids=lambda space: space.name)
