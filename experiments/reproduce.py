@@ -35,6 +35,10 @@ def main(argv: Sequence[str]) -> None:
             raise ValueError(f"no table {name!r}{nearest(name, SEARCHES)} --list names all {len(SEARCHES)}.")
     if arguments.data is None or not arguments.data.is_dir():
         raise ValueError(f"--data={arguments.data} is not a directory: give the one with nasbench201.csv.gz.")
+    if arguments.seeds < 1:
+        raise ValueError(
+            f"--seeds={arguments.seeds} must be at least 1: it is how many searches are averaged."
+        )
     for name in arguments.table:
         text = SEARCHES[name](arguments.data, arguments.seeds)
         print(text)

@@ -41,11 +41,11 @@ def table(data: Path, seeds: int = SEEDS) -> str:
             ours = [s for s in summaries if s.task is task and s.evaluations == budget]
             name = task.name + ("*" if task.name in TUNED_ON else "")
             mean = f"{task.expectation(budget).mean:.4g}"
-            lines.append(row(name, str(budget), mean, *(_regret(s) for s in ours)))
+            lines.append(row(name, str(budget), mean, *(regret(s) for s in ours)))
     return "\n".join([*lines, ""])
 
 
-def _regret(summary: Summary) -> str:
+def regret(summary: Summary) -> str:
     """The regret in percent of random's, marked where it is no better beyond doubt."""
     exact = summary.task.expectation(summary.evaluations).mean
     optimum = summary.task.optimum
