@@ -96,5 +96,13 @@ def halving(inner: Strategy, widths: Sequence[int]) -> Strategy:
     return Strategy(init, ask, tell)
 
 
+def last_rung_only(points: jax.Array, rewards: jax.Array) -> jax.Array:
+    """Rewards [...] with minus infinity where points [..., L + 1] are not of the highest rung among them.
+
+    Rewards of different rungs do not compare, so the best point of a search is the best of its last rung.
+    """
+    return jnp.where(points[..., -1] == points[..., -1].max(), rewards, -jnp.inf)
+
+
 def _select(condition: jax.Array, yes: State, no: State) -> State:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)

@@ -11,7 +11,7 @@ import pytest
 
 from search import objectives
 from search.evaluators.cached import Cached
-from search.evaluators.tabular import tabular
+from search.evaluators.tabular import laddered, tabular
 from search.expectation import random_search
 from search.objectives import maximise
 from search.simulate import Trace, chosen, distinct, incumbents, simulate
@@ -91,7 +91,17 @@ def test_another_test_column_changes_nothing_of_a_search(hill, name):
     evaluator = tabular(hill, {"y": "val"})
     held = jax.make_jaxpr(lambda p: evaluator(p))(one.points[0]).consts + jax.tree.leaves(evaluator)
     test = hill.column("test").astype(np.float32)
-    assert not [x for x in held if np.shape(x) == test.shape and np.array_equal(x, test)]
+    assert not [x for x in held if np.size(x) == test.size and np.array_equal(np.ravel(x), test)]
+    assert [x for x in held if np.array_equal(np.ravel(x), hill.column("val").astype(np.float32))]
+
+
+def test_evaluators_say_what_a_point_costs(hill):
+    points = jnp.asarray(hill.space.points()[:3])
+    assert tabular(hill, {"y": "val"}, cost=12.0)(points)["cost"].tolist() == [12, 12, 12]
+    with pytest.raises(ValueError, match="one column a cost"):
+        laddered(hill, {"y": ["val"]}, [1.0, 2.0])
+    with pytest.raises(ValueError, match="'cost'"):
+        tabular(hill, {"cost": "val"})
 
 
 def test_distinct_counts_networks_not_points():

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from search.evaluators.tabular import tabular
+from search.evaluators.tabular import laddered, tabular
 from search.expectation import random_search
 from search.objectives import maximise
 from search.simulate import chosen, simulate
@@ -20,7 +20,7 @@ from search.strategies.baselines import grid, random, random_without_replacement
 from search.strategies.catalogue import STRATEGIES, named
 from search.strategies.controllers import Learning, ppo, reinforce
 from search.strategies.evolution import evolution
-from search.strategies.halving import halving, with_rungs
+from search.strategies.halving import halving, last_rung_only, with_rungs
 from search.strategies.local_search import local_search
 from search.strategies.nsga2 import nsga2
 from search.strategy import batch_of
@@ -185,6 +185,20 @@ def test_halving_promotes_the_best_of_each_rung(hill):
             best = sorted((entry[2] for entry in lower), reverse=True)[: len(upper)]
             assert [entry[2] for entry in upper] == best
     assert laddered.to_string(laddered.from_string("1230@2")) == "1230@2"
+
+
+@pytest.mark.parametrize("name", ["random", "evolution", "reinforce"])
+def test_halving_around_any_strategy_reports_the_best_of_the_last_rung(hill, name):
+    """The low rung is a coarse measure, which may order points wrongly."""
+    coarse = Table(hill.space, {"low": np.round(hill.column("val"), -1), "high": hill.column("val")})
+    evaluator = laddered(coarse, {"y": ["low", "high"]}, [1.0, 12.0])
+    found = simulate(halving(named(name, hill.space), (9, 3)), evaluator, OBJECTIVE, 36, KEYS[:20])
+    rung = np.asarray(found.points[..., -1])
+    assert (rung.sum(-1) == 9).all()  # three brackets of 9 + 3
+    measured = np.where(rung == 1, coarse.at("high", np.asarray(found.points)[..., :-1]), -np.inf)
+    best = chosen(found._replace(rewards=last_rung_only(found.points, found.rewards)), 36)
+    np.testing.assert_allclose(coarse.at("high", best[:, :-1]), measured.max(-1), rtol=1e-6)
+    assert evaluator(found.points[0])["cost"].sum() == 27 + 9 * 12
 
 
 @pytest.mark.parametrize("widths", [(4, 4), (2, 4), (5, 2), (1,)])
