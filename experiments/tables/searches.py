@@ -105,3 +105,8 @@ def row(*cells: str) -> str:
 def plus_minus(mean: float, deviation: float) -> str:
     """A mean and its deviation, both with two decimals."""
     return f"{mean:.2f} ± {deviation:.2f}"
+
+
+def number(value: float) -> str:
+    """Five significant digits, for metrics of any unit."""
+    return f"{value:.5g}"

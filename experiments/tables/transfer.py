@@ -51,4 +51,5 @@ def regret(summary: Summary) -> str:
     optimum = summary.task.optimum
     error = summary.deviation / summary.seeds**0.5
     doubt = "" if summary.mean - 2 * error > exact else " !"
-    return f"{100 * (optimum - summary.mean) / (optimum - exact):.0f}{doubt}"
+    share = 100 * (optimum - summary.mean) / (optimum - exact) if optimum > exact else 0.0
+    return f"{share:.0f}{doubt}"

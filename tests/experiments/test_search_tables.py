@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments import reproduce
+from experiments import reproduce, search_table
 from experiments.tables import nasbench201, transfer
 from experiments.tables.searches import COMPARED, Summary, Task, compare, search
 from search.space import Space
@@ -53,6 +53,34 @@ def test_the_command_says_what_it_has_and_what_it_needs(capsys, tmp_path):
         reproduce.main(["nasbench201", f"--data={tmp_path}"])
     with pytest.raises(ValueError, match="--seeds=0 must be"):
         reproduce.main(["nasbench201", f"--data={tmp_path}", "--seeds=0"])
+
+
+def test_a_table_of_ones_own_is_searched_in_its_own_unit(capsys, tmp_path):
+    path = tmp_path / "kernels.csv"
+    lines = [f"{tile},{unroll},{tile * 2 + unroll}" for tile in (8, 16, 32, 64) for unroll in (1, 2, 4)]
+    path.write_text("\n".join(["tile,unroll,ms", *lines]))
+    common = [str(path), "--decisions=tile,unroll", "--signal=ms", "--evaluations=4", "--seeds=30"]
+    search_table.main([*common, "--minimise", "--strategies=random,random_without_replacement"])
+    printed = capsys.readouterr().out
+    assert "kernels: 12 points, 2 decisions; 30 searches each." in printed
+    assert "| best of the table |  | 17 |" in printed
+    means = [float(line.split("|")[3]) for line in printed.splitlines() if line.startswith("| random")]
+    assert len(means) == 3 and all(17 < mean < 60 for mean in means)
+    search_table.main([*common, "--strategies=random"])
+    assert "| best of the table |  | 132 |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flag", "says"),
+    [
+        ("--evaluations=0", "at least 1"),
+        ("--seeds=0", "at least 1"),
+        ("--strategies=annealing", "there are grid"),
+    ],
+)
+def test_the_command_refuses_what_cannot_be_searched(tmp_path, flag, says):
+    with pytest.raises(ValueError, match=says):
+        search_table.main([str(tmp_path / "x.csv"), "--decisions=a", "--signal=b", flag])
 
 
 @pytest.mark.nightly
