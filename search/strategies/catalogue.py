@@ -17,9 +17,9 @@ from search.strategies.evolution import evolution
 from search.strategies.local_search import local_search
 from search.strategy import Strategy
 
-LOGITS = Learning(rate=0.1)
-LSTM = Learning(rate=0.01)
-LSTM_PPO = Learning(rate=0.01, batch=5)
+LOGITS = Learning(rate=0.15)
+LSTM = Learning(rate=0.03)
+LSTM_PPO = Learning(rate=0.03, batch=5)
 
 STRATEGIES: dict[str, Callable[[Space], Strategy]] = {
     "grid": grid,

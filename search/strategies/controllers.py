@@ -36,7 +36,7 @@ class Learning:
     """
 
     rate: float
-    entropy: float = 0.05
+    entropy: float = 0.2
     batch: int = 1
     tries: int = 8
     memory: int = 256
