@@ -14,8 +14,8 @@ TUNED_ON = ("CIFAR-10", "NAS-Bench-Macro", "TransNAS micro class_object")
 
 NOTE = """Regret: how far the mean report stays below the best network of the table, in percent of random search's exact
 expected regret at as many evaluations. 100 is random search, 0 the optimum; "!" marks what is not better than random
-by two standard errors. {seeds} seeds; the controllers' settings were chosen on the tables marked *. NAS-Bench-Macro's
-reward is one training run, its report the mean of three; TransNAS has one column, which is both."""
+by two standard errors. {seeds} seeds. Rates and entropy were chosen on the tables marked *, the scoring of rewards on
+six (`docs/decisions.md`). NAS-Bench-Macro's reward is one training run, its report the mean of three; TransNAS has one column, which is both."""
 HEADINGS = ("table", "evaluations", "random, mean report", *COMPARED[1:])
 
 
