@@ -191,7 +191,9 @@ def test_strategies_know_spaces_and_arrays_only():
     known = {"automaton", "space", "neighbourhood", "strategy", "strategies"}
     found = [i for i in OURS if i.source.startswith("search.strategies")]
     assert not [str(i) for i in found if i.target.startswith("search") and room(i.target) not in known]
-    assert {i.target for i in found if i.target.startswith("scaling")} <= {"scaling.spec"}  # names the nearest
+    assert {i.target for i in found if i.target.startswith("scaling")} <= {
+        "scaling.spec"
+    }  # names the nearest
 
 
 def test_import_scaling_loads_nothing_heavy():
