@@ -6,12 +6,15 @@ decision takes the first value that is allowed. So every point has neighbours, a
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
 from search.space import Space
 
 
+@functools.partial(jax.jit, static_argnums=0, inline=True)
 def neighbours(space: Space, point: jax.Array) -> tuple[jax.Array, jax.Array]:
     """All points one choice away: int32 [L * K, L], and which of these rows are neighbours, bool [L * K].
 
@@ -26,6 +29,7 @@ def neighbours(space: Space, point: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.where(possible[:, None], changed, point), possible
 
 
+@functools.partial(jax.jit, static_argnums=0, inline=True)
 def mutate(space: Space, key: jax.Array, point: jax.Array) -> jax.Array:
     """Draw a neighbour: first a decision that can change, then one of its other values."""
     candidates, possible = neighbours(space, point)

@@ -21,6 +21,10 @@ MOST_RANKS = 2**31 - 1
 MOST_ENUMERATED = 2**24
 
 
+# A method on a point is compiled once for a space, also where it is called outside of jit.
+_jitted = functools.partial(jax.jit, static_argnums=0, inline=True)
+
+
 def digits(point: Sequence[int]) -> str:
     """Write a point as its numbers: "421211", or "10-2-3" where one has two digits."""
     return ("" if max(point) < 10 else "-").join(map(str, point))
@@ -104,6 +108,7 @@ class Space:
         after = jnp.asarray(self.moves)[decision, jnp.maximum(state, 0), jnp.clip(value, 0, self.values - 1)]
         return jnp.where(within, after, -1)
 
+    @_jitted
     def states(self, point: jax.Array) -> jax.Array:
         """The state before each decision, and after the last: int32 [L + 1]."""
 
@@ -114,10 +119,12 @@ class Space:
         _, after = jax.lax.scan(step, self.start, (self._decisions, point))
         return jnp.concatenate([self.start[None], after])
 
+    @_jitted
     def is_valid(self, point: jax.Array) -> jax.Array:
         """Whether the point is in the space, a bool."""
         return self.states(point)[-1] >= 0
 
+    @_jitted
     def sample(self, key: jax.Array) -> jax.Array:
         """Draw a valid point, each with the same probability."""
         weights = jnp.asarray(self._log_completions)
@@ -130,6 +137,7 @@ class Space:
         noise = jax.random.gumbel(key, (self.length, self.values))
         return jax.lax.scan(step, self.start, (self._decisions, noise))[1]
 
+    @_jitted
     def rank(self, point: jax.Array) -> jax.Array:
         """The number of valid points that come before this one in the order of their entries, int32.
 
@@ -138,6 +146,7 @@ class Space:
         before = self.states(point)[:-1]
         return jnp.asarray(self.ranks_passed)[self._decisions, before, point].sum(dtype=jnp.int32)
 
+    @_jitted
     def unrank(self, rank: jax.Array) -> jax.Array:
         """The point of a rank."""
         passed, moves = jnp.asarray(self.ranks_passed), jnp.asarray(self.moves)

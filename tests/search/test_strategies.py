@@ -73,13 +73,14 @@ def test_simulated_searches_equal_the_host_loop(hill, name):
     """And keep the protocol: valid int32 points, always as many, and a state of constant shape."""
     strategy, found = strategy_for(name, hill.space), search(name, hill)
     ask, tell, evaluator = jax.jit(strategy.ask), jax.jit(strategy.tell), tabular(hill, {"y": "val"})
+    evaluate = jax.jit(lambda points: OBJECTIVE(evaluator(points)))
     for i, key in enumerate(KEYS[:2]):
         state, points, rewards = strategy.init(key), [], []
         shapes = jax.tree.map(lambda x: (x.shape, x.dtype), state)
         while len(points) * batch_of(strategy) < EVALUATIONS:
             asked, state = ask(state)
             assert asked.dtype == jnp.int32 and asked.shape == (batch_of(strategy), hill.space.length)
-            answer = OBJECTIVE(evaluator(asked))
+            answer = evaluate(asked)
             state = tell(state, asked, answer)
             assert jax.tree.map(lambda x: (x.shape, x.dtype), state) == shapes
             points.append(asked)
