@@ -2,10 +2,12 @@
 
 python -m experiments.reproduce efficientnet-7 [TABLE ...] [--out=DIR]
 python -m experiments.reproduce all --out=DIR
+python -m experiments.reproduce nasbench201 --data=DIR [--seeds=N]
 python -m experiments.reproduce --list
 
 Counts are computed; accuracies come from the rows committed below experiments/results, and stay empty,
-with the command that trains them, where there are none. `--out` writes Markdown and CSV.
+with the command that trains them, where there are none. Searches run on published tables of
+architectures, which lie in --data (nasbench201.csv.gz and so on). `--out` writes Markdown, and CSV of counts.
 """
 
 from __future__ import annotations
@@ -15,7 +17,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from experiments import cli
-from experiments.tables import coefficients, densenet, efficientnet, mobile, regnet, render, residual
+from experiments.tables import (
+    coefficients,
+    densenet,
+    efficientnet,
+    mobile,
+    nasbench201,
+    regnet,
+    render,
+    residual,
+    transfer,
+)
 from experiments.tables.entry import Table
 from scaling.rows import write_atomically
 from scaling.spec import nearest
@@ -41,31 +53,54 @@ TABLES: dict[str, Callable[[], Table]] = {
     "densenet-3": densenet.table_3,
     "regnet": regnet.regnet,
 }
+SEARCHES: dict[str, Callable[[Path, int], str]] = {
+    "nasbench201": nasbench201.table,
+    "search-transfer": transfer.table,
+}
 
 
 def main(argv: Sequence[str]) -> None:
+    """Print the tables that the command line names."""
     arguments = _parser().parse_args(argv)
     if arguments.list or not arguments.table:
-        for name, make in TABLES.items():
-            print(f"{name:26} {(make.__doc__ or '').partition('.')[0]}")
+        for name, make in {**TABLES, **SEARCHES}.items():
+            print(f"{name:26} {(make.__doc__ or '').strip().partition('.')[0]}")
         return
-    for name in _names(arguments.table):
-        table = TABLES[name]()
-        print(render.to_wide(table) if arguments.wide else render.to_markdown(table, name))
+    for name in _names(arguments):
+        if name in SEARCHES:
+            text, csv = SEARCHES[name](arguments.data, arguments.seeds), None
+        else:
+            table = TABLES[name]()
+            text, csv = render.to_markdown(table, name), render.to_csv(table)
+            if arguments.wide:
+                print(render.to_wide(table))
+        if not arguments.wide or csv is None:
+            print(text)
         if arguments.out:
-            write_atomically(arguments.out / f"{name}.md", render.to_markdown(table, name))
-            write_atomically(arguments.out / f"{name}.csv", render.to_csv(table))
+            write_atomically(arguments.out / f"{name}.md", text)
+            if csv is not None:
+                write_atomically(arguments.out / f"{name}.csv", csv)
 
 
-def _names(asked: Sequence[str]) -> list[str]:
-    if list(asked) == ["all"]:
+def _names(arguments: argparse.Namespace) -> list[str]:
+    """The tables asked for, "all" being those that are counted; ValueError for one that cannot be made."""
+    asked = list(arguments.table)
+    if asked == ["all"]:
         return list(TABLES)
+    known = {**TABLES, **SEARCHES}
     for name in asked:
-        if name not in TABLES:
+        if name not in known:
+            raise ValueError(f"no table {name!r}{nearest(name, known) or '.'} --list names all {len(known)}.")
+    if set(asked) & set(SEARCHES):
+        if arguments.data is None or not arguments.data.is_dir():
             raise ValueError(
-                f"no table {name!r}{nearest(name, TABLES) or '.'} --list names all {len(TABLES)}."
+                f"--data={arguments.data} is not a directory: give the one with nasbench201.csv.gz."
             )
-    return list(asked)
+        if arguments.seeds < 1:
+            raise ValueError(
+                f"--seeds={arguments.seeds} must be at least 1: it is how many searches are averaged."
+            )
+    return asked
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--list", action="store_true", help="name the tables")
     made.add_argument("--wide", action="store_true", help="our figures alone, one line a row")
     made.add_argument("--out", type=Path, metavar="DIR", help="write TABLE.md and TABLE.csv there")
+    made.add_argument("--data", type=Path, metavar="DIR", help="where the tables of architectures are")
+    made.add_argument("--seeds", type=int, default=nasbench201.SEEDS, metavar="N", help="searches a strategy")
     return made
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 PACKAGES = ("configs", "scaling", "search", "experiments")
@@ -31,7 +33,17 @@ FLOORS = (
     ("sweeps", "laws"),
     ("reports",),
 )
-FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
+SEARCH_FLOORS = (
+    ("automaton",),
+    ("space",),
+    ("neighbourhood", "table", "strategy", "objectives", "expectation"),
+    ("spaces", "strategies", "evaluators"),  # strategies know spaces and arrays, never what evaluates them
+    ("simulate", "run"),
+)
+FLOOR = {
+    package: {room: height for height, rooms in enumerate(floors) for room in rooms}
+    for package, floors in (("scaling", FLOORS), ("search", SEARCH_FLOORS))
+}
 
 # The zoo's tables are built by rules, and a rule looks a base up by name when it is called.
 UPWARDS = {("scaling.rules", "scaling.zoo")}
@@ -105,13 +117,14 @@ OURS = [found for found in ALL if found.target.split(".")[0] in PACKAGES]
 
 
 def room(module: str) -> str:
-    """The room of a module of `scaling`; "" for the package's front door."""
+    """The room of a module of `scaling` or `search`; "" for the package's front door."""
     return (module.split(".") + [""])[1]
 
 
-def test_the_map_names_every_room():
-    rooms = {room(module) for module in FILES if module.startswith("scaling.")}
-    assert rooms <= set(FLOOR), f"say in FLOORS where {sorted(rooms - set(FLOOR))} stand"
+@pytest.mark.parametrize("package", FLOOR)
+def test_the_map_names_every_room(package):
+    rooms = {room(module) for module in FILES if module.startswith(f"{package}.")}
+    assert rooms <= set(FLOOR[package]), f"say in FLOORS where {sorted(rooms - set(FLOOR[package]))} stand"
 
 
 def test_packages_import_downwards():
@@ -125,13 +138,14 @@ def test_packages_import_downwards():
     assert not upwards
 
 
-def test_rooms_of_scaling_import_downwards():
-    wrong = []
+@pytest.mark.parametrize("package", FLOOR)
+def test_rooms_import_downwards(package):
+    wrong, floor = [], FLOOR[package]
     for found in OURS:
-        if not (found.source.startswith("scaling.") and found.target.startswith("scaling")):
+        if not (found.source.startswith(f"{package}.") and found.target.split(".")[0] == package):
             continue
         above, below = room(found.source), room(found.target)
-        fine = above == below or (below and FLOOR[below] < FLOOR[above])
+        fine = above == below or (below and floor[below] < floor[above])
         if not fine and (found.source, found.target) not in UPWARDS:
             wrong.append(str(found))
     assert not wrong
@@ -177,6 +191,15 @@ def run_python(program: str) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_strategies_know_spaces_and_arrays_only():
+    known = {"automaton", "space", "neighbourhood", "strategy", "strategies"}
+    found = [i for i in OURS if i.source.startswith("search.strategies")]
+    assert not [str(i) for i in found if i.target.startswith("search") and room(i.target) not in known]
+    assert {i.target for i in found if i.target.startswith("scaling")} <= {
+        "scaling.spec"
+    }  # names the nearest
 
 
 def test_import_scaling_loads_nothing_heavy():

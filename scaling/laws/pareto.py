@@ -22,5 +22,18 @@ def front(cost: Sequence[float], value: Sequence[float]) -> list[int]:
     return chosen
 
 
+def hypervolume(cost: Sequence[float], value: Sequence[float], most_cost: float, least_value: float) -> float:
+    """The area that the points dominate within the corner (most_cost, least_value).
+
+    In units of cost times value; 0 where no point lies within.
+    """
+    area, left = 0.0, most_cost
+    for i in reversed(front(cost, value)):
+        if cost[i] < left and value[i] > least_value:
+            area += (left - cost[i]) * (value[i] - least_value)
+            left = cost[i]
+    return area
+
+
 def _equal(cost: Sequence[float], value: Sequence[float], i: int, j: int) -> bool:
     return cost[i] == cost[j] and value[i] == value[j]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scaling.laws.pareto import front
+from scaling.laws.pareto import front, hypervolume
 
 
 def beats(cost, value, i, j):
@@ -26,3 +26,20 @@ def test_empty_and_unequal():
     assert front([], []) == []
     with pytest.raises(ValueError, match="as many"):
         front([1.0], [])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_hypervolume_equals_counting_the_unit_squares_that_are_dominated(seed):
+    cost, value = np.random.default_rng(seed).integers(0, 12, (2, 8)).tolist()
+    most_cost, least_value = 10, 2
+    squares = sum(
+        any(c <= x and v >= y + 1 for c, v in zip(cost, value))
+        for x in range(most_cost)
+        for y in range(least_value, 12)
+    )
+    assert hypervolume(cost, value, most_cost, least_value) == squares
+
+
+def test_hypervolume_of_nothing_and_of_points_outside():
+    assert hypervolume([], [], 1.0, 0.0) == 0
+    assert hypervolume([2.0, 0.5], [3.0, -1.0], most_cost=1.0, least_value=0.0) == 0

@@ -145,7 +145,7 @@ def learn(arch: Arch, variables, scan: bool):
     def loss(params):
         variables_now = {**variables, "params": params}
         logits_bk, updates = net.apply(
-            variables_now, images_nhwc, train=True, mutable=["batch_stats", AUXILIARY]
+            variables_now, images_nhwc, train=True, keys_b=keys_b, mutable=["batch_stats", AUXILIARY]
         )
         return total(logits_bk) + auxiliary_loss(updates, total), logits_bk
 

@@ -1,0 +1,100 @@
+"""Search a table of your own with every strategy, and compare them with random search.
+
+python -m experiments.search_table FILE.csv --decisions=kernel,depth --signal=val --report=test
+    [--minimise] [--partial] [--evaluations=50,100,200] [--seeds=500] [--strategies=evolution,lstm_ppo]
+
+FILE has one column a decision and one line a point, and may be gzipped. Strategies see column `signal`
+only; `report` (the same column, if left out) is read once, of what each search chose.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments import cli
+from experiments.tables.searches import COMPARED, Summary, Task, compare, markdown, number, row
+from experiments.tables.transfer import regret
+from search.spaces import user
+from search.strategies.catalogue import STRATEGIES
+from search.table import Table
+
+
+def main(argv: Sequence[str]) -> None:
+    """Print mean, deviation and regret of each strategy and budget."""
+    arguments = _parser().parse_args(argv)
+    budgets = _budgets(arguments.evaluations)
+    strategies = _words(arguments.strategies)
+    if unknown := [name for name in strategies if name not in STRATEGIES]:
+        raise ValueError(f"--strategies: {unknown} are none: there are {', '.join(STRATEGIES)}.")
+    if arguments.seeds < 1:
+        raise ValueError(
+            f"--seeds={arguments.seeds} must be at least 1: it is how many searches are averaged."
+        )
+    task, sign = _task(arguments), -1 if arguments.minimise else 1
+    summaries = compare([task], strategies, budgets, arguments.seeds)
+    space = task.table.space
+    print(f"{space.name}: {space.size} points, {space.length} decisions; {arguments.seeds} searches each.\n")
+    print(*markdown(("strategy", "evaluations", "mean report", "deviation", "regret", "distinct")), sep="\n")
+    for budget in budgets:
+        exact = task.expectation(budget)
+        print(
+            row("random, exact", str(budget), number(sign * exact.mean), number(exact.deviation), "100", "")
+        )
+        for found in summaries:
+            if found.evaluations == budget:
+                print(_line(found, sign))
+    print(row("best of the table", "", number(sign * task.optimum), "", "0", ""))
+    print('\nregret: in percent of random search\'s; "!": not better than random by two standard errors.')
+
+
+def _line(found: Summary, sign: int) -> str:
+    mean, deviation = number(sign * found.mean), number(found.deviation)
+    return row(
+        found.strategy, str(found.evaluations), mean, deviation, regret(found), f"{found.distinct:.0f}"
+    )
+
+
+def _task(arguments: argparse.Namespace) -> Task:
+    """The table, with its columns negated where less is better."""
+    report = arguments.report or arguments.signal
+    columns = list(dict.fromkeys([arguments.signal, report]))
+    table = user.load(arguments.file, _words(arguments.decisions), columns, partial=arguments.partial)
+    if arguments.minimise:
+        table = Table(table.space, {name: -column for name, column in table.columns.items()})
+    return Task(table.space.name, table, arguments.signal, report)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _budgets(text: str) -> list[int]:
+    try:
+        budgets = [int(word) for word in _words(text)]
+    except ValueError:
+        budgets = []
+    if not budgets or min(budgets) < 1:
+        raise ValueError(f"--evaluations={text} must be numbers of at least 1, as in 50,100.")
+    return budgets
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="experiments.search_table", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
+    )
+    made.add_argument("file", type=Path, metavar="FILE", help="a CSV file, gzipped or not")
+    made.add_argument("--decisions", required=True, metavar="A,B", help="columns that are choices")
+    made.add_argument("--signal", required=True, metavar="COLUMN", help="what the searches see")
+    made.add_argument("--report", metavar="COLUMN", help="what is reported of their choice")
+    made.add_argument("--minimise", action="store_true", help="less is better")
+    made.add_argument("--partial", action="store_true", help="search the lines of the file only")
+    made.add_argument("--evaluations", default="50,100,200", metavar="N,M", help="budgets")
+    made.add_argument("--seeds", type=int, default=500, metavar="N", help="searches a strategy")
+    made.add_argument("--strategies", default=",".join(COMPARED), metavar="A,B", help="which of them")
+    return made
+
+
+if __name__ == "__main__":
+    cli.run_command(main)

@@ -1,0 +1,1 @@
+"""Search strategies, one file each; all are `search.strategy.Strategy`."""

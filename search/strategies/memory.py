@@ -1,0 +1,70 @@
+"""What a controller remembers: the last points and rewards, and how good a reward is among them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from search.strategy import failed_last
+
+
+class Memory(NamedTuple):
+    """The last H points [H, L] and rewards [H], a ring; `told` counts all that were told."""
+
+    points: jax.Array
+    rewards: jax.Array
+    told: jax.Array
+
+
+def empty(size: int, length: int) -> Memory:
+    """A memory of nothing, with room for `size` points."""
+    return Memory(jnp.full((size, length), -1, jnp.int32), jnp.full(size, jnp.nan), jnp.int32(0))
+
+
+def remember(memory: Memory, points: jax.Array, rewards: jax.Array) -> Memory:
+    """Add points [n, L] and their rewards, over the oldest ones."""
+    places = (memory.told + jnp.arange(len(points))) % len(memory.points)
+    return Memory(
+        memory.points.at[places].set(points),
+        memory.rewards.at[places].set(failed_last(rewards)),
+        memory.told + len(points),
+    )
+
+
+def fresh_first(memory: Memory, candidates: jax.Array, wanted: int) -> jax.Array:
+    """Choose `wanted` of the candidates [C, L]: in their order, but first those that are new.
+
+    New is what memory does not hold and no earlier candidate equals.
+    """
+    known = (candidates[:, None] == memory.points).all(-1).any(-1)
+    equal = (candidates[:, None] == candidates).all(-1)
+    repeated = jnp.tril(equal, -1).any(-1)
+    return candidates[jnp.argsort(known | repeated, stable=True)[:wanted]]
+
+
+def savage_scores(memory: Memory, rewards: jax.Array) -> jax.Array:
+    """How good remembered rewards [n] are, by their ranks alone: mean 0, the best of N about log N.
+
+    The reward of rank k among N gets 1/N + 1/(N-1) + ... (k terms) - 1, the expected k-th smallest of N
+    exponential variables, less their mean (I. R. Savage, 1956); equal rewards get the score of their mean
+    rank. So it is the same for accuracies, losses and any monotone function of them.
+    """
+    rewards = failed_last(rewards)[:, None]
+    count = jnp.minimum(memory.told, len(memory.rewards)).astype(jnp.float32)
+    rank = (memory.rewards < rewards).sum(-1) + ((memory.rewards == rewards).sum(-1) + 1) / 2
+    digamma = jax.scipy.special.digamma
+    return digamma(count + 1) - digamma(count - rank + 1) - 1
+
+
+def standard_scores(memory: Memory, rewards: jax.Array, most: float = 3.0) -> jax.Array:
+    """Rewards [n] less the mean of those remembered, over their standard deviation; at most `most` away.
+
+    A reward that is not finite scores -`most`.
+    """
+    finite = jnp.isfinite(memory.rewards)
+    mean = jnp.mean(memory.rewards, where=finite)
+    spread = jnp.std(memory.rewards, where=finite)
+    scores = jnp.clip((rewards - mean) / jnp.where(spread > 0, spread, 1), -most, most)
+    return jnp.where(jnp.isfinite(rewards), scores, -most)

@@ -1,0 +1,110 @@
+"""The tables of searches: what they print is what was searched, and the published bars are met."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from experiments import reproduce, search_table
+from experiments.tables import nasbench201, transfer
+from experiments.tables.searches import COMPARED, Summary, Task, compare, search
+from search.space import Space
+from search.table import Table
+
+
+@pytest.fixture
+def task() -> Task:
+    space = Space("small", np.zeros((3, 1, 4), np.int32))
+    points = space.points()
+    table = Table(space, {"val": points.sum(-1) + 0.1 * points[:, 0], "test": 10.0 * points.sum(-1)})
+    return Task("small", table, "val", "test")
+
+
+def test_summaries_report_the_test_column_of_what_validation_chose(task):
+    small, large = search(task, "random", (5, 200), seeds=40)
+    assert (small.evaluations, large.evaluations, large.seeds) == (5, 200, 40)
+    exact = task.expectation(5)
+    assert abs(small.mean - exact.mean) < 4 * exact.deviation / np.sqrt(40)
+    assert large.mean > small.mean
+    assert large.distinct > 50 and 3 < small.distinct <= 5  # of 64 points
+
+
+def test_tables_are_compared_in_the_order_asked_for(task):
+    found = compare([task, task], ("random", "evolution"), (3,), seeds=2)
+    assert [s.strategy for s in found] == ["random", "evolution"] * 2
+
+
+def test_regret_is_in_percent_of_random_s_and_doubt_is_marked(task):
+    exact, best = task.expectation(5).mean, task.optimum
+    half = Summary(task, "evolution", 5, (exact + best) / 2, 0.1, 5, 100)
+    no_better = Summary(task, "evolution", 5, exact + 0.01, 10.0, 5, 100)
+    assert transfer.regret(half) == "50"
+    assert transfer.regret(no_better) == "100 !"
+
+
+def test_the_command_says_what_it_has_and_what_it_needs(capsys, tmp_path):
+    reproduce.main(["--list"])
+    assert "nasbench201" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="did you mean 'nasbench201'"):
+        reproduce.main(["nasbench20"])
+    with pytest.raises(ValueError, match="--data=None is not a directory"):
+        reproduce.main(["nasbench201"])
+    with pytest.raises(ValueError, match=r"nasbench201.csv.gz cannot be read"):
+        reproduce.main(["nasbench201", f"--data={tmp_path}"])
+    with pytest.raises(ValueError, match="--seeds=0 must be"):
+        reproduce.main(["nasbench201", f"--data={tmp_path}", "--seeds=0"])
+
+
+def test_a_table_of_ones_own_is_searched_in_its_own_unit(capsys, tmp_path):
+    path = tmp_path / "kernels.csv"
+    lines = [f"{tile},{unroll},{tile * 2 + unroll}" for tile in (8, 16, 32, 64) for unroll in (1, 2, 4)]
+    path.write_text("\n".join(["tile,unroll,ms", *lines]))
+    common = [str(path), "--decisions=tile,unroll", "--signal=ms", "--evaluations=4", "--seeds=30"]
+    search_table.main([*common, "--minimise", "--strategies=random,random_without_replacement"])
+    printed = capsys.readouterr().out
+    assert "kernels: 12 points, 2 decisions; 30 searches each." in printed
+    assert "| best of the table |  | 17 |" in printed
+    means = [float(line.split("|")[3]) for line in printed.splitlines() if line.startswith("| random")]
+    assert len(means) == 3 and all(17 < mean < 60 for mean in means)
+    search_table.main([*common, "--strategies=random"])
+    assert "| best of the table |  | 132 |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flag", "says"),
+    [
+        ("--evaluations=0", "at least 1"),
+        ("--seeds=0", "at least 1"),
+        ("--strategies=annealing", "there are grid"),
+    ],
+)
+def test_the_command_refuses_what_cannot_be_searched(tmp_path, flag, says):
+    with pytest.raises(ValueError, match=says):
+        search_table.main([str(tmp_path / "x.csv"), "--decisions=a", "--signal=b", flag])
+
+
+@pytest.mark.nightly
+def test_the_searches_reach_what_is_published(shared):
+    tasks = nasbench201.tasks(shared / "data/nas")
+    found = {
+        (s.task.name, s.strategy, s.evaluations): s.mean for s in compare(tasks, COMPARED, (100, 200), 500)
+    }
+    for task in tasks:
+        for n in (100, 200):
+            exact = task.expectation(n)
+            assert abs(found[task.name, "random", n] - exact.mean) < 3 * exact.deviation / np.sqrt(500)
+            for name in COMPARED[1:]:
+                assert found[task.name, name, n] > exact.mean + 4 * exact.deviation / np.sqrt(500)
+    learned = COMPARED[2:]
+    assert found["CIFAR-10", "evolution", 100] >= 93.93 and found["CIFAR-10", "evolution", 200] >= 94.14
+    assert max(found["CIFAR-10", name, 100] for name in learned) >= 94.00
+    assert max(found["CIFAR-10", name, 200] for name in learned) >= 94.20
+
+
+@pytest.mark.nightly
+def test_one_setting_beats_random_search_on_every_table(shared):
+    tasks = transfer.tasks(shared / "data/nas")
+    assert len(tasks) == 18
+    for summary in compare(tasks, COMPARED[1:], (200,), 500):
+        error = summary.deviation / np.sqrt(500)
+        assert summary.mean > summary.task.expectation(200).mean + 2 * error, summary
