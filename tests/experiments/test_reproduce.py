@@ -267,7 +267,10 @@ def test_an_accuracy_comes_from_committed_rows_of_just_that_network(tmp_path, mo
 
 def test_the_command_lists_prints_and_writes(capsys, tmp_path):
     reproduce.main(["--list"])
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == NAMES
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        *NAMES,
+        *reproduce.SEARCHES,
+    ]
     reproduce.main(["efficientnet-7", f"--out={tmp_path}"])
     printed = capsys.readouterr().out
     assert "paper | ours | difference" in printed and "2 of 5 exact figures" in printed

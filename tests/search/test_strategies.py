@@ -26,6 +26,8 @@ from search.strategies.nsga2 import nsga2
 from search.strategy import batch_of
 from search.table import Table, ranks
 
+pytestmark = pytest.mark.nightly  # minutes of compiling
+
 BATCHED = {
     "grid by 3": lambda space: grid(space, 3),
     "random by 3": lambda space: random(space, 3),

@@ -87,9 +87,12 @@ def sides(arch: Arch) -> dict[str, int]:
     return {layer.name: layer.output_shape[0] for layer in body if "/se/" not in layer.name}
 
 
+WIDEST = {"inception_v1": 128}  # narrower, some of its filters are dead: no norm keeps them alive
+
+
 def tiny(arch: Arch) -> Arch:
     """The same stages for 3 classes, as narrow as the rounding makes them, and shallow."""
-    narrow = scale(arch, width=min(1.0, 32 / max(arch.widths)))
+    narrow = scale(arch, width=min(1.0, WIDEST.get(arch.name, 32) / max(arch.widths)))
     stages = settle(shallow(narrow.stages), narrow.entering)
     small = narrow.replace(stages=stages, num_classes=3, drop_rate=0.0, drop_path_rate=0.0)
     return small.replace(resolution=max(32, least_side(small)))
