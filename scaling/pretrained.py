@@ -45,7 +45,7 @@ def from_pretrained(
         if num_classes not in (None, arch.num_classes):
             raise ValueError(
                 f"its classifier is for {arch.num_classes} classes, not num_classes={num_classes}: leave num_classes "
-                "out, and give the network a new classifier afterwards."
+                "out, and give the network a new classifier by scaling.replace_head."
             )
         return Weights(arch, load_torch(arch, read_safetensors(weights_path)), preprocessing)
     except ValueError as error:
