@@ -19,6 +19,7 @@ INK, MUTED, GRID = "#1f2430", "#6b7280", "#e6e8ec"
 MAX_LABELS = 40
 # From so many runs on, finding the emptiest corner for the legend takes longer than drawing.
 MANY_RUNS = 1000
+MANY_CURVES = 12  # more are named beside the picture, as a legend would cover it
 
 
 def colour(i: int) -> str:
@@ -31,17 +32,22 @@ def save_curve(rows: Sequence[Row], laws: dict[str, Law | None], title: str, pat
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8.4, 5.2), dpi=160, layout="constrained", facecolor="white")
+    curves = {name: found for name, rows_ in series(rows).items() if (found := drawn(rows_))}
+    crowded = len(curves) > MANY_CURVES
+    size = (8.4, max(5.2, 0.21 * len(curves))) if crowded else (8.4, 5.2)
+    figure = Figure(figsize=size, dpi=160, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes: Any = figure.add_subplot()
     _dress(axes, title, _subtitle(rows, laws))
-    curves = {name: found for name, rows_ in series(rows).items() if (found := drawn(rows_))}
-    labels = sum(len(group(found)) for found in curves.values()) <= MAX_LABELS
+    labels = not crowded and sum(len(group(found)) for found in curves.values()) <= MAX_LABELS
     for i, (name, found) in enumerate(curves.items()):
         _draw_points(axes, name, found, colour(i), labels)
         _draw_law(axes, found, laws.get(name), colour(i))
     if curves:
         _limit(axes, [r for found in curves.values() for r in found])
+    if crowded:
+        _name_beside(axes, curves)
+    elif curves:
         axes.legend(
             loc="best" if len(rows) < MANY_RUNS else "lower right", frameon=False, fontsize=10, labelcolor=INK
         )
@@ -95,6 +101,24 @@ def _draw_points(axes: Any, name: str, rows: Sequence[Row], colour_: str, labels
     for g, x_, y_ in zip(groups if labels else (), x, y):
         text = size_label(g.first)
         axes.annotate(text, (x_, y_), (7, -12), textcoords="offset points", fontsize=8.5, color=MUTED)
+
+
+def _name_beside(axes: Any, curves: dict[str, list[Row]]) -> None:
+    """Name each curve at the right, in the order of their largest runs' accuracies, with a line to it."""
+    ends = {name: max(rows, key=lambda row: row.macs or 0) for name, rows in curves.items()}
+    names = sorted(ends, key=lambda name: accuracy(ends[name]) or 0.0)
+    for i, name in enumerate(names):
+        row, height = ends[name], (i + 0.5) / len(names)
+        axes.annotate(
+            f"{name} {100 * (accuracy(row) or 0.0):.1f}",
+            (row.macs, 100 * (accuracy(row) or 0.0)),
+            (1.02, height),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=8.5,
+            color=INK,
+            arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 0.7, "relpos": (0, 0.5)},
+        )
 
 
 def _draw_law(axes: Any, rows: Sequence[Row], law: Law | None, colour_: str) -> None:
