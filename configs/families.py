@@ -6,7 +6,8 @@ Each member is the family's network with `small` stem, narrowed and shortened to
 at 16 px (LeNet-5 as it is); the recipe is one for all, and was not tuned for any.
 Command: python -m experiments.sweep --config=configs/families.py --workdir=runs/families --config.data.dir=DIR
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
-Expected: see experiments/results/families.
+Expected: 38 to 80 % test accuracy after 400 steps (experiments/results/families); half an hour to an hour on
+    two CPU cores. Mobile networks end in maps of one pixel here, and lose by it.
 """
 
 from ml_collections import ConfigDict
