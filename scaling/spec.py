@@ -77,7 +77,7 @@ class DataSpec:
 
     `source` is digits, folder, npz or tfds; `name` the TFDS name; `dir` a directory or file. Split
     names follow the source. An empty `validation` takes `validation_fraction` of the training
-    split, by `split_seed`. `limit` keeps the first that many training images after the split.
+    split, by `split_seed`; an empty `test` leaves the test split unread (a search). `limit` keeps the first that many training images after the split.
     `store` is the side in pixels at which images are kept in memory (None: their own side for
     arrays; for photos the network's resolution over the evaluation crop). `resident` keeps the
     training set on the device (None: where it fits); otherwise `workers` processes stream it.

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scaling.arch import Arch
 from search import automaton
 
 MOST_RANKS = 2**31 - 1
@@ -40,7 +41,8 @@ class Space:
     """A named set of points. `moves` [L, S, K] says which are valid (`search/automaton.py`).
 
     `write` and `read` are the official string of a point and back. `identity` maps points that are the
-    same network to equal values; None: no two points are. ValueError where there is only one point.
+    same network to equal values; None: no two points are. `network` is the architecture of a point, None
+    where points have none (a table of anything). ValueError where there is only one point.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Space:
     write: Callable[[Sequence[int]], str] = field(default=digits, repr=False)
     read: Callable[[str], Sequence[int]] = field(default=read_digits, repr=False)
     identity: Callable[[Sequence[int]], Hashable] | None = field(default=None, repr=False)
+    network: Callable[[Sequence[int]], Arch] | None = field(default=None, repr=False)
 
     def __post_init__(self):
         if self.size < 2:
@@ -209,6 +212,14 @@ class Space:
                 )
             state = self.moves[i, state, int(value)]
         return given.astype(np.int32)
+
+    def decode(self, point: Sequence[int] | np.ndarray | jax.Array) -> Arch:
+        """The network of a point; ValueError where the point is not valid, or the space has no networks."""
+        if self.network is None:
+            raise ValueError(
+                f"space {self.name!r} has no networks, only points: search it with a tabular evaluator."
+            )
+        return self.network([int(value) for value in self.checked(point)])
 
     @functools.cached_property
     def canonical_ranks(self) -> np.ndarray:

@@ -35,7 +35,7 @@ FLOORS = (
 )
 SEARCH_FLOORS = (
     ("automaton",),
-    ("space",),
+    ("space", "evaluation"),
     ("neighbourhood", "table", "strategy", "objectives", "expectation"),
     ("spaces", "strategies", "evaluators"),  # strategies know spaces and arrays, never what evaluates them
     ("simulate", "run"),

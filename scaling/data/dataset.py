@@ -26,7 +26,7 @@ NAMED_PROBLEMS = 5  # how many bad files an error spells out
 class Dataset:
     """Three splits of one data set.
 
-    `test` reads the test split when called, not before. `mean` and `std` are per channel, of the
+    `test` reads the test split when called, not before; None where the run has none. `mean` and `std` are per channel, of the
     training split, pixels in [0, 1]. `examples` counts train and validation; `problems` lists what
     was left out of them (those of the test split are in its own `problems`).
     """
@@ -36,7 +36,7 @@ class Dataset:
     in_channels: int
     train: Split
     validation: Split
-    test: Callable[[], Split]
+    test: Callable[[], Split] | None
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
@@ -74,12 +74,13 @@ def load(data: DataSpec, augment: AugmentSpec, resolution: int) -> Dataset:
         _check_side(split, train, data.test)
         return split
 
-    return Dataset(source.name, source.class_names, source.in_channels, train, validation, test, mean, std)
+    last = test if data.test else None
+    return Dataset(source.name, source.class_names, source.in_channels, train, validation, last, mean, std)
 
 
 def _check_distinct(data: DataSpec) -> None:
     names = [name for name in (data.train, data.validation, data.test) if name]
-    if len(set(names)) < len(names) or not data.train or not data.test:
+    if len(set(names)) < len(names) or not data.train:
         raise ValueError(
             f"data.train={data.train!r}, data.validation={data.validation!r} and data.test={data.test!r} must be "
             "different splits (validation may be empty: it is then cut from train); a set with one split only "

@@ -132,16 +132,21 @@ def _save(session: Session, state: Any) -> None:
 def _finish(session: Session, state: Any) -> dict[str, Any]:
     """Evaluate on validation and, for the only time, on the test split; return the row's fields."""
     data = session.plan.dataset
-    validation = _validate(session, state)
+    validation = {f"val_{name}": value for name, value in _validate(session, state).items()}
+    if data.test is None:
+        return {"message": _left_out(len(data.problems)), **validation}
     test = data.test()
     session.name_problems(test.problems)
-    problems = len(data.problems) + len(test.problems)
     return {
         "examples": {**data.examples, "test": len(test)},
-        "message": f"{problems} bad examples were left out" if problems else "",
-        **{f"val_{name}": value for name, value in validation.items()},
+        "message": _left_out(len(data.problems) + len(test.problems)),
+        **validation,
         **{f"test_{name}": value for name, value in _score(session, state, "test", test).items()},
     }
+
+
+def _left_out(problems: int) -> str:
+    return f"{problems} bad examples were left out" if problems else ""
 
 
 def _validate(session: Session, state: Any) -> dict[str, float | None]:

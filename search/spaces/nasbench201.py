@@ -9,8 +9,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from scaling.arch import Arch
+from scaling.zoo import nasbench201 as networks
 from search import automaton
-from search.space import Space
+from search.space import Space, digits
 from search.table import Table, benchmark_table
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -64,7 +66,14 @@ def _term(source: str, value: int) -> str:
     return source if value == SKIP else f"({source})@{OPERATIONS[value]}"
 
 
-SPACE = Space("nasbench201", automaton.product([len(OPERATIONS)] * len(edges())), write, read, identity)
+def network(point: Sequence[int]) -> Arch:
+    """The benchmark's network of a cell, for 10 classes at 32 px."""
+    return networks.network(networks.cell(digits(point)))
+
+
+SPACE = Space(
+    "nasbench201", automaton.product([len(OPERATIONS)] * len(edges())), write, read, identity, network
+)
 
 
 def load(directory: Path) -> Table:
