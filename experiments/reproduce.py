@@ -29,8 +29,8 @@ from experiments.tables import (
     transfer,
 )
 from experiments.tables.entry import Table
+from scaling.border import nearest
 from scaling.rows import write_atomically
-from scaling.spec import nearest
 
 TABLES: dict[str, Callable[[], Table]] = {
     "efficientnet-1": efficientnet.table_1,

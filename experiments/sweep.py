@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _trials(config_path: str, overrides: Mapping[str, str]) -> tuple[list[Trial], list[str]]:
     """The trials of a config file; ValueError where it has no sweep, or a flag fights with it."""
-    config = cli.override(cli.read_config(config_path), overrides)
+    config = cli.overridden(config_path, overrides)
     path, _, argument = config_path.partition(":")
     get_sweep: Callable[..., Any] | None = None
     if path.endswith(".py"):

@@ -27,6 +27,7 @@ from scaling.blocks import (
     repeats,
     width_after,
 )
+from scaling.border import nearest
 from scaling.factors import (
     RULES,
     Coefficients,
@@ -37,7 +38,7 @@ from scaling.factors import (
     compound_rule,
     dwr,
 )
-from scaling.spec import ModelSpec, nearest
+from scaling.spec import ModelSpec
 
 ULP = 1e-9  # factors such as 1.1**2 / 1.21 sit an ulp beside the number they stand for
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scaling.spec import nearest
+from scaling.border import nearest
 from search.space import Space, read_digits
 
 Row = Mapping[str, str]  # a line of a CSV file by its header

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scaling.spec import nearest
+from scaling.border import nearest
 from search.space import Space
 from search.strategies import policies
 from search.strategies.baselines import grid, random, random_without_replacement
