@@ -1,9 +1,11 @@
-"""A run's directory: whose it is, what is in it, and its row."""
+"""A run's or a search's directory: whose it is, what is in it, and a run's row."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 from scaling.rows import Row, read_row, write_atomically
 from scaling.spec import RunSpec
@@ -12,7 +14,19 @@ from scaling.spec import RunSpec
 FINAL = ("ok", "nan")
 
 
-def check_owner(workdir: Path, spec: RunSpec) -> None:
+class Spec(Protocol):
+    """What a directory can belong to: a `RunSpec`, or another spec with an id."""
+
+    @property
+    def id(self) -> str: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+    @staticmethod
+    def from_config(config: Mapping[str, Any]) -> Any: ...
+
+
+def check_owner(workdir: Path, spec: Spec) -> None:
     """Raise ValueError where the directory belongs to a run that computes something else."""
     if workdir.exists() and not workdir.is_dir():
         raise ValueError(f"--workdir={workdir} is a file: name a directory, new or of this run.")
@@ -20,7 +34,7 @@ def check_owner(workdir: Path, spec: RunSpec) -> None:
     if not path.exists():
         return
     try:
-        owner = RunSpec.from_config(json.loads(path.read_text()))
+        owner = type(spec).from_config(json.loads(path.read_text()))
     except ValueError as error:
         raise ValueError(
             f"{path} cannot be read by this version ({error}) so the run cannot be continued: choose another --workdir."
@@ -33,7 +47,7 @@ def check_owner(workdir: Path, spec: RunSpec) -> None:
         )
 
 
-def claim(workdir: Path, spec: RunSpec) -> None:
+def claim(workdir: Path, spec: Spec) -> None:
     """Make the directory this run's; one that is keeps its `config.json`."""
     if not (workdir / "config.json").exists():
         write_json(workdir / "config.json", spec.to_dict())
@@ -53,7 +67,7 @@ def write_json(path: Path, value: object) -> None:
     write_atomically(path, json.dumps(value, indent=1) + "\n")
 
 
-def _differences(owner: RunSpec, spec: RunSpec) -> str:
+def _differences(owner: Spec, spec: Spec) -> str:
     ours, theirs = _flat(spec.to_dict()), _flat(owner.to_dict())
     told = [f"{key} ({theirs[key]!r} there, {ours[key]!r} here)" for key in ours if ours[key] != theirs[key]]
     return ", ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
