@@ -68,5 +68,5 @@ def get_config(strategy: str = "lstm_ppo") -> ConfigDict:
     config.final = ConfigDict()
     config.final.best = 1
     config.final.seeds = [1, 2, 3]
-    config.final.changes = {"train.duration": "1500 steps"}
+    config.final.changes = {"train": {"duration": "1500 steps"}}
     return config

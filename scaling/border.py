@@ -87,6 +87,14 @@ def override(full: dict[str, Any], changes: Mapping[str, Any], free: typing.Coll
     return full
 
 
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} as {"a.b": 1}."""
+    found: dict[str, Any] = {}
+    for key, value in nested.items():
+        found |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
+
+
 def _known(values: Any, key: str, path: str) -> Any:
     if not isinstance(values, dict) or key not in values:
         known = list(values) if isinstance(values, dict) else []

@@ -11,7 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from scaling.border import override
+from scaling.border import flatten, override
 from scaling.spec import RunSpec
 from scaling.sweeps.expand import Trial
 from scaling.training.workdir import write_json
@@ -71,7 +71,7 @@ def write_best(spec: SearchSpec, space: Space, found: Record, directory: Path) -
 
 def train_spec(spec: SearchSpec, space: Space, found: Record, seed: int | None = None) -> RunSpec:
     """The run that trains a network for good: `spec.run` with its final changes."""
-    config = override(spec.run.to_dict(), spec.final.changes)
+    config = override(spec.run.to_dict(), flatten(spec.final.changes))
     config["model"]["arch"] = space.decode(found.point).to_dict()
     config["seed"] = config["seed"] if seed is None else seed
     return RunSpec.from_config(config)

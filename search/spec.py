@@ -76,7 +76,7 @@ class EvaluatorSpec:
 class FinalSpec:
     """What becomes of the best: the `best` networks, each trained with `seeds`, as `run` with `changes`.
 
-    `changes` are {"section.key": value}, such as {"train.duration": "30 epochs"}. No seeds: no training.
+    `changes` are sections of `run`, such as {"train": {"duration": "30 epochs"}}. No seeds: no training.
     """
 
     best: int = 1
