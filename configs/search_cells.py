@@ -2,7 +2,7 @@
 
 Space: arXiv 2001.00326, cells of 5 operations on 6 edges. Controller: an LSTM (arXiv 1611.01578) improved by
 PPO (arXiv 1707.06347). Dated 2026-11-26; a proxy sized for two CPU cores: a quarter of the benchmark's pixels,
-half its filters, one cell a stage, 300 steps.
+half its filters, one cell a stage, 250 steps.
 Command: python -m experiments.search --config=configs/search_cells.py:lstm_ppo --workdir=runs/cells_lstm \
     --config.run.data.dir=DIR
 and the same with `:random` and a directory of its own; any strategy of search/strategies/catalogue.py goes.
@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 def get_config(strategy: str = "lstm_ppo") -> ConfigDict:
     config = ConfigDict()
     config.seed = 0
-    config.evaluations = 80
+    config.evaluations = 60
 
     config.space = ConfigDict()
     config.space.name = "nasbench201"
@@ -56,11 +56,11 @@ def get_config(strategy: str = "lstm_ppo") -> ConfigDict:
 
     run.schedule = ConfigDict()
     run.schedule.name = "cosine"
-    run.schedule.warmup = "50 steps"
+    run.schedule.warmup = "40 steps"
 
     run.train = ConfigDict()
-    run.train.batch = 128
-    run.train.duration = "300 steps"
+    run.train.batch = 64
+    run.train.duration = "250 steps"
     run.train.eval_every = "0 steps"
     run.train.checkpoint_every = "0 steps"
     config.run = run
@@ -68,5 +68,5 @@ def get_config(strategy: str = "lstm_ppo") -> ConfigDict:
     config.final = ConfigDict()
     config.final.best = 1
     config.final.seeds = [1, 2, 3]
-    config.final.changes = {"train": {"duration": "1500 steps"}}
+    config.final.changes = {"train": {"duration": "2000 steps"}}
     return config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,9 @@ def _table(spec: SearchSpec) -> Table:
     if spec.space.name == "table":
         partial = bool(settings.get("partial", False))
         return user.load(file, _needed(spec.evaluator, "decisions"), list(shown.values()), partial=partial)
-    return read_points(file, spaces.named(spec.space.name, **spec.space.settings), list(shown.values()))
+    space = spaces.named(spec.space.name, **spec.space.settings)
+    # A table knows each point by itself, also those that are one network.
+    return read_points(file, dataclasses.replace(space, identity=None), list(shown.values()))
 
 
 def _evaluator(spec: SearchSpec, space: Space, table: Table | None, workdir: Path) -> Evaluator:

@@ -35,10 +35,11 @@ FLOORS = (
 )
 SEARCH_FLOORS = (
     ("automaton",),
-    ("space", "evaluation"),
-    ("neighbourhood", "table", "strategy", "objectives", "expectation"),
+    ("space", "evaluation", "spec"),
+    ("neighbourhood", "table", "strategy", "objectives", "expectation", "history"),
     ("spaces", "strategies", "evaluators"),  # strategies know spaces and arrays, never what evaluates them
-    ("simulate", "run"),
+    ("simulate", "assemble"),
+    ("run", "outcome"),
 )
 FLOOR = {
     package: {room: height for height, rooms in enumerate(floors) for room in rooms}
