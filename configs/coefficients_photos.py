@@ -1,0 +1,46 @@
+"""draft."""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0
+
+    config.model = ConfigDict()
+    config.model.name = "cifar_resnet20"
+    config.model.base_depth = 5 / 3
+    config.model.base_width = 10 / 16
+    config.model.base_resolution = 52
+    config.model.stem = "small"
+    config.model.strides = [2, 2, 2, 2]
+    config.model.rounding = "whole"
+
+    config.data = ConfigDict()
+    config.data.source = "folder"
+    config.data.test = "val"
+    config.data.validation_fraction = 0.2
+    config.data.limit = 2000
+
+    config.augment = ConfigDict()
+    config.augment.crop = "resized"
+    config.augment.area = [0.35, 1.0]
+    config.augment.flip = True
+    config.augment.eval_crop = 0.875
+
+    config.optimizer = ConfigDict()
+    config.optimizer.name = "sgd"
+    config.optimizer.lr = 0.1
+    config.optimizer.weight_decay = 1e-4
+
+    config.schedule = ConfigDict()
+    config.schedule.name = "cosine"
+    config.schedule.warmup = "50 steps"
+
+    config.train = ConfigDict()
+    config.train.batch = 64
+    config.train.duration = "250 steps"
+    config.train.label_smoothing = 0.1
+    config.train.eval_every = "250 steps"
+    config.train.checkpoint_every = "250 steps"
+    return config

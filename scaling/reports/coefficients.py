@@ -1,0 +1,197 @@
+"""The coefficient grid as Markdown and CSV: ranking, margins, what halving would have saved and risked.
+
+Validation accuracy ranks; test accuracy is reported beside it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from scaling.laws import halving
+from scaling.laws.ranking import Margin, Ranking, rank
+from scaling.reports.curve import accuracy, validation
+from scaling.reports.grid import Grid, Point, Score
+from scaling.reports.units import MISSING, number, percent, si
+
+HEADINGS = (
+    "rank", "alpha, beta, gamma", "MACs / image", "MACs / target", "validation top-1 (%)",
+    "at the target's MACs (%)", "test top-1 (%)", "runs",
+)  # fmt: skip
+COMPARED = ("depth", "width", "resolution", "uniform", "paper")
+
+
+def scores_of(grid: Grid) -> dict[str, Score]:
+    """What margins are taken in, by name: validation, corrected to equal MACs, and test."""
+    found: dict[str, Score] = {"validation": validation}
+    if (corrected := grid.at_target(validation)) is not None:
+        found["validation at equal MACs"] = corrected
+    if all(point.scores(accuracy) for point in grid.points):
+        found["test"] = accuracy
+    return found
+
+
+def ranking(grid: Grid, score: Score = validation) -> Ranking:
+    """The grid's points ranked by the mean of their runs."""
+    return rank([point.scores(score) for point in grid.points])
+
+
+def to_markdown(grids: Sequence[Grid], title: str, eta: float) -> str:
+    """The study in words and tables; the longest runs are the grid, shorter ones halving's rungs.
+
+    `eta` is what halving is judged for: it keeps one point in eta.
+    """
+    grid = grids[-1]
+    found = {name: ranking(grid, score) for name, score in scores_of(grid).items()}
+    lines = [f"# {title}: coefficients", "", _basis(grid, found["validation"]), ""]
+    lines += [*_table(grid), "", *_finding(grid, found), "", *_margins(grid, found), "", _spread(grid), ""]
+    if len(grids) > 1:
+        lines += ["## Successive halving", "", *_halving(grids, eta), ""]
+    return "\n".join(lines)
+
+
+def to_csv(grids: Sequence[Grid]) -> str:
+    """One line a point and length: coefficients, MACs, means and half intervals as fractions."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    scored = ("validation", "validation at equal MACs", "test")
+    writer.writerow(
+        ["steps", "alpha", "beta", "gamma", "kind", "macs", "runs"]
+        + [f"{name}{suffix}" for name in scored for suffix in ("", " half interval")]
+    )
+    for grid in grids:
+        found = {name: ranking(grid, score) for name, score in scores_of(grid).items()}
+        for i, point in enumerate(grid.points):
+            rule = point.rule
+            cells = [grid.steps, rule.depth, rule.width, rule.resolution, point.kind, point.macs]
+            cells.append(len(point.rows))
+            for name in scored:
+                half = found[name].half_width(i) if name in found else None
+                cells += [f"{found[name].means[i]:.6f}" if name in found else ""]
+                cells += ["" if half is None else f"{half:.6f}"]
+            writer.writerow(cells)
+    return text.getvalue()
+
+
+def _basis(grid: Grid, ranked: Ranking) -> str:
+    runs = sum(len(point.rows) for point in grid.points)
+    text = (
+        f"{grid.dataset}: {len(grid.points)} points at phi = 1, {runs} runs of {grid.steps} steps. Ranked by "
+    )
+    text += "validation accuracy; test accuracy is reported and never chosen by. "
+    if ranked.deviation is None:
+        return text + "One run a point: no interval, and nothing can be told apart."
+    return (
+        f"{text}± is the {ranked.level:.0%} t interval of a mean over seeds, from the deviation pooled over all points "
+        f"({percent(ranked.deviation)} points between runs, {ranked.freedom} degrees of freedom)."
+    )
+
+
+def _table(grid: Grid) -> list[str]:
+    named = scores_of(grid)
+    found = {name: ranking(grid, score) for name, score in named.items()}
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + " --- |" * len(HEADINGS)]
+    for place, i in enumerate(found["validation"].order, start=1):
+        point = grid.points[i]
+        cells = [str(place), point.label, si(point.macs), number(point.macs / grid.target)]
+        for name in ("validation", "validation at equal MACs", "test"):
+            has = name in found
+            cells.append(percent(found[name].means[i], found[name].half_width(i)) if has else MISSING)
+        lines.append("| " + " | ".join([*cells, str(len(point.rows))]) + " |")
+    if grid.base is not None:
+        base = grid.base
+        cells = ["", "base (phi = 0)", si(base.macs), number(base.macs / grid.target)]
+        cells += [percent(_mean(base, validation)), "", percent(_mean(base, accuracy)), str(len(base.rows))]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _finding(grid: Grid, found: dict[str, Ranking]) -> list[str]:
+    """What can be told apart, in sentences."""
+    ranked = found["validation"]
+    winner = ranked.order[0]
+    pairs = len(grid.points) * (len(grid.points) - 1) // 2
+    lines = [f"Best: {grid.points[winner].label}. {_separable(ranked, winner, grid)}", ""]
+    lines += [
+        "Pairs of points that can be told apart, of {}: {}.".format(
+            pairs, ", ".join(f"{len(one.separable)} by {name}" for name, one in found.items())
+        )
+    ]
+    return lines
+
+
+def _separable(ranked: Ranking, winner: int, grid: Grid) -> str:
+    if ranked.deviation is None:
+        return "Whether it is better than any other cannot be said from one run a point."
+    worse = [grid.points[j].label for i, j in ranked.separable if i == winner]
+    if not worse:
+        return "It cannot be told apart from any other point."
+    others = len(grid.points) - 1 - len(worse)
+    rest = f"; not from the other {others}" if others else ""
+    return f"It is better than {', '.join(worse)}{rest}."
+
+
+def _margins(grid: Grid, found: dict[str, Ranking]) -> list[str]:
+    """The winner against the runner-up, the single axes, uniform and the paper's coefficients."""
+    winner, runner_up = found["validation"].order[:2]
+    against = {f"runner-up, {grid.points[runner_up].label}": runner_up}
+    against |= {grid.points[i].label: i for kind in COMPARED if (i := grid.named(kind)) is not None}
+    level = found["validation"].level
+    lines = [
+        f"Margin of the best over others, in points, with Tukey's {level:.0%} intervals (all pairs hold at once):"
+    ]
+    lines += ["", "| over | " + " | ".join(found) + " |", "|" + " --- |" * (1 + len(found))]
+    for label, i in against.items():
+        if i != winner:
+            cells = [_interval(one.margin(winner, i)) for one in found.values()]
+            lines.append("| " + " | ".join([label, *cells]) + " |")
+    return lines
+
+
+def _interval(margin: Margin) -> str:
+    if margin.low is None or margin.high is None:
+        return f"{100 * margin.value:+.2f}"
+    text = f"{100 * margin.value:+.2f} ({100 * margin.low:+.2f} to {100 * margin.high:+.2f})"
+    return f"**{text}**" if margin.separable else text
+
+
+def _spread(grid: Grid) -> str:
+    """How unequal rounding makes the points, and what the correction for it rests on."""
+    shares = [point.macs / grid.target for point in grid.points]
+    text = f"Rounding makes the points cost {min(shares):.2f} to {max(shares):.2f} times the target of "
+    text += f"{si(grid.target)} MACs. "
+    if (b := grid.exponent(validation)) is None:
+        return text + "Without runs of the base (phi = 0) accuracies are not corrected for that."
+    return (
+        f"{text}The corrected column moves each accuracy to the target by the base's own law, error ~ MACs^{-b:.2f}, "
+        "taken from the base to the mean of its points."
+    )
+
+
+def _halving(grids: Sequence[Grid], eta: float) -> list[str]:
+    """What the rungs below the full grid would have saved and risked."""
+    full, lines = grids[-1], []
+    for short in grids[:-1]:
+        paired = [(a, b) for a in short.points for b in full.points if a.rule == b.rule]
+        if len(paired) < 2:
+            continue
+        keep = halving.kept(len(paired), eta)
+        a, b = ([point.scores(validation) for point in side] for side in zip(*paired))
+        risk = halving.risk(a, b, keep)
+        saved = halving.saving([short.steps, full.steps], eta, len(paired))
+        interval = "" if risk.interval is None else f" ({risk.interval[0]:.2f} to {risk.interval[1]:.2f})"
+        winner = max(range(len(b)), key=lambda i: sum(b[i]) / len(b[i]))
+        went = "kept" if winner in halving.survivors(a, eta) else "dropped"
+        lines.append(
+            f"- {short.steps} steps for all {len(paired)} points, {full.steps} for the best {keep}: saves {saved:.0%} "
+            f"of the grid's steps. Rank correlation with the full grid {risk.correlation:.2f}{interval}; the full "
+            f"grid's winner, {paired[winner][1].label}, was {went}; chance that the winner is dropped "
+            f"{risk.dropped:.0%} (bootstrap over seeds, the observed means taken as the true ones)."
+        )
+    return lines or ["No shorter runs of the same points: nothing to judge halving by."]
+
+
+def _mean(point: Point, score: Score) -> float | None:
+    values = point.scores(score)
+    return sum(values) / len(values) if values else None
