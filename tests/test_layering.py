@@ -36,9 +36,10 @@ FLOORS = (
 SEARCH_FLOORS = (
     ("automaton",),
     ("space", "evaluation"),
-    ("neighbourhood", "table", "strategy", "objectives", "expectation"),
+    ("neighbourhood", "table", "strategy", "objectives", "expectation", "history"),
     ("spaces", "strategies", "evaluators"),  # strategies know spaces and arrays, never what evaluates them
     ("simulate", "run"),
+    ("reports",),
 )
 FLOOR = {
     package: {room: height for height, rooms in enumerate(floors) for room in rooms}
