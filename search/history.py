@@ -109,6 +109,8 @@ def _read(path: Path) -> tuple[list[Record], int]:
                 "goes on from there."
             ) from error
         if record.index != number - 1:
-            raise ValueError(f"{path}, line {number} has index {record.index}, not {number - 1}: a line is lost.")
+            raise ValueError(
+                f"{path}, line {number} has index {record.index}, not {number - 1}: a line is lost."
+            )
         records.append(record)
     return records, whole
