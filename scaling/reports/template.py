@@ -55,6 +55,8 @@ section { margin-top: 44px; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
 th, td { padding: 6px 9px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th { position: sticky; top: 0; background: #fff; color: var(--muted); font-weight: 600; cursor: pointer; }
+.still th { cursor: default; }
+.drawing { overflow-x: auto; } .drawing svg { max-width: 100%; height: auto; }
 th.text, td.text { text-align: left; }
 tbody tr:hover { background: var(--soft); }
 code, pre { font: 12.5px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
@@ -30,7 +31,7 @@ class Layers:
         self._left: dict[Hashable, list[Hashable]] = {vertex: [] for vertex in self._column}
         self._right: dict[Hashable, list[Hashable]] = {vertex: [] for vertex in self._column}
         for path in self._paths.values():
-            for one, other in zip(path, path[1:]):
+            for one, other in itertools.pairwise(path):
                 self._right[one].append(other)
                 self._left[other].append(one)
         self._order = [
