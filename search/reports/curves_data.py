@@ -23,21 +23,28 @@ def curves_data(searches: Sequence[Search], table: np.ndarray | None) -> dict[st
     costs = any(record.cost > 0 for search in searches for record in search.records)
     axes = ["evaluations", *(["seconds"] if costs else [])]
     what = regret.measure(searches)
+    groups = by_label(searches)
+    curves = {
+        axis: {k: regret.curve(group, axis, what[1]) for k, group in groups.items()} if what else {}
+        for axis in axes
+    }
+    found = {axis: [made for made in named.values() if made is not None] for axis, named in curves.items()}
     expected = {axis: made for axis in axes if (made := on_axis(searches, axis, table)) is not None}
     return {
         "axes": {axis: regret.AXES[axis] for axis in axes},
         "names": {axis: NAMES[axis] for axis in axes},
         "measure": what[0] if what else "",
         "optimum": regret.optimum(table),
+        "ranges": {axis: regret.shown_range(made) for axis, made in found.items() if made},
         "series": [
             {
                 "name": escape(label),
                 "colour": colour(i),
                 "searches": len(group),
-                "curves": {axis: _curve(what and regret.curve(group, axis, what[1])) for axis in axes},
+                "curves": {axis: _curve(curves[axis].get(label)) for axis in axes},
                 "dots": _dots(group) if searches[0].objectives == 1 else None,
             }
-            for i, (label, group) in enumerate(by_label(searches).items())
+            for i, (label, group) in enumerate(groups.items())
         ],
         "expected": expected
         and {

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+
+Vertex = Any  # whatever a graph's vertices are, hashable
 
 SWEEPS = 12  # forth and back; cells have settled after a few
 
@@ -20,16 +23,16 @@ class Layers:
 
     def __init__(
         self,
-        columns: Mapping[Hashable, int],
-        lines: Sequence[tuple[Hashable, Hashable]],
-        heights: Mapping[Hashable, float],
+        columns: Mapping[Vertex, int],
+        lines: Sequence[tuple[Vertex, Vertex]],
+        heights: Mapping[Vertex, float],
         passing: float = 16,
     ):
         self._heights = dict(heights)
         self._column = dict(columns)
         self._paths = {line: self._pass_columns(line, passing) for line in lines}
-        self._left: dict[Hashable, list[Hashable]] = {vertex: [] for vertex in self._column}
-        self._right: dict[Hashable, list[Hashable]] = {vertex: [] for vertex in self._column}
+        self._left: dict[Vertex, list[Vertex]] = {vertex: [] for vertex in self._column}
+        self._right: dict[Vertex, list[Vertex]] = {vertex: [] for vertex in self._column}
         for path in self._paths.values():
             for one, other in itertools.pairwise(path):
                 self._right[one].append(other)
@@ -40,18 +43,18 @@ class Layers:
         ]
         self.y = self._settle()
 
-    def path(self, line: tuple[Hashable, Hashable]) -> list[tuple[int, float]]:
+    def path(self, line: tuple[Vertex, Vertex]) -> list[tuple[int, float]]:
         """The (column, y) of a line's ends and of the places that it passes."""
         return [(self._column[vertex], self.y[vertex]) for vertex in self._paths[line]]
 
-    def _pass_columns(self, line: tuple[Hashable, Hashable], passing: float) -> list[Hashable]:
+    def _pass_columns(self, line: tuple[Vertex, Vertex], passing: float) -> list[Vertex]:
         start, end = line
         places = [(line, column) for column in range(self._column[start] + 1, self._column[end])]
         self._column |= {place: place[1] for place in places}
         self._heights |= {place: passing for place in places}
         return [start, *places, end]
 
-    def _settle(self) -> dict[Hashable, float]:
+    def _settle(self) -> dict[Vertex, float]:
         """Order each column by the heights of its neighbours and place it next to them, forth and back."""
         y = {vertex: 0.0 for vertex in self._column}
         for column in self._order:
@@ -67,7 +70,7 @@ class Layers:
         least = min(y[vertex] - self._heights[vertex] / 2 for vertex in y)
         return {vertex: at - least for vertex, at in y.items()}
 
-    def _place(self, column: Sequence[Hashable], y: dict[Hashable, float], wanted: Mapping[Hashable, float]):
+    def _place(self, column: Sequence[Vertex], y: dict[Vertex, float], wanted: Mapping[Vertex, float]):
         """Put a column's vertices as near to where they are wanted as their order and room allow."""
         heights = np.array([self._heights[vertex] for vertex in column])
         tops = np.cumsum(heights) - heights / 2

@@ -7,9 +7,10 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
 
-from scaling.reports.units import MISSING, duration, number
+from scaling.reports.units import MISSING, duration, number, si
 from search.history import Record
 from search.reports.source import Search, statuses
 from search.strategies.nsga2 import dominates
@@ -23,13 +24,14 @@ ALWAYS = ("index", "name", "network", "point", "cached", "status", "fidelity", "
 class Entry:
     """One network: its best record, how often it was asked for, what it cost, who found it.
 
-    `front` is 0 on the Pareto front, 1 on the one that is left without it, and so on; with one objective
-    it says how many better rewards there are.
+    `first` is the index at which a search first saw it. `front` is 0 on the Pareto front, 1 on the one that
+    is left without it, and so on; with one objective it says how many better rewards there are.
     """
 
     record: Record
     front: int
     asked: int
+    first: int
     cost: float
     found_by: tuple[str, ...]
 
@@ -65,6 +67,7 @@ def leaderboard(searches: Sequence[Search], most: int | None = None) -> list[Ent
             record,
             int(front),
             len(found[network]),
+            min(r.index for _, r in found[network]),
             sum(r.cost for _, r in found[network]),
             tuple(dict.fromkeys(label for label, _ in found[network])),
         )
@@ -78,7 +81,7 @@ def front_numbers(rewards: np.ndarray) -> np.ndarray:
     """Of each row of [N, M] the front that it is on: 0 where no row dominates it."""
     if rewards.shape[1] == 1:
         return np.unique(-rewards, return_inverse=True)[1].reshape(-1)
-    beats = np.asarray(dominates(rewards))
+    beats = np.asarray(dominates(jnp.asarray(rewards)))
     fronts, left, number_ = np.zeros(len(rewards), int), np.ones(len(rewards), bool), 0
     while left.any():
         first = left & ~(beats & left[:, None]).any(0)
@@ -130,8 +133,8 @@ def to_markdown(searches: Sequence[Search], title: str) -> str:
             f"`{record.name.replace('|', PIPE)}`",
             *map(reward_text, record.rewards),
         ]
-        cells += [number(record.metrics.get(name), 4) for name in names]
-        cells += [record.status, duration(entry.cost), str(entry.asked), str(record.index)]
+        cells += [metric_text(record.metrics.get(name)) for name in names]
+        cells += [record.status, duration(entry.cost), str(entry.asked), str(entry.first)]
         lines.append(f"| {' | '.join([*cells, *([', '.join(entry.found_by)] if several else [])])} |")
     return "\n".join([*lines, "", note(searches, entries), ""])
 
@@ -142,10 +145,10 @@ def to_csv(searches: Sequence[Search]) -> str:
     heads = ["rank", "front", "name", "network", *reward_names(searches), *names]
     lines = [
         [rank, e.front, e.record.name, e.record.network, *e.record.rewards, *_metrics(e.record, names)]
-        + [e.record.status, e.cost, e.asked, e.record.index, "; ".join(e.found_by)]
+        + [e.record.status, e.cost, e.asked, e.first, "; ".join(e.found_by)]
         for rank, e in enumerate(entries, start=1)
     ]
-    return _csv([[*heads, "status", "cost", "asked", "index", "found_by"], *lines])
+    return _csv([[*heads, "status", "cost", "asked", "first_seen", "found_by"], *lines])
 
 
 def history_csv(searches: Sequence[Search]) -> str:
@@ -186,6 +189,11 @@ def reward_text(reward: float | None) -> str:
     return MISSING if reward is None else number(reward, 5)
 
 
+def metric_text(value: float | None) -> str:
+    """A metric in four digits, a large one with a prefix."""
+    return number(value, 4) if value is None or abs(value) < 1e4 else si(value)
+
+
 def _best(found: Iterable[tuple[str, Record]]) -> Record:
     """The first of the records with the highest rewards."""
     return max(
@@ -198,7 +206,9 @@ def note(searches: Sequence[Search], entries: Sequence[Entry]) -> str:
     """What a table of the first entries leaves out, and what its columns mean."""
     if not entries:
         return "No network has a finite reward: all failed, or broke a constraint."
-    words = ["Cost is of all evaluations of a network; index is that of its best one, from 0."]
+    words = [
+        "Cost is of all evaluations of a network, asked for so often, first at the index first seen (from 0)."
+    ]
     if len(entries) > SHOWN:
         words.append(f"{len(entries) - SHOWN:,} more networks have a reward (leaderboard.csv has them).")
     if without := len({r.network for s in searches for r in s.records}) - len(entries):

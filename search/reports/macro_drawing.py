@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from scaling.arch import Arch, Stage
-from scaling.blocks import Block
+from scaling.blocks import Block, Cell
 from search.reports import svg
 
 ROW, GAP, CARD = 30.0, 16.0, 4.0  # heights of a row, between rows, and by how much a card behind shows
@@ -28,13 +28,13 @@ GROUNDS = (
 )  # fmt: skip
 
 
-def draw_macro(arch: Arch, names: Mapping[Block, str]) -> svg.Drawing:
-    """Draw stem, stages and head with kernel, width, repeats, stride and side of each; some blocks have names.
+def draw_macro(arch: Arch, names: Mapping[Cell, str]) -> svg.Drawing:
+    """Draw stem, stages and head with kernel, width, repeats, stride and side of each; some cells have names.
 
     Sides are the resolution over the strides, rounded up: what networks with padding have.
     """
     stages = [*arch.stem, *arch.stages]
-    labels = [names.get(stage.block) or describe(stage.block) for stage in stages]
+    labels = [_label(stage.block, names) for stage in stages]
     kinds = list(dict.fromkeys(label.split()[0] for label in labels))
     colours = {kind: GROUNDS[i % len(GROUNDS)] for i, kind in enumerate(kinds)}
     step = ROW + GAP
@@ -45,6 +45,10 @@ def draw_macro(arch: Arch, names: Mapping[Block, str]) -> svg.Drawing:
     ]
     parts.append(_head(arch, 24 + len(stages) * step))
     return svg.Drawing(COLUMNS["stride"], 24 + len(stages) * step + ROW, "".join(parts))
+
+
+def _label(block: Block, names: Mapping[Cell, str]) -> str:
+    return names[block] if isinstance(block, Cell) and block in names else describe(block)
 
 
 def describe(block: Block) -> str:

@@ -33,7 +33,7 @@ def to_html(searches: Sequence[Search], title: str, table: np.ndarray | None = N
     several = len(searches) > 1
     evaluations = [(s.label, r) for s in searches for r in s.records]
     names = leaderboard.metric_names(searches)
-    board_heads = [*leaderboard.heads_of(searches), *names, "status", "cost", "asked", "index"]
+    board_heads = [*leaderboard.heads_of(searches), *names, "status", "cost", "asked", "first seen"]
     heads = ["search"] * several + ["index", "network", *leaderboard.reward_names(searches), *names]
     parts = {
         "counts": escape(leaderboard.summary(counts)),
@@ -85,7 +85,7 @@ def _board_line(rank: int, entry: Entry, names: Sequence[str], several: bool) ->
         html.number_cell(entry.cost, duration(entry.cost)),
         html.number_cell(entry.asked, str(entry.asked)),
     ]
-    cells += [html.number_cell(record.index, str(record.index))]
+    cells += [html.number_cell(entry.first, str(entry.first))]
     return f"<tr>{''.join(cells)}{html.text_cell(', '.join(entry.found_by)) if several else ''}</tr>"
 
 
@@ -100,7 +100,7 @@ def _line(label: str, record: Record, names: Sequence[str]) -> str:
 def _numbers(record: Record, names: Sequence[str]) -> list[str]:
     cells = [html.number_cell(reward, leaderboard.reward_text(reward)) for reward in record.rewards]
     metrics = (record.metrics.get(name) for name in names)
-    return cells + [html.number_cell(value, number(value, 4)) for value in metrics]
+    return cells + [html.number_cell(value, leaderboard.metric_text(value)) for value in metrics]
 
 
 def _drawings(searches: Sequence[Search]) -> str:

@@ -60,7 +60,7 @@ def _panel(
         axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes, color=MUTED)
         return
     if target is None:
-        axes.set_ylim(*shown_range(drawn))
+        axes.set_ylim(*regret.shown_range(drawn))
     else:
         axes.set_yscale("log")
     axes.legend(
@@ -76,13 +76,6 @@ def on_axis(searches: Sequence[Search], axis: str, table: np.ndarray | None) -> 
     label, made = expected
     each = regret.seconds_per_evaluation(searches)
     return (label, Curve(made.x * each, made.mean, made.deviation, 1)) if each > 0 else None
-
-
-def shown_range(curves: Sequence[Curve]) -> tuple[float, float]:
-    """The heights to show: of the curves, not of every bad evaluation."""
-    low, high = min(c.mean.min() for c in curves), max((c.mean + c.deviation).max() for c in curves)
-    room = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
-    return float(low - room), float(high + room)
 
 
 def _label(word: str, target: float | None) -> str:

@@ -12,6 +12,7 @@ from search import expectation
 from search.reports.source import RANDOM, Search
 
 MOST_DRAWS = 120  # numbers of draws at which the expectation is computed
+EARLY = 0.05  # the share of a search in which it may be below what is shown
 MOST_OBJECTIVES = 2  # that a hypervolume is computed of
 
 AXES = {"evaluations": "Evaluations", "seconds": "Cost (seconds of one device)"}
@@ -49,9 +50,8 @@ def measure(searches: Sequence[Search]) -> tuple[str, Measure] | None:
         return "Best reward so far", best_reward
     if objectives > MOST_OBJECTIVES:
         return None
-    worst = np.min(
-        [r.rewards for s in searches for r in s.records if None not in r.rewards], axis=0, initial=np.inf
-    )
+    finite = [r.rewards for s in searches for r in s.records if None not in r.rewards]
+    worst = np.array(finite, float).min(0) if finite else np.zeros(objectives)
     return "Hypervolume so far", lambda search: dominated(search, worst)
 
 
@@ -145,6 +145,15 @@ def optimum(table: np.ndarray | None) -> float | None:
     if table is None or not np.isfinite(table).any():
         return None
     return float(np.max(table[np.isfinite(table)]))
+
+
+def shown_range(curves: Sequence[Curve]) -> tuple[float, float]:
+    """The heights to show: of the curves after their first steps, not of every bad evaluation."""
+    ends = [(c, max(0, int(np.searchsorted(c.x, EARLY * c.x[-1], "right")) - 1)) for c in curves]
+    low = min((c.mean - c.deviation)[i:].min() for c, i in ends)
+    high = max((c.mean + c.deviation)[i:].max() for c, i in ends)
+    room = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
+    return float(low - room), float(high + room)
 
 
 def _changes(x: np.ndarray, y: np.ndarray) -> np.ndarray:

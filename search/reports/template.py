@@ -48,7 +48,7 @@ function stepped(c) {
 }
 
 function drawCurve() {
-  const regret = state.score === "regret", traces = [], ys = [];
+  const regret = state.score === "regret", traces = [];
   const y = v => regret ? (DATA.optimum - v > 1e-12 ? DATA.optimum - v : null) : v;
   const turned = c => regret ? {x: c.x, mean: c.mean.map(y),
     low: c.high.map(v => Math.max(DATA.optimum - v, 1e-6)), high: c.low.map(y)} : c;
@@ -68,10 +68,8 @@ function drawCurve() {
     if (s.searches > 1 && !regret) traces.push(band(stepped(c), s.colour + "24", s.name));
     traces.push({x: c.x, y: c.mean, name: s.name, legendgroup: s.name, mode: "lines",
       line: {color: s.colour, width: 2.2, shape: "hv"}, hovertemplate: "%{x:.4~g}: %{y:.5~g}<extra></extra>"});
-    if (!regret) ys.push(...c.low, ...c.high);
   }
-  const low = Math.min(...ys), high = Math.max(...ys), room = 0.08 * (high - low) || 0.05 * Math.abs(high) || 1;
-  const vertical = regret ? {type: "log"} : ys.length ? {range: [low - room, high + room]} : {};
+  const vertical = regret ? {type: "log"} : {range: DATA.ranges[state.axis]};
   Plotly.react("curve", traces, layout(axisStyle(DATA.axes[state.axis]),
     axisStyle(regret ? "Regret: optimum minus best so far" : DATA.measure, vertical)), OPTIONS);
 }
