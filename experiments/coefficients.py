@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments import cli, sweep
+from scaling.border import nearest
 from scaling.factors import COMPOUND, DEPTH, RESOLUTION, UNIFORM, WIDTH, Powers, compound_grid
 from scaling.laws import halving
 from scaling.reports import coefficients
@@ -28,7 +29,7 @@ from scaling.reports.grid import read_grids
 from scaling.reports.heat_map import save_heat_map
 from scaling.rows import write_atomically
 from scaling.rules import resolve
-from scaling.spec import Duration, RunSpec, nearest
+from scaling.spec import Duration, RunSpec
 from scaling.sweeps import store
 from scaling.sweeps.expand import Overrides, Trial, trials
 
@@ -74,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
     if arguments.report:
         write(read_study([arguments.workdir]), arguments, plan)
         return 0
-    config = cli.override(cli.read_config(arguments.config), overrides)
+    config = cli.overridden(arguments.config, overrides)
     _check_free(overrides)
     rules, notes = points(config, plan)
     for note in notes:

@@ -40,6 +40,7 @@ SEARCH_FLOORS = (
     ("spaces", "strategies", "evaluators"),  # strategies know spaces and arrays, never what evaluates them
     ("simulate", "assemble"),
     ("run", "outcome"),
+    ("reports",),
 )
 FLOOR = {
     package: {room: height for height, rooms in enumerate(floors) for room in rooms}

@@ -1,0 +1,161 @@
+"""The anytime curve: the best that searches have seen, against what they have spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling.laws.pareto import hypervolume
+from search import expectation
+from search.reports.source import RANDOM, Search
+
+MOST_DRAWS = 120  # numbers of draws at which the expectation is computed
+EARLY = 0.05  # the share of a search in which it may be below what is shown
+MOST_OBJECTIVES = 2  # that a hypervolume is computed of
+
+AXES = {"evaluations": "Evaluations", "seconds": "Cost (seconds of one device)"}
+
+Measure = Callable[[Search], np.ndarray]  # the best so far after each record [T], -inf where there is none
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A mean over searches [n] where they stand at x [n], and one standard deviation on either side.
+
+    Between two x the value is that at the first. `searches` is how many they are; of one there is no band.
+    """
+
+    x: np.ndarray
+    mean: np.ndarray
+    deviation: np.ndarray
+    searches: int
+
+
+def spent(search: Search, axis: str) -> np.ndarray:
+    """What a search had spent after each record, on an axis of `AXES`."""
+    if axis == "evaluations":
+        return np.arange(1.0, 1 + len(search.records))
+    return np.cumsum([record.cost for record in search.records])
+
+
+def measure(searches: Sequence[Search]) -> tuple[str, Measure] | None:
+    """What is best so far, in words and as a function: the reward or, of two objectives, the hypervolume.
+
+    The hypervolume is over the worst finite rewards of all searches. None for more objectives.
+    """
+    objectives = searches[0].objectives
+    if objectives == 1:
+        return "Best reward so far", best_reward
+    if objectives > MOST_OBJECTIVES:
+        return None
+    finite = [r.rewards for s in searches for r in s.records if None not in r.rewards]
+    worst = np.array(finite, float).min(0) if finite else np.zeros(objectives)
+    return "Hypervolume so far", lambda search: dominated(search, worst)
+
+
+def best_reward(search: Search) -> np.ndarray:
+    """The highest reward up to each record [T]."""
+    return np.maximum.accumulate([record.reward for record in search.records])
+
+
+def dominated(search: Search, worst: np.ndarray) -> np.ndarray:
+    """The area over `worst` that the rewards up to each record dominate [T]."""
+    front: list[tuple[float, ...]] = []
+    areas = []
+    for record in search.records:
+        new = tuple(-np.inf if reward is None else reward for reward in record.rewards)
+        if np.isfinite(new).all() and not any(np.greater_equal(old, new).all() for old in front):
+            front = [old for old in front if not np.greater_equal(new, old).all()] + [new]
+        areas.append(
+            hypervolume([-a for a, _ in front], [b for _, b in front], -worst[0], worst[1])
+            if front
+            else -np.inf
+        )
+    return np.array(areas)
+
+
+def curve(searches: Sequence[Search], axis: str, best: Measure) -> Curve | None:
+    """The mean over searches, from where each has found something to where the first of them ends.
+
+    None where one has found nothing, or where nothing was spent on this axis.
+    """
+    x, y = [spent(search, axis) for search in searches], [best(search) for search in searches]
+    if not all(np.isfinite(one[-1]) for one in y) or not all(one[-1] > 0 for one in x):
+        return None
+    start = max(one[np.isfinite(found)][0] for one, found in zip(x, y))
+    end = min(one[-1] for one in x)
+    steps = np.unique(np.concatenate([[start, max(start, end)], *map(_changes, x, y)]))
+    at = steps[(steps >= start) & (steps <= max(start, end))]
+    values = np.stack([found[np.searchsorted(one, at, "right") - 1] for one, found in zip(x, y)])
+    deviation = values.std(0, ddof=1) if len(searches) > 1 else np.zeros(len(at))
+    return Curve(at, values.mean(0), deviation, len(searches))
+
+
+def expected(rewards: np.ndarray, draws: int, replace: bool) -> Curve | None:
+    """What random search finds on average among rewards [size], exactly, after 1 to `draws` draws.
+
+    Draws without a finite reward count, and bring nothing; means are over the searches that have found
+    something. None where no reward is finite.
+    """
+    finite = np.isfinite(rewards)
+    if not finite.any():
+        return None
+    signal, value = np.where(finite, rewards, -np.inf), np.where(finite, rewards, 0.0)
+    numbers = np.unique(np.geomspace(1, draws, MOST_DRAWS).round().astype(int))
+    means, deviations = [], []
+    for number in numbers.tolist():
+        some = expectation.random_search(signal, finite.astype(float), number, replace).mean
+        all_ = expectation.random_search(signal, value, number, replace)
+        mean = all_.mean / some
+        means.append(mean)
+        deviations.append(max((all_.deviation**2 + all_.mean**2) / some - mean**2, 0.0) ** 0.5)
+    return Curve(numbers.astype(float), np.array(means), np.array(deviations), 1)
+
+
+def random_expectation(
+    searches: Sequence[Search], table: np.ndarray | None = None
+) -> tuple[str, Curve] | None:
+    """Random search's expectation and what it is taken from: a table of all rewards, or its own records.
+
+    None where there is neither, or several objectives.
+    """
+    if searches[0].objectives > 1:
+        return None
+    longest = max(len(search.records) for search in searches)
+    if table is not None:
+        made = expected(np.asarray(table, float), longest, replace=True)
+        return made and (f"random, exact over {len(table):,} points", made)
+    own = np.array([r.reward for search in searches if search.strategy in RANDOM for r in search.records])
+    if not len(own):
+        return None
+    made = expected(own, min(longest, len(own)), replace=False)
+    return made and (f"random, expected from its {len(own):,} records", made)
+
+
+def seconds_per_evaluation(searches: Sequence[Search]) -> float:
+    """The mean cost of an evaluation of random search; 0 where there was no random search."""
+    costs = [r.cost for search in searches if search.strategy in RANDOM for r in search.records]
+    return float(np.mean(costs)) if costs else 0.0
+
+
+def optimum(table: np.ndarray | None) -> float | None:
+    """The highest finite reward of a table; None where there is none."""
+    if table is None or not np.isfinite(table).any():
+        return None
+    return float(np.max(table[np.isfinite(table)]))
+
+
+def shown_range(curves: Sequence[Curve]) -> tuple[float, float]:
+    """The heights to show: of the curves after their first steps, not of every bad evaluation."""
+    ends = [(c, max(0, int(np.searchsorted(c.x, EARLY * c.x[-1], "right")) - 1)) for c in curves]
+    low = min((c.mean - c.deviation)[i:].min() for c, i in ends)
+    high = max((c.mean + c.deviation)[i:].max() for c, i in ends)
+    room = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
+    return float(low - room), float(high + room)
+
+
+def _changes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The x at which a best so far changes, and the last."""
+    return x[np.append(np.flatnonzero(y > np.append(-np.inf, y[:-1])), len(x) - 1)]
