@@ -84,19 +84,21 @@ class Training:
     def restore(self, seen: int) -> None:
         """Bring back nothing."""
 
-    def _prepare(self, point: np.ndarray) -> Rig:
+    def _prepare(self, point: np.ndarray) -> tuple[Rig, float]:
+        """The network's compiled rig, and the seconds that it took."""
+        started = time.monotonic()
         rig = Rig(make_plan(self.spec(point), self._dataset))
         rig.compile()
-        return rig
+        return rig, time.monotonic() - started
 
-    def _evaluate(self, ready: Future[Rig]) -> Evaluation:
+    def _evaluate(self, ready: Future[tuple[Rig, float]]) -> Evaluation:
         started = time.monotonic()
         try:
-            rig = ready.result()
+            rig, preparing = ready.result()
             directory = self._workdir / rig.plan.spec.id
             row = run(rig.plan.spec, directory, Silent(), rig)
             shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
-            return self._report(row, rig)
+            return self._report(row, rig, preparing)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one network, the search goes on
             status = "oom" if OUT_OF_MEMORY.search(str(error)) or isinstance(error, MemoryError) else "failed"
             message = f"{type(error).__name__}: {error}"
@@ -104,12 +106,12 @@ class Training:
                 {}, status, seed=self._proxy.seed, cost=time.monotonic() - started, message=message
             )
 
-    def _report(self, row: Row, rig: Rig) -> Evaluation:
+    def _report(self, row: Row, rig: Rig, preparing: float) -> Evaluation:
         found = {name: getattr(row, name) for name in METRICS}
         metrics = {name: float(value) for name, value in found.items() if value is not None}
         if self._latency:
             metrics["latency_ms"] = measure(rig.plan.arch, self._latency, "inference").step_ms
         spec = rig.plan.spec
         fidelity = f"{spec.train.duration} of {row.dataset} at {row.resolution} px, batch {spec.train.batch}"
-        cost = (row.seconds or 0.0) * row.device_count
+        cost = (preparing + (row.seconds or 0.0)) * row.device_count
         return Evaluation(metrics, row.status, fidelity, spec.seed, cost, row.message)
