@@ -135,17 +135,17 @@ def _separable(ranked: Ranking, winner: int, grid: Grid) -> str:
 def _margins(grid: Grid, found: dict[str, Ranking]) -> list[str]:
     """The winner against the runner-up, the single axes, uniform and the paper's coefficients."""
     winner, runner_up = found["validation"].order[:2]
+    named = [i for kind in COMPARED if (i := grid.named(kind)) not in (None, winner, runner_up)]
     against = {f"runner-up, {grid.points[runner_up].label}": runner_up}
-    against |= {grid.points[i].label: i for kind in COMPARED if (i := grid.named(kind)) is not None}
+    against |= {grid.points[i].label: i for i in named if i is not None}
     level = found["validation"].level
     lines = [
         f"Margin of the best over others, in points, with Tukey's {level:.0%} intervals (all pairs hold at once):"
     ]
     lines += ["", "| over | " + " | ".join(found) + " |", "|" + " --- |" * (1 + len(found))]
     for label, i in against.items():
-        if i != winner:
-            cells = [_interval(one.margin(winner, i)) for one in found.values()]
-            lines.append("| " + " | ".join([label, *cells]) + " |")
+        cells = [_interval(one.margin(winner, i)) for one in found.values()]
+        lines.append("| " + " | ".join([label, *cells]) + " |")
     return lines
 
 
