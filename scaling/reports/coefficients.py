@@ -135,17 +135,17 @@ def _separable(ranked: Ranking, winner: int, grid: Grid) -> str:
 def _margins(grid: Grid, found: dict[str, Ranking]) -> list[str]:
     """The winner against the runner-up, the single axes, uniform and the paper's coefficients."""
     winner, runner_up = found["validation"].order[:2]
+    named = [i for kind in COMPARED if (i := grid.named(kind)) not in (None, winner, runner_up)]
     against = {f"runner-up, {grid.points[runner_up].label}": runner_up}
-    against |= {grid.points[i].label: i for kind in COMPARED if (i := grid.named(kind)) is not None}
+    against |= {grid.points[i].label: i for i in named if i is not None}
     level = found["validation"].level
     lines = [
         f"Margin of the best over others, in points, with Tukey's {level:.0%} intervals (all pairs hold at once):"
     ]
     lines += ["", "| over | " + " | ".join(found) + " |", "|" + " --- |" * (1 + len(found))]
     for label, i in against.items():
-        if i != winner:
-            cells = [_interval(one.margin(winner, i)) for one in found.values()]
-            lines.append("| " + " | ".join([label, *cells]) + " |")
+        cells = [_interval(one.margin(winner, i)) for one in found.values()]
+        lines.append("| " + " | ".join([label, *cells]) + " |")
     return lines
 
 
@@ -170,26 +170,36 @@ def _spread(grid: Grid) -> str:
 
 
 def _halving(grids: Sequence[Grid], eta: float) -> list[str]:
-    """What the rungs below the full grid would have saved and risked."""
+    """For each length below the full one: what two rungs save, and their risk where the full grid is there."""
     full, lines = grids[-1], []
+    trained = {point.rule: point for point in full.points}
     for short in grids[:-1]:
-        paired = [(a, b) for a in short.points for b in full.points if a.rule == b.rule]
-        if len(paired) < 2:
-            continue
-        keep = halving.kept(len(paired), eta)
-        a, b = ([point.scores(validation) for point in side] for side in zip(*paired))
-        risk = halving.risk(a, b, keep)
-        saved = halving.saving([short.steps, full.steps], eta, len(paired))
-        interval = "" if risk.interval is None else f" ({risk.interval[0]:.2f} to {risk.interval[1]:.2f})"
-        winner = max(range(len(b)), key=lambda i: sum(b[i]) / len(b[i]))
-        went = "kept" if winner in halving.survivors(a, eta) else "dropped"
+        count, keep = len(short.points), halving.kept(len(short.points), eta)
+        saved = halving.saving([short.steps, full.steps], eta, count)
         lines.append(
-            f"- {short.steps} steps for all {len(paired)} points, {full.steps} for the best {keep}: saves {saved:.0%} "
-            f"of the grid's steps. Rank correlation with the full grid {risk.correlation:.2f}{interval}; the full "
-            f"grid's winner, {paired[winner][1].label}, was {went}; chance that the winner is dropped "
-            f"{risk.dropped:.0%} (bootstrap over seeds, the observed means taken as the true ones)."
+            f"- {short.steps} steps for all {count} points, {full.steps} for the best {keep}: saves {saved:.0%} of the "
+            f"full grid's steps. {_risk([(point, trained.get(point.rule)) for point in short.points], keep)}"
         )
-    return lines or ["No shorter runs of the same points: nothing to judge halving by."]
+    return lines
+
+
+def _risk(pairs: Sequence[tuple[Point, Point | None]], keep: int) -> str:
+    """How the same points rank after short and after full runs."""
+    both = [(short, full) for short, full in pairs if full is not None]
+    if len(both) < len(pairs):
+        return (
+            f"Its risk is not known: {len(pairs) - len(both)} of these points have no full run. The same command "
+            "without --halving trains them."
+        )
+    short, full = ([point.scores(validation) for point in side] for side in zip(*both))
+    found, winner = halving.risk(short, full, keep), rank(full).order[0]
+    interval = "" if found.interval is None else f" ({found.interval[0]:.2f} to {found.interval[1]:.2f})"
+    went = "among them" if winner in halving.survivors(short, len(short) / keep) else "not among them"
+    return (
+        f"Rank correlation with the full grid {found.correlation:.2f}{interval}; its winner, {both[winner][1].label}, is "
+        f"{went}; chance that the winner is dropped {found.dropped:.0%} (bootstrap over seeds, with the observed means "
+        "taken as the true ones)."
+    )
 
 
 def _mean(point: Point, score: Score) -> float | None:

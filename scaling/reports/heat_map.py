@@ -14,7 +14,7 @@ from scaling.reports.grid import Grid
 
 SHADES = ("#eef3f8", "#8db4d6", "#2563a8", "#173a63")  # light to dark, hue of the first curve
 BEST = "#d9622b"
-DARK = 0.55  # of the range: from here on, text on a cell is white
+DARK = 0.4  # of the range: from here on, text on a cell is white
 
 
 def save_heat_map(grid: Grid, title: str, path: Path) -> None:

@@ -56,7 +56,13 @@ def test_the_best_point_is_named_with_its_margins():
     margins = next(line for line in text.splitlines() if line.startswith("| (1, 1.4, 1) width |"))
     assert margins.count("**") == 6, "20 points in a thousandth's noise can be told apart"
     assert "1.00 to 1.07 times the target of 2.00 M MACs" in text
-    assert "100 steps for all 6 points, 300 for the best 2: saves 33%" in text and "was kept" in text
+    assert "100 steps for all 6 points, 300 for the best 2: saves 33%" in text and "is among them" in text
+
+
+def test_halving_alone_says_what_its_risk_would_need():
+    rows = [row for row in study() if row.steps == 100 or row.spec["model"]["alpha"] > 1.3]
+    text = to_markdown(read_grids(rows), "digits", eta=3)
+    assert "not known: 3 of these points have no full run" in text and "Rank correlation" not in text
 
 
 def test_in_noise_nothing_is_separable_and_the_text_says_so():
