@@ -77,6 +77,11 @@ def main(argv: Sequence[str]) -> int:
         return 0
     config = cli.overridden(arguments.config, overrides)
     _check_free(overrides)
+    return train(config, plan, arguments)
+
+
+def train(config: Mapping[str, Any], plan: Plan, arguments: argparse.Namespace) -> int:
+    """Train what has no row yet, and write the ranking; 0 where every trial has a result."""
     rules, notes = points(config, plan)
     for note in notes:
         print(f"note: {note}")

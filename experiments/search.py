@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from experiments import cli, sweep
-from scaling.border import override
 from scaling.sweeps import store
 from scaling.training import Interrupted, compilation_cache
 from scaling.training.allocator import keep_memory
@@ -31,8 +30,7 @@ def main(argv: Sequence[str]) -> int:
     arguments, overrides = cli.parse(
         sweep.add_arguments(cli.parser((__doc__ or "").partition("\n")[0])), argv
     )
-    config = SearchSpec.from_config(cli.read_config(arguments.config)).to_dict()
-    spec = SearchSpec.from_config(override(config, overrides, FREE))
+    spec = cli.load_spec(arguments.config, overrides, SearchSpec, FREE)
     compilation_cache.enable()
     keep_memory()
     with store.lock(arguments.workdir):
