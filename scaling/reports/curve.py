@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scaling.border import flatten
 from scaling.factors import COMPOUND
 from scaling.laws.power import Law, fit
 from scaling.rows import Row
@@ -166,17 +167,6 @@ def logistic() -> set[str]:
     """The keys of a spec, "section.key", that say how a run is executed and change no result."""
     fields = _fields().items()
     return {".".join(place) for place, entry in fields if not entry.metadata.get("identity", True)}
-
-
-def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dicts as one with dotted keys; empty dicts stay as values."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _averaged_is_better(row: Row) -> bool:

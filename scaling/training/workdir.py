@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from scaling.border import flatten
 from scaling.rows import Row, read_row, write_atomically
 from scaling.spec import RunSpec
 
@@ -68,16 +69,10 @@ def write_json(path: Path, value: object) -> None:
 
 
 def _differences(owner: Spec, spec: Spec) -> str:
-    ours, theirs = _flat(spec.to_dict()), _flat(owner.to_dict())
-    told = [f"{key} ({theirs[key]!r} there, {ours[key]!r} here)" for key in ours if ours[key] != theirs[key]]
+    ours, theirs = flatten(spec.to_dict(), "config."), flatten(owner.to_dict(), "config.")
+    told = [
+        f"{key} ({theirs.get(key)!r} there, {ours[key]!r} here)"
+        for key in ours
+        if ours[key] != theirs.get(key)
+    ]
     return ", ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
-
-
-def _flat(values: dict, prefix: str = "config") -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}.{key}") or {f"{prefix}.{key}": {}}
-        else:
-            found[f"{prefix}.{key}"] = value
-    return found

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scaling.arch import Arch
-from scaling.reports.curve import flatten
+from scaling.border import flatten
 from scaling.rows import Row, read_rows
 from search import history
 from search.history import Record
