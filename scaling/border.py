@@ -84,9 +84,8 @@ def override(full: dict[str, Any], changes: Mapping[str, Any], free: typing.Coll
             at = _known(at, section, path)
         before = at.get(key) if sections and sections[-1] in free else _known(at, key, path)
         if isinstance(before, dict) and not isinstance(value, Mapping):
-            raise ValueError(
-                f"--config.{path}={value} is a section of keys: set {', '.join(before) or 'those'}."
-            )
+            known = ", ".join(before) or "those"
+            raise ValueError(f"--config.{path}={value} is a section: set its keys, {known}.")  # noqa: TRY004
         at[key] = _literal(value, before) if isinstance(value, str) else value
     return full
 
