@@ -53,8 +53,9 @@ OPERATIONS = {
 }
 
 # What "skip" is where it has a stride: a 1x1 convolution of that stride (NASNet, PNASNet, AmoebaNet) or a
-# factorized reduction, after the activation (DARTS) or without it (ENAS)
-STRIDED_SKIPS = ("conv", "factorized", "bare_factorized")
+# factorized reduction, after the activation (DARTS) or without it (ENAS); "bare_conv" is the first without the
+# activation, also where only the width changes
+STRIDED_SKIPS = ("conv", "factorized", "bare_factorized", "bare_conv")
 
 
 @dataclass(frozen=True)

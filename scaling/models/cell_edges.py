@@ -72,11 +72,12 @@ class Edge(nn.Module):
         return jnp.zeros((*x.shape[:3], self.filters), x.dtype)
 
     def _skip(self, x, train: bool):
-        if self.stride > 1 and self.strided_skip != "conv":
-            bare = self.strided_skip == "bare_factorized"
+        bare = self.strided_skip.startswith("bare")
+        if self.stride > 1 and self.strided_skip.endswith("factorized"):
             return FactorizedReduction(self.filters, self.settings, self.stride, bare, name="skip")(x, train)
         if self.stride > 1 or x.shape[-1] != self.filters:
-            return ActConvNorm(self.filters, self.settings, self.stride, name="skip")(x, train)
+            bare &= self.strided_skip == "bare_conv"
+            return ActConvNorm(self.filters, self.settings, self.stride, bare, name="skip")(x, train)
         return x
 
     def _separable(self, x, train: bool):
