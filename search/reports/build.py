@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from scaling.rows import write_atomically
-from search.reports import leaderboard, page, svg
+from search.reports import leaderboard, page, regret, svg
 from search.reports.drawing import draw_network
 from search.reports.picture import save_anytime
 from search.reports.source import Search, read_searches
@@ -25,18 +25,19 @@ def build(sources: Sequence[Path], out: Path, title: str, table: np.ndarray | No
     where a source holds no search.
     """
     searches = read_searches(sources)
+    baseline = regret.baseline(searches, table)
     out.mkdir(parents=True, exist_ok=True)
     texts = {
         BOARD: leaderboard.to_markdown(searches, title),
         BOARD_CSV: leaderboard.to_csv(searches),
         HISTORY_CSV: leaderboard.history_csv(searches),
-        PAGE: page.to_html(searches, title, table),
+        PAGE: page.to_html(searches, title, baseline),
     }
     if (best := best_search(searches)) is not None and best.arch is not None:
         texts[DRAWING] = svg.document(draw_network(best.arch), str(best.genotype.get("string", "")))
     for name, text in texts.items():
         write_atomically(out / name, text)
-    save_anytime(searches, title, out / PICTURE, table)
+    save_anytime(searches, title, out / PICTURE, baseline)
     return {name: out / name for name in (*texts, PICTURE)}
 
 

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from html import escape
 from itertools import islice
 
-import numpy as np
-
 from scaling.reports import html
 from scaling.reports.units import MISSING, duration, number, percent
 from search.history import Record
@@ -18,6 +16,7 @@ from search.reports.comparison import TEST, Comparison, Sample, compare
 from search.reports.curves_data import curves_data
 from search.reports.drawing import draw_network
 from search.reports.leaderboard import Counts, Entry
+from search.reports.regret import Baseline
 from search.reports.source import Search, by_label, unlike
 from search.reports.template import SCRIPT, SECTIONS
 
@@ -27,8 +26,8 @@ MOST_DRAWINGS = 6
 TEXT = ("search", "network", "status", "found by", "cached")
 
 
-def to_html(searches: Sequence[Search], title: str, table: np.ndarray | None = None) -> str:
-    """The page of some searches; `table` holds the rewards of all points, where they are known."""
+def to_html(searches: Sequence[Search], title: str, baseline: Baseline) -> str:
+    """The page of some searches, measured against a baseline."""
     entries, counts = leaderboard.leaderboard(searches), leaderboard.count(searches)
     several = len(searches) > 1
     evaluations = [(s.label, r) for s in searches for r in s.records]
@@ -44,7 +43,7 @@ def to_html(searches: Sequence[Search], title: str, table: np.ndarray | None = N
         ),
         "board_note": escape(leaderboard.note(searches, entries)),
         "drawings": _drawings(searches),
-        "curve_note": escape(_curve_note(searches, table)),
+        "curve_note": escape(_curve_note(searches, baseline)),
         "comparison": _comparisons(compare(searches)),
         "heads": html.heads([*heads, "cost", "cached", "status"], TEXT),
         "body": "\n".join(_line(label * several, r, names) for label, r in evaluations[:MOST_LINES]),
@@ -54,7 +53,7 @@ def to_html(searches: Sequence[Search], title: str, table: np.ndarray | None = N
     }
     sections = html.fill(SECTIONS, parts)
     cards = _cards(entries, counts, searches)
-    return html.document(title, _lead(searches), cards, sections, curves_data(searches, table), SCRIPT)
+    return html.document(title, _lead(searches), cards, sections, curves_data(searches, baseline), SCRIPT)
 
 
 def _lead(searches: Sequence[Search]) -> str:
@@ -119,7 +118,7 @@ def _drawings(searches: Sequence[Search]) -> str:
     return "".join(parts)
 
 
-def _curve_note(searches: Sequence[Search], table: np.ndarray | None) -> str:
+def _curve_note(searches: Sequence[Search], baseline: Baseline) -> str:
     what = regret.measure(searches)
     if what is None:
         return f"There is no curve for {searches[0].objectives} objectives."
@@ -128,7 +127,7 @@ def _curve_note(searches: Sequence[Search], table: np.ndarray | None) -> str:
         words.append("The hypervolume is over the worst rewards of all searches.")
     if any(len(group) > 1 for group in by_label(searches).values()):
         words.append("Lines are means over seeds, shaded by one standard deviation.")
-    if regret.random_expectation(searches, table) is not None:
+    if baseline.expected is not None:
         words.append("Dashed: what random search finds on average, by order statistics, and one deviation.")
     if keys := unlike(searches):
         words.append(f"These searches differ in {', '.join(keys[:5])}: their rewards may not compare.")

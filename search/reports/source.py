@@ -15,7 +15,8 @@ from scaling.rows import Row, read_rows
 from search import history
 from search.history import Record
 
-RANDOM = ("random", "random_without_replacement")  # strategies that learn nothing
+WITHOUT_REPLACEMENT = "random_without_replacement"
+RANDOM = ("random", WITHOUT_REPLACEMENT)  # strategies that learn nothing
 SAME = ("space", "objective", "evaluator", "run")  # sections that rewards only compare within
 MOST_SETTINGS = 3  # that a name tells; more are numbered
 
