@@ -11,8 +11,9 @@ import numpy as np
 from scaling.reports.figure import colour
 from scaling.reports.units import duration
 from search.reports import regret
+from search.reports.baseline import Baseline
 from search.reports.picture import DOTS
-from search.reports.regret import Baseline, Curve
+from search.reports.regret import Curve
 from search.reports.source import Search, by_label
 
 NAMES = {"evaluations": "Evaluations", "seconds": "Cost"}

@@ -10,7 +10,8 @@ import numpy as np
 
 from scaling.reports.figure import GRID, INK, MUTED, colour, dress
 from search.reports import regret
-from search.reports.regret import Baseline, Curve
+from search.reports.baseline import Baseline
+from search.reports.regret import Curve
 from search.reports.source import Search, by_label
 
 EXPECTED = {"color": MUTED, "linestyle": (0, (5, 2)), "linewidth": 1.6}

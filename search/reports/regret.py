@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from scaling.laws.pareto import hypervolume
-from search import expectation
-from search.reports.source import RANDOM, WITHOUT_REPLACEMENT, Search
+from search.reports.source import Search
 
-MOST_DRAWS = 120  # numbers of draws at which the expectation is computed
 EARLY = 0.05  # the share of a search in which it may be below what is shown
 MOST_OBJECTIVES = 2  # that a hypervolume is computed of
 
@@ -91,64 +89,6 @@ def curve(searches: Sequence[Search], axis: str, best: Measure) -> Curve | None:
     values = np.stack([found[np.searchsorted(one, at, "right") - 1] for one, found in zip(x, y)])
     deviation = values.std(0, ddof=1) if len(searches) > 1 else np.zeros(len(at))
     return Curve(at, values.mean(0), deviation, len(searches))
-
-
-def expected(rewards: np.ndarray, draws: int, replacing: bool) -> Curve | None:
-    """What random search finds on average among rewards [size], exactly, after 1 to `draws` draws.
-
-    Draws without a finite reward count, and bring nothing; means are over the searches that have found
-    something. None where no reward is finite.
-    """
-    finite = np.isfinite(rewards)
-    if not finite.any():
-        return None
-    signal, value = np.where(finite, rewards, -np.inf), np.where(finite, rewards, 0.0)
-    numbers = np.unique(np.geomspace(1, draws, MOST_DRAWS).round().astype(int))
-    means, deviations = [], []
-    for number in numbers.tolist():
-        some = expectation.random_search(signal, finite.astype(float), number, replacing).mean
-        all_ = expectation.random_search(signal, value, number, replacing)
-        mean = all_.mean / some
-        means.append(mean)
-        deviations.append(max((all_.deviation**2 + all_.mean**2) / some - mean**2, 0.0) ** 0.5)
-    return Curve(numbers.astype(float), np.array(means), np.array(deviations), 1)
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What searches are measured against: the optimum, and what random search finds on average.
-
-    `label` says what the expectation is taken from, `seconds` is what random search spent on an evaluation.
-    None and 0 where they are not known.
-    """
-
-    optimum: float | None = None
-    label: str = ""
-    expected: Curve | None = None
-    seconds: float = 0.0
-
-    def on(self, axis: str) -> Curve | None:
-        """The expectation on an axis of `AXES`; None where it is not known there."""
-        if self.expected is None or axis == "evaluations":
-            return self.expected
-        return replace(self.expected, x=self.seconds * self.expected.x) if self.seconds > 0 else None
-
-
-def baseline(searches: Sequence[Search], table: np.ndarray | None = None) -> Baseline:
-    """The baseline from a table of all rewards [size] or else from the records of random search itself."""
-    own = [r for search in searches if search.strategy in RANDOM for r in search.records]
-    if searches[0].objectives > 1 or (table is None and not own):
-        return Baseline()
-    longest = max(len(search.records) for search in searches)
-    seconds = float(np.mean([record.cost for record in own])) if own else 0.0
-    if table is None:
-        made = expected(np.array([record.reward for record in own]), min(longest, len(own)), replacing=False)
-        return Baseline(None, f"random, expected from its {len(own):,} records", made, seconds)
-    rewards = np.asarray(table, float)
-    replacing = all(search.strategy != WITHOUT_REPLACEMENT for search in searches)
-    made = expected(rewards, longest if replacing else min(longest, len(rewards)), replacing)
-    best = float(rewards[np.isfinite(rewards)].max()) if made else None
-    return Baseline(best, f"random, exact over {len(rewards):,} points", made, seconds)
 
 
 def shown_range(curves: Sequence[Curve]) -> tuple[float, float]:

@@ -13,11 +13,11 @@ from scipy import stats
 from experiments import search_report
 from scaling.laws.pareto import hypervolume
 from scaling.rows import write_row
-from scaling.spec import RunSpec
+from scaling.spec import DataSpec, RunSpec
 from scaling.sweeps.run import lost_row
 from scaling.zoo import nasbench201
 from search.history import History, Record
-from search.reports import leaderboard, regret
+from search.reports import baseline, leaderboard, regret, tables
 from search.reports.build import BOARD, BOARD_CSV, DRAWING, HISTORY_CSV, PAGE, PICTURE, build
 from search.reports.comparison import compare
 from search.reports.difference import student_quantile, verdict, welch
@@ -103,7 +103,7 @@ def test_counts_are_those_of_the_records(searches):
     counts = leaderboard.count(searches)
     assert (counts.evaluations, counts.networks, counts.cached) == (60, 21, 39)
     assert counts.failures == {"oom": 2} and counts.seconds == 21 and counts.refused == 0
-    assert "2 oom" in leaderboard.summary(counts)
+    assert "2 oom" in tables.summary(counts)
 
 
 def test_over_a_limit_is_no_failure_but_has_no_place(tmp_path):
@@ -169,7 +169,7 @@ def test_a_curve_over_cost_ends_where_the_first_search_does(tmp_path):
 def test_the_expectation_is_the_mean_of_simulated_random_searches(replacing):
     rng = np.random.default_rng(3)
     rewards = np.where(rng.random(40) < 0.3, -np.inf, rng.normal(size=40))
-    made = regret.expected(rewards, 30, replacing)
+    made = baseline.expected(rewards, 30, replacing)
     places = np.stack([rng.choice(40, 30, replace=replacing) for _ in range(4000)])
     best = np.maximum.accumulate(rewards[places], axis=1)
     for x, mean, deviation in zip(made.x.astype(int), made.mean, made.deviation):
@@ -179,7 +179,7 @@ def test_the_expectation_is_the_mean_of_simulated_random_searches(replacing):
 
 
 def test_random_search_s_own_records_give_its_expectation(searches, noisy):
-    found = regret.baseline(searches)
+    found = baseline.baseline(searches)
     assert found.optimum is None and "60 records" in found.label
     assert found.expected.mean[-1] == pytest.approx(max(r for r in noisy if r is not None))
     assert (np.diff(found.expected.mean) >= -1e-12).all()
@@ -188,11 +188,21 @@ def test_random_search_s_own_records_give_its_expectation(searches, noisy):
 
 def test_a_table_gives_optimum_and_expectation(tmp_path, noisy):
     searches = read_searches([write(tmp_path / "a", "evolution", rewards=noisy)])
-    assert regret.baseline(searches) == regret.Baseline()
+    assert baseline.baseline(searches) == baseline.Baseline()
     table = np.array([-np.inf, 1.0, 2.0, 5.0])
-    found = regret.baseline(searches, table)
+    found = baseline.baseline(searches, table)
     assert found.optimum == 5 and found.on("seconds") is None
     assert found.expected.mean[0] == pytest.approx(8 / 3) and found.expected.mean[-1] == pytest.approx(5)
+
+
+def test_a_report_made_again_without_the_table_has_its_optimum_and_expectation(tmp_path, noisy):
+    path = write(tmp_path / "a", "evolution", rewards=noisy)
+    first = build([path], path, "x", np.array([-np.inf, 1.0, 2.0, 5.0]))
+    pages = [first[PAGE].read_text(), build([path], tmp_path / "again", "x")[PAGE].read_text()]
+    assert pages[0] == pages[1] and '"optimum":5.0' in pages[0]
+    (path / "baseline.json").write_text('{"optimum": 1}')
+    with pytest.raises(ValueError, match=r"baseline.json is damaged.*delete it"):
+        build([path], path, "x")
 
 
 def test_labels_tell_settings_apart_and_seeds_not(tmp_path):
@@ -206,6 +216,13 @@ def test_labels_tell_settings_apart_and_seeds_not(tmp_path):
 def test_searches_of_other_objectives_are_said_to_be_so(tmp_path):
     paths = [write(tmp_path / m, rewards=[1.0], objective={"metric": m}) for m in ("val", "loss")]
     assert unlike(read_searches(paths)) == ["objective.metric"]
+
+
+def test_neither_a_seed_nor_how_a_run_was_executed_tells_searches_apart(tmp_path):
+    runs = [RunSpec(seed=seed, data=DataSpec(workers=seed)).to_dict() for seed in (0, 1)]
+    paths = [write(tmp_path / f"{i}", seed=i, rewards=[1.0], run=run) for i, run in enumerate(runs)]
+    searches = read_searches(paths)
+    assert unlike(searches) == [] and [s.label for s in searches] == ["random"] * 2
 
 
 def test_welch_is_scipy_s():
