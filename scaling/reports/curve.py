@@ -191,7 +191,7 @@ def _recipe(spec: dict[str, Any]) -> str:
     Fields that came later are left out at their defaults, as in older rows.
     """
     kept = {
-        section: {k: v for k, v in values.items() if _tells(section, k, v)}
+        section: {k: v for k, v in values.items() if tells(section, k, v)}
         if isinstance(values, dict)
         else values
         for section, values in spec.items()
@@ -200,7 +200,8 @@ def _recipe(spec: dict[str, Any]) -> str:
     return json.dumps(kept, sort_keys=True)
 
 
-def _tells(section: str, key: str, value: Any) -> bool:
+def tells(section: str, key: str, value: Any) -> bool:
+    """Whether a field of a spec sets its run apart: one that changes results, and is not at a later default."""
     entry = _fields().get((section, key))
     if entry is None:
         return True

@@ -44,8 +44,8 @@ def heads(names: Sequence[str], text: Iterable[str]) -> str:
 
 
 def number_cell(value: float | None, text: str) -> str:
-    """A cell that shows a text and is sorted by a number."""
-    return f'<td data-v="{-1 if value is None else value}">{escape(text)}</td>'
+    """A cell that shows a text and is sorted by a number, None below all."""
+    return f'<td data-v="{"-Infinity" if value is None else value}">{escape(text)}</td>'
 
 
 def text_cell(text: str, code: bool = False) -> str:

@@ -11,15 +11,16 @@ import numpy as np
 from scaling.reports.figure import colour
 from scaling.reports.units import duration
 from search.reports import regret
-from search.reports.picture import DOTS, on_axis
+from search.reports.baseline import Baseline
+from search.reports.picture import DOTS
 from search.reports.regret import Curve
 from search.reports.source import Search, by_label
 
 NAMES = {"evaluations": "Evaluations", "seconds": "Cost"}
 
 
-def curves_data(searches: Sequence[Search], table: np.ndarray | None) -> dict[str, Any]:
-    """Everything that is drawn, as JSON; `table` holds the rewards of all points, where they are known."""
+def curves_data(searches: Sequence[Search], baseline: Baseline) -> dict[str, Any]:
+    """Everything that is drawn, as JSON."""
     costs = any(record.cost > 0 for search in searches for record in search.records)
     axes = ["evaluations", *(["seconds"] if costs else [])]
     what = regret.measure(searches)
@@ -29,12 +30,12 @@ def curves_data(searches: Sequence[Search], table: np.ndarray | None) -> dict[st
         for axis in axes
     }
     found = {axis: [made for made in named.values() if made is not None] for axis, named in curves.items()}
-    expected = {axis: made for axis in axes if (made := on_axis(searches, axis, table)) is not None}
+    expected = {axis: made for axis in axes if (made := baseline.on(axis)) is not None}
     return {
         "axes": {axis: regret.AXES[axis] for axis in axes},
         "names": {axis: NAMES[axis] for axis in axes},
         "measure": what[0] if what else "",
-        "optimum": regret.optimum(table),
+        "optimum": baseline.optimum,
         "ranges": {axis: regret.shown_range(made) for axis, made in found.items() if made},
         "series": [
             {
@@ -48,8 +49,8 @@ def curves_data(searches: Sequence[Search], table: np.ndarray | None) -> dict[st
         ],
         "expected": expected
         and {
-            "name": next(iter(expected.values()))[0],
-            "curves": {axis: _curve(made) for axis, (_, made) in expected.items()},
+            "name": baseline.label,
+            "curves": {axis: _curve(made) for axis, made in expected.items()},
         },
     }
 

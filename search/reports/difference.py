@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 LEVEL = 0.95
-ANGLES = 200_000  # of the integral below: enough for six digits up to a million degrees of freedom
+ANGLES = 20_000  # of the integral below: enough for four digits up to a hundred thousand degrees of freedom
 
 
 @dataclass(frozen=True)

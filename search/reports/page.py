@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from html import escape
 from itertools import islice
 
-import numpy as np
-
 from scaling.reports import html
 from scaling.reports.units import MISSING, duration, number, percent
 from search.history import Record
-from search.reports import leaderboard, regret, svg
+from search.reports import regret, svg, tables
+from search.reports.baseline import Baseline
 from search.reports.comparison import TEST, Comparison, Sample, compare
 from search.reports.curves_data import curves_data
 from search.reports.drawing import draw_network
-from search.reports.leaderboard import Counts, Entry
+from search.reports.leaderboard import Counts, Entry, count, leaderboard
 from search.reports.source import Search, by_label, unlike
 from search.reports.template import SCRIPT, SECTIONS
 
@@ -27,24 +26,24 @@ MOST_DRAWINGS = 6
 TEXT = ("search", "network", "status", "found by", "cached")
 
 
-def to_html(searches: Sequence[Search], title: str, table: np.ndarray | None = None) -> str:
-    """The page of some searches; `table` holds the rewards of all points, where they are known."""
-    entries, counts = leaderboard.leaderboard(searches), leaderboard.count(searches)
+def to_html(searches: Sequence[Search], title: str, baseline: Baseline) -> str:
+    """The page of some searches, measured against a baseline."""
+    entries, counts = leaderboard(searches), count(searches)
     several = len(searches) > 1
     evaluations = [(s.label, r) for s in searches for r in s.records]
-    names = leaderboard.metric_names(searches)
-    board_heads = [*leaderboard.heads_of(searches), *names, "status", "cost", "asked", "first seen"]
-    heads = ["search"] * several + ["index", "network", *leaderboard.reward_names(searches), *names]
+    names = tables.metric_names(searches)
+    board_heads = [*tables.heads_of(searches), *names, *tables.ENDS]
+    heads = ["search"] * several + ["index", "network", *tables.reward_names(searches), *names]
     parts = {
-        "counts": escape(leaderboard.summary(counts)),
+        "counts": escape(tables.summary(counts)),
         "board_heads": html.heads([*board_heads, *["found by"] * several], TEXT),
         "board": "\n".join(
             _board_line(rank, entry, names, several)
-            for rank, entry in enumerate(entries[: leaderboard.SHOWN], start=1)
+            for rank, entry in enumerate(entries[: tables.SHOWN], start=1)
         ),
-        "board_note": escape(leaderboard.note(searches, entries)),
+        "board_note": escape(tables.note(searches, entries)),
         "drawings": _drawings(searches),
-        "curve_note": escape(_curve_note(searches, table)),
+        "curve_note": escape(_curve_note(searches, baseline)),
         "comparison": _comparisons(compare(searches)),
         "heads": html.heads([*heads, "cost", "cached", "status"], TEXT),
         "body": "\n".join(_line(label * several, r, names) for label, r in evaluations[:MOST_LINES]),
@@ -54,7 +53,7 @@ def to_html(searches: Sequence[Search], title: str, table: np.ndarray | None = N
     }
     sections = html.fill(SECTIONS, parts)
     cards = _cards(entries, counts, searches)
-    return html.document(title, _lead(searches), cards, sections, curves_data(searches, table), SCRIPT)
+    return html.document(title, _lead(searches), cards, sections, curves_data(searches, baseline), SCRIPT)
 
 
 def _lead(searches: Sequence[Search]) -> str:
@@ -71,7 +70,7 @@ def _cards(entries: Sequence[Entry], counts: Counts, searches: Sequence[Search])
     ]
     cards.append((f"{counts.networks:,}", "distinct networks"))
     if entries:
-        rewards = ", ".join(map(leaderboard.reward_text, entries[0].record.rewards))
+        rewards = ", ".join(map(tables.reward_text, entries[0].record.rewards))
         cards.insert(0, (rewards, f"best reward{'s' * (searches[0].objectives > 1)}"))
     cards.append((f"{sum(counts.failures.values()):,}", "evaluations failed"))
     return [*cards, (duration(counts.seconds), "of evaluation in all")]
@@ -79,7 +78,7 @@ def _cards(entries: Sequence[Entry], counts: Counts, searches: Sequence[Search])
 
 def _board_line(rank: int, entry: Entry, names: Sequence[str], several: bool) -> str:
     record = entry.record
-    cells = [html.number_cell(rank, leaderboard.rank_of(rank, entry)), html.text_cell(record.name, code=True)]
+    cells = [html.number_cell(rank, tables.rank_of(rank, entry)), html.text_cell(record.name, code=True)]
     cells += [*_numbers(record, names), f'<td class="text">{html.status_mark(record.status)}</td>']
     cells += [
         html.number_cell(entry.cost, duration(entry.cost)),
@@ -98,9 +97,9 @@ def _line(label: str, record: Record, names: Sequence[str]) -> str:
 
 
 def _numbers(record: Record, names: Sequence[str]) -> list[str]:
-    cells = [html.number_cell(reward, leaderboard.reward_text(reward)) for reward in record.rewards]
+    cells = [html.number_cell(reward, tables.reward_text(reward)) for reward in record.rewards]
     metrics = (record.metrics.get(name) for name in names)
-    return cells + [html.number_cell(value, leaderboard.metric_text(value)) for value in metrics]
+    return cells + [html.number_cell(value, tables.metric_text(value)) for value in metrics]
 
 
 def _drawings(searches: Sequence[Search]) -> str:
@@ -119,7 +118,7 @@ def _drawings(searches: Sequence[Search]) -> str:
     return "".join(parts)
 
 
-def _curve_note(searches: Sequence[Search], table: np.ndarray | None) -> str:
+def _curve_note(searches: Sequence[Search], baseline: Baseline) -> str:
     what = regret.measure(searches)
     if what is None:
         return f"There is no curve for {searches[0].objectives} objectives."
@@ -128,7 +127,7 @@ def _curve_note(searches: Sequence[Search], table: np.ndarray | None) -> str:
         words.append("The hypervolume is over the worst rewards of all searches.")
     if any(len(group) > 1 for group in by_label(searches).values()):
         words.append("Lines are means over seeds, shaded by one standard deviation.")
-    if regret.random_expectation(searches, table) is not None:
+    if baseline.expected is not None:
         words.append("Dashed: what random search finds on average, by order statistics, and one deviation.")
     if keys := unlike(searches):
         words.append(f"These searches differ in {', '.join(keys[:5])}: their rewards may not compare.")

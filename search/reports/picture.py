@@ -10,6 +10,7 @@ import numpy as np
 
 from scaling.reports.figure import GRID, INK, MUTED, colour, dress
 from search.reports import regret
+from search.reports.baseline import Baseline
 from search.reports.regret import Curve
 from search.reports.source import Search, by_label
 
@@ -17,12 +18,12 @@ EXPECTED = {"color": MUTED, "linestyle": (0, (5, 2)), "linewidth": 1.6}
 DOTS = 4000  # evaluations in a panel, at most
 
 
-def save_anytime(searches: Sequence[Search], title: str, path: Path, table: np.ndarray | None = None) -> None:
+def save_anytime(searches: Sequence[Search], title: str, path: Path, baseline: Baseline) -> None:
     """Draw what was best after so many evaluations and, beside it, the regret or the best against cost."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    best = regret.optimum(table)
+    best = baseline.optimum
     costs = any(record.cost > 0 for search in searches for record in search.records)
     panels = [("evaluations", None), *([("evaluations", best)] if best is not None else [])]
     panels += [("seconds", None)] if costs and len(panels) == 1 else []
@@ -30,7 +31,7 @@ def save_anytime(searches: Sequence[Search], title: str, path: Path, table: np.n
     FigureCanvasAgg(figure)
     for i, (axis, target) in enumerate(panels):
         axes: Any = figure.add_subplot(1, len(panels), 1 + i)
-        _panel(axes, searches, axis, target, table, title if i == 0 else "")
+        _panel(axes, searches, axis, target, baseline, title if i == 0 else "")
     figure.savefig(path)
 
 
@@ -39,7 +40,7 @@ def _panel(
     searches: Sequence[Search],
     axis: str,
     target: float | None,
-    table: np.ndarray | None,
+    baseline: Baseline,
     title: str,
 ) -> None:
     what = regret.measure(searches)
@@ -53,8 +54,8 @@ def _panel(
             drawn.append(made)
         if what and target is None and searches[0].objectives == 1:
             _dots(axes, group, axis, colour(i))
-    if drawn and (expected := on_axis(searches, axis, table)) is not None:
-        _draw(axes, expected[1], target, expected[0], **EXPECTED)
+    if drawn and (expected := baseline.on(axis)) is not None:
+        _draw(axes, expected, target, baseline.label, **EXPECTED)
     if not drawn:
         why = "no finite reward yet" if what else f"no curve for {searches[0].objectives} objectives"
         axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes, color=MUTED)
@@ -66,16 +67,6 @@ def _panel(
     axes.legend(
         loc="upper right" if target is not None else "lower right", frameon=False, fontsize=10, labelcolor=INK
     )
-
-
-def on_axis(searches: Sequence[Search], axis: str, table: np.ndarray | None) -> tuple[str, Curve] | None:
-    """Random search's expectation on an axis; in seconds at its own mean cost of an evaluation."""
-    expected = regret.random_expectation(searches, table)
-    if expected is None or axis == "evaluations":
-        return expected
-    label, made = expected
-    each = regret.seconds_per_evaluation(searches)
-    return (label, Curve(made.x * each, made.mean, made.deviation, 1)) if each > 0 else None
 
 
 def _label(word: str, target: float | None) -> str:

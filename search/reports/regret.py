@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling.laws.pareto import hypervolume
-from search import expectation
-from search.reports.source import RANDOM, Search
+from search.reports.source import Search
 
-MOST_DRAWS = 120  # numbers of draws at which the expectation is computed
 EARLY = 0.05  # the share of a search in which it may be below what is shown
 MOST_OBJECTIVES = 2  # that a hypervolume is computed of
 
@@ -91,60 +89,6 @@ def curve(searches: Sequence[Search], axis: str, best: Measure) -> Curve | None:
     values = np.stack([found[np.searchsorted(one, at, "right") - 1] for one, found in zip(x, y)])
     deviation = values.std(0, ddof=1) if len(searches) > 1 else np.zeros(len(at))
     return Curve(at, values.mean(0), deviation, len(searches))
-
-
-def expected(rewards: np.ndarray, draws: int, replace: bool) -> Curve | None:
-    """What random search finds on average among rewards [size], exactly, after 1 to `draws` draws.
-
-    Draws without a finite reward count, and bring nothing; means are over the searches that have found
-    something. None where no reward is finite.
-    """
-    finite = np.isfinite(rewards)
-    if not finite.any():
-        return None
-    signal, value = np.where(finite, rewards, -np.inf), np.where(finite, rewards, 0.0)
-    numbers = np.unique(np.geomspace(1, draws, MOST_DRAWS).round().astype(int))
-    means, deviations = [], []
-    for number in numbers.tolist():
-        some = expectation.random_search(signal, finite.astype(float), number, replace).mean
-        all_ = expectation.random_search(signal, value, number, replace)
-        mean = all_.mean / some
-        means.append(mean)
-        deviations.append(max((all_.deviation**2 + all_.mean**2) / some - mean**2, 0.0) ** 0.5)
-    return Curve(numbers.astype(float), np.array(means), np.array(deviations), 1)
-
-
-def random_expectation(
-    searches: Sequence[Search], table: np.ndarray | None = None
-) -> tuple[str, Curve] | None:
-    """Random search's expectation and what it is taken from: a table of all rewards, or its own records.
-
-    None where there is neither, or several objectives.
-    """
-    if searches[0].objectives > 1:
-        return None
-    longest = max(len(search.records) for search in searches)
-    if table is not None:
-        made = expected(np.asarray(table, float), longest, replace=True)
-        return made and (f"random, exact over {len(table):,} points", made)
-    own = np.array([r.reward for search in searches if search.strategy in RANDOM for r in search.records])
-    if not len(own):
-        return None
-    made = expected(own, min(longest, len(own)), replace=False)
-    return made and (f"random, expected from its {len(own):,} records", made)
-
-
-def seconds_per_evaluation(searches: Sequence[Search]) -> float:
-    """The mean cost of an evaluation of random search; 0 where there was no random search."""
-    costs = [r.cost for search in searches if search.strategy in RANDOM for r in search.records]
-    return float(np.mean(costs)) if costs else 0.0
-
-
-def optimum(table: np.ndarray | None) -> float | None:
-    """The highest finite reward of a table; None where there is none."""
-    if table is None or not np.isfinite(table).any():
-        return None
-    return float(np.max(table[np.isfinite(table)]))
 
 
 def shown_range(curves: Sequence[Curve]) -> tuple[float, float]:

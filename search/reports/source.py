@@ -11,12 +11,15 @@ from typing import Any
 
 from scaling.arch import Arch
 from scaling.border import flatten
+from scaling.reports.curve import tells
 from scaling.rows import Row, read_rows
 from search import history
 from search.history import Record
 
-RANDOM = ("random", "random_without_replacement")  # strategies that learn nothing
+WITHOUT_REPLACEMENT = "random_without_replacement"
+RANDOM = ("random", WITHOUT_REPLACEMENT)  # strategies that learn nothing
 SAME = ("space", "objective", "evaluator", "run")  # sections that rewards only compare within
+SEEDS = ("seed", "run.seed")
 MOST_SETTINGS = 3  # that a name tells; more are numbered
 
 
@@ -71,10 +74,22 @@ def by_label(searches: Iterable[Search]) -> dict[str, list[Search]]:
 
 def unlike(searches: Sequence[Search]) -> list[str]:
     """The keys in which the searches' spaces, objectives or evaluators differ: rewards may not compare."""
-    given = [flatten({name: s.config.get(name, {}) for name in SAME}) for s in searches]
+    given = [{k: v for k, v in _settings(s).items() if k.split(".")[0] in SAME} for s in searches]
     return sorted(
         {key for one in given for key in one if any(key not in g or g[key] != one[key] for g in given)}
     )
+
+
+def _settings(search: Search) -> dict[str, Any]:
+    """What sets a search apart from others but its seed, with dotted names."""
+    flat = flatten(dict(search.config))
+    return {key: value for key, value in flat.items() if key not in SEEDS and _tells(key, value)}
+
+
+def _tells(key: str, value: Any) -> bool:
+    """Whether a setting changes results; those of the trained runs say so in their fields."""
+    section, *rest = key.split(".")
+    return section != "run" or len(rest) != 2 or tells(rest[0], rest[1], value)
 
 
 def _read(directory: Path) -> Search:
@@ -103,7 +118,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _labelled(searches: Sequence[Search]) -> list[Search]:
     """Name searches by their strategies and, within one strategy, by the settings that differ."""
-    settings = [{k: v for k, v in flatten(dict(s.config)).items() if k != "seed"} for s in searches]
+    settings = [_settings(search) for search in searches]
     labels = []
     for search, own in zip(searches, settings):
         alike = [other for s, other in zip(searches, settings) if s.strategy == search.strategy]
