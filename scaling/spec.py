@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Union
 
 from scaling.blocks import LATER
+from scaling.custom import is_file, pin
 from scaling.factors import RULES, Table, dwr
 
 
@@ -29,7 +30,10 @@ def _logistic(default: Any) -> Any:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """The network: a zoo name (or a serialised Arch), made a base, then scaled by a rule.
+    """The network: a zoo name, a function in a file or a serialised Arch, made a base, then scaled by a rule.
+
+    `name` is of the zoo, or "nets/mixer.py:network" for a function of your own (docs/own_network.md), to
+    which a run adds "@" and a digest of the file's text. `arch` replaces it.
 
     The base is `name` (only `stages` of it, by index, if given) with `base_depth` and `base_width`
     applied, `base_resolution` set and, for small images, `stem="small"` and `strides`; `rounding`
@@ -210,6 +214,9 @@ class RunSpec:
         to_dict = getattr(config, "to_dict", None)  # a ConfigDict is not a Mapping
         spec = _build(RunSpec, to_dict() if to_dict else config, "config")
         check(spec)
+        if spec.model.arch is None and is_file(spec.model.name):
+            pinned = dataclasses.replace(spec.model, name=pin(spec.model.name))
+            return dataclasses.replace(spec, model=pinned)
         return spec
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from scaling import rules
-from scaling.arch import Arch
+from scaling.arch import Sized
 from scaling.counting import Cost, count
 from scaling.data import Dataset, load
 from scaling.models.network import frozen_stages, recomputed_stages
@@ -47,7 +47,7 @@ class Plan:
     """A run: the network, the data and when what happens. Lengths are in steps, 0 for never."""
 
     spec: RunSpec
-    arch: Arch
+    arch: Sized
     coefficients: Any
     cost: Cost
     dataset: Dataset
@@ -141,7 +141,7 @@ def make_plan(spec: RunSpec) -> Plan:
     )
 
 
-def train_macs(arch: Arch, frozen: tuple[str, ...] = ()) -> int:
+def train_macs(arch: Sized, frozen: tuple[str, ...] = ()) -> int:
     """Multiply-adds of a training step, an image: a forward pass, and as many for each of two gradients.
 
     A frozen stage needs no gradient of its parameters, nor any at all where nothing before it is trained.
@@ -156,7 +156,7 @@ def train_macs(arch: Arch, frozen: tuple[str, ...] = ()) -> int:
     return 3 * count(arch).macs - spared
 
 
-def _phases(arch: Arch, spec: RunSpec, total: int) -> tuple[Phase, ...]:
+def _phases(arch: Sized, spec: RunSpec, total: int) -> tuple[Phase, ...]:
     """Turn (fraction of training, fraction of the resolution) into phases; the full one if not told."""
     progressive = spec.train.progressive
     for when, part in progressive:

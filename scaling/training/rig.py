@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scaling.arch import Arch
+from scaling.arch import Sized
 from scaling.data.ahead import ahead
 from scaling.data.augment import eval_transform, train_transform
 from scaling.data.loader import feed
 from scaling.models.initialize import initialize
-from scaling.models.network import Network, frozen_stages
+from scaling.models.network import Buildable, build, frozen_stages
 from scaling.training import optimizers, schedules
 from scaling.training.evaluate import Evaluator
 from scaling.training.packing import pack_state, unpack_state
@@ -114,11 +114,18 @@ class Rig:
         )
         return several(step)
 
-    def _network(self, arch: Arch) -> Network:
+    def _network(self, arch: Sized) -> Buildable:
         model = self.plan.spec.model
         synced = AXIS if self.plan.spec.train.batch_norm == "synced" else None
         frozen = self.plan.spec.optimizer.frozen
-        return Network(arch, jnp.dtype(model.dtype), model.scan, model.remat, axis_name=synced, frozen=frozen)
+        return build(
+            arch,
+            dtype=jnp.dtype(model.dtype),
+            scan=model.scan,
+            remat=model.remat,
+            axis_name=synced,
+            frozen=frozen,
+        )
 
 
 def _size(tree: Any) -> int:
