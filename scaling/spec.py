@@ -105,7 +105,7 @@ class DataSpec:
 class AugmentSpec:
     """Training augmentation, applied on the device in the order of the fields.
 
-    `crop` is none, pad (zero-pad by `pad` pixels and crop back) or resized (area in `area`, aspect
+    `crop` is none, pad (pad by `pad` pixels, by `pad_mode` with black or the image's reflection, and crop back) or resized (area in `area`, aspect
     in `aspect`); `flip` is horizontal; RandAugment applies `randaugment_layers` operations of
     `randaugment_magnitude` (0 to 10); `erase` is the probability of random erasing; `mixup` and
     `cutmix` are Beta parameters, 0 for off. `eval_crop` is the centre fraction kept in evaluation.
@@ -122,6 +122,7 @@ class AugmentSpec:
     mixup: float = 0.0
     cutmix: float = 0.0
     eval_crop: float = 1.0
+    pad_mode: str = field(default="black", metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,8 @@ class TrainSpec:
     `batch_norm` is "local" or "synced" statistics; `ema` the decay of averaged parameters and
     statistics (0: none), ramped as min(ema, (1 + step) / (10 + step)) with `ema_ramp`.
     `progressive` lists (fraction of training, fraction of the resolution): from that point on,
-    train at that part of the final resolution. `timeout` is in seconds, 0 for none.
+    train at that part of the final resolution; `progressive_drop_rate` and `progressive_magnitude` may give each
+    entry its own dropout rate and RandAugment magnitude. `timeout` is in seconds, 0 for none.
     """
 
     batch: int = 128
@@ -194,6 +196,8 @@ class TrainSpec:
     devices: int | None = _logistic(None)
     steps_per_call: int | None = _logistic(None)
     timeout: float = _logistic(0.0)
+    progressive_drop_rate: tuple[float, ...] = field(default=(), metadata=LATER)
+    progressive_magnitude: tuple[float, ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -236,6 +240,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("model", "dtype"): ("float32", "bfloat16"),
     ("data", "source"): ("digits", "folder", "npz", "tfds"),
     ("augment", "crop"): ("none", "pad", "resized"),
+    ("augment", "pad_mode"): ("black", "reflect"),
     ("optimizer", "name"): ("sgd", "rmsprop", "adamw", "lamb"),
     ("optimizer", "decay"): ("coupled", "decoupled"),
     ("optimizer", "decay_mask"): ("kernels", "no_norm", "all"),
