@@ -3,6 +3,7 @@
 from scaling.arch import Arch
 from scaling.budget import Solution, ladder, solve
 from scaling.counting import Cost, count
+from scaling.custom import Custom
 from scaling.fields import Field, receptive_fields
 from scaling.models.backbone import backbone
 from scaling.models.network import build
@@ -15,6 +16,7 @@ from scaling.zoo import get, names
 __all__ = [
     "Arch",
     "Cost",
+    "Custom",
     "Field",
     "Solution",
     "backbone",

@@ -36,6 +36,7 @@ from scaling.blocks import (
     unlike_strides,
     width_after,
 )
+from scaling.custom import Custom
 
 
 @dataclass(frozen=True)
@@ -190,16 +191,24 @@ class Arch:
 
         Beside the field names: `stem="small"` makes every stem convolution 3x3 with stride 1, patches
         single pixels, and drops stem pooling (for images of about 32 px and less); `strides=(...)` sets
-        the strides of stem and stages in the order of `Arch.strides`.
+        the strides of stem and stages in the order of `Arch.strides`; `norm_momentum=` that of `norm`.
         """
-        unknown = set(changes) - {f.name for f in dataclasses.fields(self)} - {"strides"}
+        unknown = set(changes) - {f.name for f in dataclasses.fields(self)} - {"strides", "norm_momentum"}
         if unknown:
             raise TypeError(f"Arch has no field {sorted(unknown)}; see scaling.arch.Arch.")
         if changes.get("stem") == "small":
             changes["stem"] = small_stem(self.stem)
         strides = changes.pop("strides", None)
+        if "norm_momentum" in changes:
+            norm = changes.get("norm", self.norm)
+            changes["norm"] = dataclasses.replace(norm, momentum=changes.pop("norm_momentum"))
         arch = dataclasses.replace(self, **changes)
         return arch if strides is None else _with_strides(arch, tuple(strides))
+
+    @property
+    def sizes(self) -> tuple:
+        """What rules change."""
+        return self.stem, self.stages, self.head, self.resolution
 
     def to_dict(self) -> dict[str, Any]:
         return _encode(self)
@@ -218,6 +227,14 @@ class Arch:
         if not isinstance(arch, Arch):
             raise ValueError(f"Expected a serialised Arch, got {type(arch).__name__}.")  # noqa: TRY004
         return arch
+
+
+Sized = Arch | Custom  # a network of one size: ours, or a user's own
+
+
+def from_record(data: dict[str, Any]) -> Sized:
+    """Return the network that `to_dict` of either kind wrote."""
+    return Custom.from_dict(data) if "source" in data and "stages" not in data else Arch.from_dict(data)
 
 
 TYPES = {t.__name__: t for t in (*BLOCKS, Filter, Fork, Stage, Head, Auxiliary, Norm, Arch)}

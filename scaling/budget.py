@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaling import border
-from scaling.arch import Arch
+from scaling.arch import Sized
 from scaling.closed_form import totals
 from scaling.counting import count
 from scaling.factors import RULES, Coefficients, Powers, Rule, Table
@@ -35,7 +35,7 @@ class Solution:
     that were measured, and `step` is None where none was on the other side.
     """
 
-    arch: Arch
+    arch: Sized
     rule: Rule
     at: float | str
     coefficients: Coefficients
@@ -55,7 +55,7 @@ class Solution:
 
 
 def solve(
-    arch: Arch,
+    arch: Sized,
     *,
     along: str | Rule = "compound",
     macs: float | None = None,
@@ -89,7 +89,7 @@ def solve(
 
 
 def ladder(
-    arch: Arch,
+    arch: Sized,
     *,
     along: str | Rule = "compound",
     macs: Sequence[float] = (),
@@ -126,7 +126,7 @@ def _rule(along: str | Rule) -> Rule:
     return RULES[along]
 
 
-def _counter(base: Arch, figure: str) -> Callable[[Arch], float]:
+def _counter(base: Sized, figure: str) -> Callable[[Any], float]:
     """Arithmetic where it counts the base as the walk over its program does; else that walk."""
     if (sums := totals(base)) is not None and getattr(sums, figure) == getattr(count(base), figure):
         return lambda arch: getattr(totals(arch), figure)

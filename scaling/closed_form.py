@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaling import blocks as values
-from scaling.arch import Arch, Head, Stage
+from scaling.arch import Arch, Head, Sized, Stage
 from scaling.blocks import keeping_side
 from scaling.models.blocks import round_squeeze
 from scaling.models.layers import pads
@@ -79,12 +79,12 @@ class Place:
         return self.stride != 1 or self.channels != self.width
 
 
-def totals(arch: Arch) -> Totals | None:
+def totals(arch: Sized) -> Totals | None:
     """Return the sums over the whole network, or None where there is no closed form of it here.
 
-    That is for Inception and Xception modules, cells, auxiliary classifiers and dilated networks.
+    That is for Inception and Xception modules, cells, auxiliary classifiers, dilated networks and a user's own.
     """
-    if arch.auxiliary or arch.output_stride:
+    if not isinstance(arch, Arch) or arch.auxiliary or arch.output_stride:
         return None
     sums, channels, side = Totals(), arch.in_channels, arch.resolution
     for stage in arch.stem + arch.stages:

@@ -15,10 +15,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
 
-from scaling.arch import Arch
-from scaling.models.network import Network
+from scaling.arch import Sized
+from scaling.models.network import Applied, build
 
 
 @dataclass(frozen=True)
@@ -65,13 +64,13 @@ class Cost:
 
 
 @functools.lru_cache(maxsize=4096)
-def count(arch: Arch, layers: bool = False) -> Cost:
+def count(arch: Sized, layers: bool = False) -> Cost:
     """Count one forward pass of an architecture at its resolution, in evaluation mode."""
     shape = (arch.resolution, arch.resolution, arch.in_channels)
-    return count_module(Network(arch, form="lax"), shape, layers, train=False)
+    return count_module(build(arch, form="lax"), shape, layers, train=False)
 
 
-def count_module(module: nn.Module, input_shape: Sequence[int], layers: bool = False, **call: Any) -> Cost:
+def count_module(module: Applied, input_shape: Sequence[int], layers: bool = False, **call: Any) -> Cost:
     """Count any Linen module on one example of `input_shape` (without the batch axis).
 
     `call` are keyword arguments of the module's call. Nothing is computed or compiled. Raises
@@ -89,7 +88,7 @@ def count_module(module: nn.Module, input_shape: Sequence[int], layers: bool = F
 
 
 def follow(
-    module: nn.Module, input_shape: Sequence[int], **call: Any
+    module: Applied, input_shape: Sequence[int], **call: Any
 ) -> tuple[Walker, dict[str, Any], list[Value]]:
     """Walk a module's program on one example; return the walker, abstract variables and the outputs' values."""
     x = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)

@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scaling.arch import Arch
+from scaling.arch import Sized
 from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
 from scaling.models.initialize import abstract_variables, initialize
-from scaling.models.network import Network, Recomputed
+from scaling.models.network import Buildable, Recomputed, build
 
 MODES = ("train", "inference")
 RATE = 1e-5  # of the update: values stay those of an untrained network, however often it is repeated
@@ -44,7 +44,7 @@ class Measurement:
 
 
 def measure(
-    arch: Arch,
+    arch: Sized,
     batch: int,
     mode: str = "train",
     dtype: Any = jnp.float32,
@@ -59,7 +59,7 @@ def measure(
     """
     if repeats < 1:
         raise ValueError(f"repeats={repeats} must be at least 1.")
-    net = Network(arch, dtype, remat=remat)
+    net = build(arch, dtype=dtype, remat=remat)
     compiled, compile_seconds = _compile(net, batch, mode)
     variables, images, labels = _arguments(net, batch)
     times = []
@@ -83,7 +83,7 @@ def compiled_memory(compiled: Any) -> int:
 
 
 def largest_batch(
-    arch: Arch,
+    arch: Sized,
     memory: int | None = None,
     mode: str = "train",
     dtype: Any = jnp.float32,
@@ -98,7 +98,7 @@ def largest_batch(
     memory = device_memory() if memory is None else memory
 
     def needs(batch: int) -> int:
-        return compiled_memory(_compile(Network(arch, dtype, remat=remat), batch, mode)[0])
+        return compiled_memory(_compile(build(arch, dtype=dtype, remat=remat), batch, mode)[0])
 
     tried = {batch: needs(batch) for batch in (2, 8)}
     for _ in range(6):
@@ -143,7 +143,7 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-def _compile(net: Network, batch: int, mode: str) -> tuple[Any, float]:
+def _compile(net: Buildable, batch: int, mode: str) -> tuple[Any, float]:
     """Compile one step for shapes alone; return it and the seconds it took."""
     if mode not in MODES or batch < 1:
         raise ValueError(f"mode={mode!r} must be one of {MODES}, and batch={batch} at least 1.")
@@ -160,7 +160,7 @@ def _compile(net: Network, batch: int, mode: str) -> tuple[Any, float]:
     return compiled, time.perf_counter() - start
 
 
-def _arguments(net: Network, batch: int) -> tuple[Any, jax.Array, jax.Array]:
+def _arguments(net: Buildable, batch: int) -> tuple[Any, jax.Array, jax.Array]:
     """Initial variables, random images and labels: constants would fade into denormal numbers."""
     arch, rng = net.arch, np.random.default_rng(0)
     variables = jax.tree.map(jnp.array, initialize(net, seed=0))  # copies, since they are donated
@@ -169,7 +169,7 @@ def _arguments(net: Network, batch: int) -> tuple[Any, jax.Array, jax.Array]:
     return variables, images, jnp.asarray(rng.integers(arch.num_classes, size=batch, dtype=np.int32))
 
 
-def _forward(net: Network) -> Callable:
+def _forward(net: Buildable) -> Callable:
     return lambda variables, images_nhwc, labels_b: net.apply(variables, images_nhwc, train=False)
 
 
@@ -177,7 +177,7 @@ def _cross_entropy(logits_bk, labels_b):
     return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits_bk), labels_b[:, None], axis=1))
 
 
-def _train_step(net: Network, batch: int) -> Callable:
+def _train_step(net: Buildable, batch: int) -> Callable:
     """Forward, backward and a plain SGD update of `{"params", "batch_stats"}`."""
 
     def step(variables, images_nhwc, labels_b):

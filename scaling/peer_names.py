@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from scaling.arch import Arch, Stage
+from scaling.arch import Arch, Sized, Stage
 from scaling.blocks import (
     LEADING,
     Conv,
@@ -326,13 +326,13 @@ SCHEMES: dict[str, Scheme] = {
 }
 
 
-def places(arch: Arch, shapes: dict[tuple[str, ...], tuple[int, ...]]) -> Iterator[Place]:
+def places(arch: Sized, shapes: dict[tuple[str, ...], tuple[int, ...]]) -> Iterator[Place]:
     """Yield the place of every array of ours, layer by layer for stacked ones.
 
     `shapes` maps paths such as ("params", "stages_1", "rest", "blocks", "expand", "kernel") to shapes.
     Raises ValueError where the architecture has no peer or the scheme lacks a module.
     """
-    if arch.weights not in SCHEMES:
+    if not isinstance(arch, Arch) or arch.weights not in SCHEMES:
         raise ValueError(
             f"{arch.name}: weights={arch.weights!r} names no peer, so its tensors have no names here; "
             f"known schemes: {', '.join(SCHEMES)}."

@@ -12,9 +12,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
-from scaling.arch import Arch, Head, Stage, least_side, settle
+from scaling.arch import Arch, Head, Sized, Stage, least_side, settle
 from scaling.blocks import (
     Block,
     Cell,
@@ -28,6 +28,7 @@ from scaling.blocks import (
     width_after,
 )
 from scaling.border import nearest
+from scaling.custom import Custom, is_file, load, pin
 from scaling.factors import (
     RULES,
     Coefficients,
@@ -39,6 +40,8 @@ from scaling.factors import (
     dwr,
 )
 from scaling.spec import ModelSpec
+
+A = TypeVar("A", Arch, Custom, Sized)
 
 ULP = 1e-9  # factors such as 1.1**2 / 1.21 sit an ulp beside the number they stand for
 
@@ -104,20 +107,23 @@ ROUNDINGS = {
 
 
 def scale(
-    arch: Arch,
+    arch: A,
     depth: float | Sequence[float] = 1.0,
     width: float | Sequence[float] = 1.0,
     resolution: float = 1.0,
     rounding: str | None = None,
-) -> Arch:
+) -> A:
     """Scale each axis by a factor above 0; a factor of 1 leaves its axis exactly as it is.
 
     `depth` and `width` may be one factor for each of the stages; such widths leave stem and head alone.
     `rounding` (default: the arch's own) names one of `ROUNDINGS`. A resolution becomes the nearest
     integer, and does not go below the product of the strides (or the base's own side where that is
     smaller): from there on a stride would act on a single pixel; nor below `least_side`. Raises ValueError for a factor of 0
-    or below, an unknown rounding, or a depth below 1 where the rounding refuses it.
+    or below, an unknown rounding, or a depth below 1 where the rounding refuses it. A network of the user's own rounds
+    its depth and width by itself.
     """
+    if isinstance(arch, Custom):
+        return _scale_custom(arch, depth, width, resolution, rounding)  # pyright: ignore[reportReturnType]
     depths, widths = _of_stages(arch, "depth", depth), _of_stages(arch, "width", width)
     check_factors(resolution=resolution)
     name = rounding or arch.rounding
@@ -140,19 +146,49 @@ def scale(
         scaled = scaled.replace(stages=settle(deepened, scaled.entering))
     if resolution != 1:
         scaled = scaled.replace(resolution=_round_resolution(arch, resolution))
-    labels = [_factor_label("d", list(dict.fromkeys(depths)))] if deeper else []
-    labels += [_factor_label("w", widths if len(set(widths)) > 1 else widths[:1])] if wider else []
+    label = _labelled(arch.name, depths, widths, resolution)
+    return scaled.replace(name=label if name == arch.rounding else f"{label} rounding={name}")
+
+
+def _labelled(name: str, depths: Sequence[float], widths: Sequence[float], resolution: float) -> str:
+    """The network's name with the factors that are not 1."""
+    labels = [_factor_label("d", list(dict.fromkeys(depths)))] if set(depths) != {1} else []
+    if set(widths) != {1}:
+        labels.append(_factor_label("w", widths if len(set(widths)) > 1 else widths[:1]))
     labels += [f"r={resolution:.6g}"] if resolution != 1 else []
-    if name != arch.rounding:
-        labels.append(f"rounding={name}")
-    return scaled.replace(name=" ".join([arch.name, *labels]))
+    return " ".join([name, *labels])
 
 
 def _factor_label(axis: str, factors: Sequence[float]) -> str:
     return f"{axis}=" + "/".join(f"{factor:.6g}" for factor in factors)
 
 
-def compound(arch: Arch, phi: float, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15) -> Arch:
+def _scale_custom(
+    arch: Custom,
+    depth: float | Sequence[float],
+    width: float | Sequence[float],
+    resolution: float,
+    rounding: str | None,
+) -> Custom:
+    """Multiply the factors of a network of the user's own, whose function rounds; the side is rounded here."""
+    if rounding or isinstance(depth, Sequence) or isinstance(width, Sequence):
+        what = f"rounding={rounding!r}" if rounding else f"a factor for each stage, {depth=}, {width=},"
+        raise ValueError(
+            f"{arch.family} is a network of your own, so {what} does not apply: it rounds by itself, and takes one "
+            "factor of depth and one of width."
+        )
+    check_factors(depth=depth, width=width, resolution=resolution)
+    if depth == width == resolution == 1:
+        return arch
+    return arch.replace(
+        depth=arch.depth * depth,
+        width=arch.width * width,
+        resolution=max(1, math.floor(arch.resolution * resolution + 0.5 + ULP)),
+        name=_labelled(arch.name, (depth,), (width,), resolution),
+    )
+
+
+def compound(arch: A, phi: float, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15) -> A:
     """Scale depth by alpha**phi, width by beta**phi, resolution by gamma**phi; phi of any sign.
 
     The defaults are those of arXiv 1905.11946 section 4. phi = 0 is the identity.
@@ -161,7 +197,7 @@ def compound(arch: Arch, phi: float, alpha: float = 1.2, beta: float = 1.1, gamm
     return follow(arch, compound_rule(alpha, beta, gamma), phi)
 
 
-def follow(arch: Arch, rule: Rule, at: float | str) -> Arch:
+def follow(arch: A, rule: Rule, at: float | str) -> A:
     """Scale by a rule: to `at`, a phi of `Powers` or the name of a `Table`'s size.
 
     A rule of one axis names the network by its factor, others by phi or size. phi = 0 is the identity.
@@ -193,7 +229,7 @@ def _bases(rule: Powers) -> str:
     return f" ({rule.depth:.6g}, {rule.width:.6g}, {rule.resolution:.6g})"
 
 
-def coefficients(arch: Arch, rule: Rule, at: float | str) -> Coefficients:
+def coefficients(arch: Sized, rule: Rule, at: float | str) -> Coefficients:
     """The factors over `arch` that `follow` applies; of depths that differ, the one of all blocks together."""
     if isinstance(rule, Powers):
         return rule.factors(float(at))
@@ -202,10 +238,10 @@ def coefficients(arch: Arch, rule: Rule, at: float | str) -> Coefficients:
     return Coefficients(depth, size.width, size.resolution)
 
 
-def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Arch, Coefficients]:
-    """Turn a ModelSpec into the network to build: name or arch, base, rule, then drop rates.
+def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Sized, Coefficients]:
+    """Turn a ModelSpec into the network to build: name, file or arch, base, rule, then drop rates.
 
-    Raises KeyError for an unknown name and ValueError where the result is no valid Arch.
+    Raises KeyError for an unknown name and ValueError where the result is no valid network.
     """
     base = _base(model).replace(num_classes=num_classes, in_channels=in_channels)
     if model.rule == "axes":
@@ -215,11 +251,8 @@ def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Arch,
         rule = rule_of(model)
         at = model.size if isinstance(rule, Table) else model.phi
         arch, factors = follow(base, rule, at), coefficients(base, rule, at)
-    rates = {rate: getattr(model, rate) for rate in ("drop_rate", "drop_path_rate")}
-    arch = arch.replace(**{k: v for k, v in rates.items() if v is not None})
-    if model.norm_momentum is not None:
-        arch = arch.replace(norm=dataclasses.replace(arch.norm, momentum=model.norm_momentum))
-    return arch, factors
+    rates = {rate: getattr(model, rate) for rate in ("drop_rate", "drop_path_rate", "norm_momentum")}
+    return arch.replace(**{k: v for k, v in rates.items() if v is not None}), factors
 
 
 def rule_of(model: ModelSpec) -> Rule:
@@ -229,10 +262,8 @@ def rule_of(model: ModelSpec) -> Rule:
     return dwr(model.exponent) if model.rule == "dwr" else RULES[model.rule]
 
 
-def _base(model: ModelSpec) -> Arch:
-    from scaling import zoo  # the zoo's tables are themselves built by the rules above
-
-    arch = Arch.from_dict(model.arch) if model.arch is not None else zoo.get(model.name)
+def _base(model: ModelSpec) -> Sized:
+    arch = _named(model)
     changes: dict = {"resolution": model.base_resolution} if model.base_resolution is not None else {}
     if model.stages:
         arch = _keep_stages(arch, model.stages)
@@ -244,11 +275,29 @@ def _base(model: ModelSpec) -> Arch:
     return scale(arch, depth=model.base_depth, width=model.base_width, rounding=rounding).replace(**changes)
 
 
-def _keep_stages(arch: Arch, kept: tuple[int, ...]) -> Arch:
-    if any(i not in range(len(arch.stages)) for i in kept) or list(kept) != sorted(set(kept)):
+def _named(model: ModelSpec) -> Sized:
+    if model.arch is not None:
+        return Arch.from_dict(model.arch)
+    if is_file(model.name):
+        if model.base_resolution is None:
+            raise ValueError(
+                f"config.model.base_resolution must be set: {model.name} does not say at how many pixels its base is."
+            )
+        return Custom(load(model.name), model.base_resolution, source=pin(model.name))
+    from scaling import zoo  # the zoo's tables are themselves built by the rules above
+
+    return zoo.get(model.name)
+
+
+def _keep_stages(arch: Sized, kept: tuple[int, ...]) -> Sized:
+    if (
+        isinstance(arch, Custom)
+        or any(i not in range(len(arch.stages)) for i in kept)
+        or list(kept) != sorted(set(kept))
+    ):
         raise ValueError(
             f"config.model.stages={kept} must name stages of {arch.name} in order, each once: "
-            f"it has stages 0 to {len(arch.stages) - 1}."
+            f"it has {len(arch.stages)}, counted from 0."
         )
     stages = settle(tuple(arch.stages[i] for i in kept), arch.entering)
     moved = (a for a in arch.auxiliary if a.after in kept)

@@ -16,6 +16,7 @@ from typing import Any
 
 from scaling.blocks import LATER
 from scaling.border import build, nearest
+from scaling.custom import is_file, pin
 from scaling.factors import RULES, Table, dwr
 
 
@@ -26,7 +27,10 @@ def logistic(default: Any) -> Any:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """The network: a zoo name (or a serialised Arch), made a base, then scaled by a rule.
+    """The network: a zoo name, a function in a file or a serialised Arch, made a base, then scaled by a rule.
+
+    `name` is of the zoo, or "nets/mixer.py:network" for a function of your own (docs/own_network.md), to
+    which a run adds "@" and a digest of the file's text. `arch` replaces it.
 
     The base is `name` (only `stages` of it, by index, if given) with `base_depth` and `base_width`
     applied, `base_resolution` set and, for small images, `stem="small"` and `strides`; `rounding`
@@ -98,7 +102,7 @@ class DataSpec:
 class AugmentSpec:
     """Training augmentation, applied on the device in the order of the fields.
 
-    `crop` is none, pad (zero-pad by `pad` pixels and crop back) or resized (area in `area`, aspect
+    `crop` is none, pad (pad by `pad` pixels, by `pad_mode` with black or the image's reflection, and crop back) or resized (area in `area`, aspect
     in `aspect`); `flip` is horizontal; RandAugment applies `randaugment_layers` operations of
     `randaugment_magnitude` (0 to 10); `erase` is the probability of random erasing; `mixup` and
     `cutmix` are Beta parameters, 0 for off. `eval_crop` is the centre fraction kept in evaluation.
@@ -115,6 +119,7 @@ class AugmentSpec:
     mixup: float = 0.0
     cutmix: float = 0.0
     eval_crop: float = 1.0
+    pad_mode: str = field(default="black", metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,8 @@ class TrainSpec:
     `batch_norm` is "local" or "synced" statistics; `ema` the decay of averaged parameters and
     statistics (0: none), ramped as min(ema, (1 + step) / (10 + step)) with `ema_ramp`.
     `progressive` lists (fraction of training, fraction of the resolution): from that point on,
-    train at that part of the final resolution. `timeout` is in seconds, 0 for none.
+    train at that part of the final resolution; `progressive_drop_rate` and `progressive_magnitude` may give each
+    entry its own dropout rate and RandAugment magnitude. `timeout` is in seconds, 0 for none.
     """
 
     batch: int = 128
@@ -187,6 +193,8 @@ class TrainSpec:
     devices: int | None = logistic(None)
     steps_per_call: int | None = logistic(None)
     timeout: float = logistic(0.0)
+    progressive_drop_rate: tuple[float, ...] = field(default=(), metadata=LATER)
+    progressive_magnitude: tuple[float, ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -207,6 +215,9 @@ class RunSpec:
         to_dict = getattr(config, "to_dict", None)  # a ConfigDict is not a Mapping
         spec = build(RunSpec, to_dict() if to_dict else config, "config")
         check(spec)
+        if spec.model.arch is None and is_file(spec.model.name):
+            pinned = dataclasses.replace(spec.model, name=pin(spec.model.name))
+            return dataclasses.replace(spec, model=pinned)
         return spec
 
     def to_dict(self) -> dict[str, Any]:
@@ -225,6 +236,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("model", "dtype"): ("float32", "bfloat16"),
     ("data", "source"): ("digits", "folder", "npz", "tfds"),
     ("augment", "crop"): ("none", "pad", "resized"),
+    ("augment", "pad_mode"): ("black", "reflect"),
     ("optimizer", "name"): ("sgd", "rmsprop", "adamw", "lamb"),
     ("optimizer", "decay"): ("coupled", "decoupled"),
     ("optimizer", "decay_mask"): ("kernels", "no_norm", "all"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scaling.arch import Arch
+from scaling.arch import Sized
 from scaling.blocks import XBlock
 from scaling.factors import Powers, Rule
 from scaling.rules import follow
@@ -22,34 +22,29 @@ class Point:
     """A size of a rule and its figure; `at` is a phi, or the name of a published size."""
 
     at: Any
-    arch: Arch
+    arch: Sized
     value: float
 
 
 class Memo:
     """A figure of architectures, each computed once whatever its name."""
 
-    def __init__(self, compute: Callable[[Arch], float]):
+    def __init__(self, compute: Callable[[Any], float]):
         self.compute = compute
         self.known: dict[tuple, float] = {}
 
-    def __call__(self, arch: Arch) -> float:
-        key = _integers(arch)
+    def __call__(self, arch: Sized) -> float:
+        key = arch.sizes
         if key not in self.known:
             self.known[key] = self.compute(arch)
         return self.known[key]
-
-
-def _integers(arch: Arch) -> tuple:
-    """What rules change."""
-    return arch.stem, arch.stages, arch.head, arch.resolution
 
 
 @dataclass(frozen=True)
 class Sizes:
     """The sizes of a network along a rule, and what they cost."""
 
-    base: Arch
+    base: Sized
     rule: Rule
     cost: Memo
 
@@ -58,7 +53,7 @@ class Sizes:
         return Point(at, arch, self.cost(arch))
 
     def same(self, a: Point, b: Point) -> bool:
-        return _integers(a.arch) == _integers(b.arch)
+        return a.arch.sizes == b.arch.sizes
 
     def span(self) -> tuple[float, float]:
         """The least and the largest phi; the least is 0 where the network cannot be made smaller."""

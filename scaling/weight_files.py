@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scaling.arch import Arch
+from scaling.arch import Sized, from_record
 from scaling.border import nearest
 from scaling.data.preprocessing import Preprocessing
 from scaling.weights import load_paths, load_torch, to_paths, to_torch
@@ -23,14 +23,14 @@ SCHEMES = {"ours": {"format": "flax"}, "peer": {"format": "pt"}}
 class Weights(NamedTuple):
     """A network, its variables (float32 NumPy) and how pictures become its input (None: not known)."""
 
-    arch: Arch
+    arch: Sized
     variables: dict[str, Any]
     preprocessing: Preprocessing | None
 
 
 def save(
     path: str | os.PathLike[str],
-    arch: Arch,
+    arch: Sized,
     variables: Mapping[str, Any],
     preprocessing: Preprocessing | None = None,
     names: str = "ours",
@@ -57,7 +57,7 @@ def save(
     write_safetensors(path, tensors, metadata)
 
 
-def load(path: str | os.PathLike[str], arch: Arch | None = None) -> Weights:
+def load(path: str | os.PathLike[str], arch: Sized | None = None) -> Weights:
     """Read what `save` wrote; with `arch`, also a peer's file, which does not state its network.
 
     A given `arch` replaces the one that the file states (another `resolution` or `drop_rate`, say).
@@ -70,7 +70,7 @@ def load(path: str | os.PathLike[str], arch: Arch | None = None) -> Weights:
             "as scaling.load(path, arch=scaling.get('resnet18'))."
         )
     try:
-        arch = arch or Arch.from_json(metadata[ARCH])
+        arch = arch or from_record(json.loads(metadata[ARCH]))
         if PREPROCESSING in metadata:
             preprocessing = Preprocessing.from_dict(json.loads(metadata[PREPROCESSING]))
         build = load_paths if metadata.get(NAMES) == "ours" else load_torch

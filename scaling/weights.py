@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from flax import traverse_util
 
-from scaling.arch import Arch
+from scaling.arch import Arch, Sized
 from scaling.models.initialize import abstract_variables, draw
-from scaling.models.network import Network
+from scaling.models.network import build
 from scaling.peer_names import places
 
 IGNORED = ("num_batches_tracked",)
 
 
-def load_torch(arch: Arch, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+def load_torch(arch: Sized, state_dict: Mapping[str, Any]) -> dict[str, Any]:
     """Return {"params", "batch_stats"} of float32 arrays from a peer's tensors.
 
     `state_dict` maps the peer's names to arrays (NumPy, or CPU tensors); convolutions OIHW, dense
@@ -48,7 +48,7 @@ def load_torch(arch: Arch, state_dict: Mapping[str, Any]) -> dict[str, Any]:
     return traverse_util.unflatten_dict(ours)
 
 
-def load_paths(arch: Arch, tensors: Mapping[str, Any]) -> dict[str, Any]:
+def load_paths(arch: Sized, tensors: Mapping[str, Any]) -> dict[str, Any]:
     """Return {"params", "batch_stats"} of float32 arrays from ours by path, "params/stem_0/first/conv/kernel".
 
     Raises ValueError listing every array that is missing, unknown or of another shape.
@@ -70,7 +70,7 @@ def to_paths(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.asarray(leaf) for name, leaf in flat.items()}
 
 
-def check_fit(arch: Arch, problems: Sequence[str]) -> None:
+def check_fit(arch: Sized, problems: Sequence[str]) -> None:
     """Raise ValueError with all `problems` of fitting tensors to a network, where there are any."""
     if problems:
         raise ValueError(
@@ -79,7 +79,7 @@ def check_fit(arch: Arch, problems: Sequence[str]) -> None:
         )
 
 
-def to_torch(arch: Arch, variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def to_torch(arch: Sized, variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Return a peer's tensors by the peer's names; the inverse of `load_torch`."""
     flat = {path: np.asarray(leaf) for path, leaf in traverse_util.flatten_dict(dict(variables)).items()}
     tensors = {}
@@ -121,9 +121,9 @@ def replace_head(
     return changed, traverse_util.unflatten_dict(kept | drawn)
 
 
-def shapes_of(arch: Arch) -> dict[tuple[str, ...], tuple[int, ...]]:
+def shapes_of(arch: Sized) -> dict[tuple[str, ...], tuple[int, ...]]:
     """Return the shape of every array of the network's variables by its path, nothing computed."""
-    tree = abstract_variables(Network(arch), arch.resolution, arch.in_channels)
+    tree = abstract_variables(build(arch), arch.resolution, arch.in_channels)
     flat: dict[Any, Any] = dict(traverse_util.flatten_dict(tree))
     return {path: leaf.shape for path, leaf in flat.items()}
 

@@ -32,6 +32,7 @@ DATA = {
     "tfds/fashion_mnist": (10, 1, 28, 54000),
     "tfds/cifar10": (10, 3, 32, 45000),
     "folder/": (10, 3, 64, 1000),
+    "tfds/imagenet2012": (1000, 3, 512, 1255544),
 }
 
 
@@ -53,12 +54,17 @@ def config(path) -> ModuleType:
     return load(path)
 
 
-def runs(config: ModuleType) -> list[RunSpec]:
+def arguments(config: ModuleType) -> list[tuple[str, ...]]:
+    """What may stand behind the colon of --config=FILE:ARGUMENT; the first is the default."""
+    return [(argument,) for argument in getattr(config, "ARGUMENTS", ())] or [()]
+
+
+def runs(config: ModuleType, *argument: str) -> list[RunSpec]:
     """The specs of a config's sweep, or its one."""
-    base = config.get_config()
+    base = config.get_config(*argument)
     if not hasattr(config, "get_sweep"):
         return [RunSpec.from_config(base)]
-    return [trial.spec for trial in trials(base, config.get_sweep())[0]]
+    return [trial.spec for trial in trials(base, config.get_sweep(*argument))[0]]
 
 
 def test_there_are_configs():
@@ -72,8 +78,25 @@ def test_its_docstring_says_what_it_is_and_names_the_command(path, config):
 
 
 def test_it_gives_the_same_spec_every_time_and_survives_json(config):
-    spec = RunSpec.from_config(config.get_config())
-    assert RunSpec.from_config(config.get_config()) == spec == RunSpec.from_config(spec.to_dict())
+    for argument in arguments(config):
+        spec = RunSpec.from_config(config.get_config(*argument))
+        again = RunSpec.from_config(config.get_config(*argument))
+        assert again == spec == RunSpec.from_config(spec.to_dict())
+
+
+def test_each_argument_is_a_run_of_its_own_and_the_first_is_the_default(config):
+    found = [RunSpec.from_config(config.get_config(*argument)) for argument in arguments(config)]
+    assert found[0] == RunSpec.from_config(config.get_config())
+    classes, channels, _, _ = DATA[dataset(found[0])]
+    archs = {rules.resolve(spec.model, classes, channels)[0] for spec in found}
+    assert len(archs) == len({spec.id for spec in found}) == len(found)
+    for spec, argument in zip(found, arguments(config)):
+        rate, total = schedule(spec)
+        assert (
+            0 < rate(total - 1) < rate(total // 2) <= rate(int(0.3 * total))
+            or spec.schedule.name == "constant"
+        )
+        assert len(runs(config, *argument)) >= 1
 
 
 def test_the_trials_of_its_sweep_are_distinct_runs(config):
@@ -100,7 +123,7 @@ def test_every_recipe_of_its_sweep_passes_a_shape_only_train_step(config):
     # The networks of one recipe differ in numbers only: the smallest is traced whole, the others as networks
     # (tests/zoo traces a train step of every family).
     sizes: dict[RunSpec, list[RunSpec]] = {}
-    for spec in runs(config):
+    for spec in (spec for spec in runs(config) if spec.seed == 0):
         sizes.setdefault(without_network(spec), []).append(spec)
     for specs in sizes.values():
         smallest, *others = sorted(specs, key=lambda spec: count(network(spec)[0]).macs)
@@ -110,6 +133,18 @@ def test_every_recipe_of_its_sweep_passes_a_shape_only_train_step(config):
             assert jax.tree.leaves(abstract_variables(net, arch.resolution, arch.in_channels))
 
 
+def dataset(spec: RunSpec) -> str:
+    return f"{spec.data.source}/{spec.data.name}"
+
+
+def schedule(spec: RunSpec) -> tuple[schedules.Schedule, int]:
+    """The learning rate of a run, and its length in steps."""
+    per_epoch = DATA[dataset(spec)][3] // spec.train.batch
+    total = Duration.parse(spec.train.duration).steps(per_epoch)
+    peak = schedules.peak_rate(spec.optimizer, spec.train.batch)
+    return schedules.build(spec.schedule, peak, total, per_epoch), total
+
+
 def without_network(spec: RunSpec) -> RunSpec:
     """What a spec does with its network, whatever that is."""
     return dataclasses.replace(spec, seed=0, model=ModelSpec(dtype=spec.model.dtype))
@@ -117,7 +152,7 @@ def without_network(spec: RunSpec) -> RunSpec:
 
 def network(spec: RunSpec) -> tuple[Arch, Network]:
     """The network of a run, its layers looped over: that takes less to trace, and the values are the same."""
-    classes, channels, _, _ = DATA[f"{spec.data.source}/{spec.data.name}"]
+    classes, channels, _, _ = DATA[dataset(spec)]
     arch = rules.resolve(spec.model, classes, channels)[0]
     synced = AXIS if spec.train.batch_norm == "synced" else None
     return arch, Network(arch, jnp.dtype(spec.model.dtype), scan=True, axis_name=synced)
@@ -125,12 +160,10 @@ def network(spec: RunSpec) -> tuple[Arch, Network]:
 
 def check_train_step(spec: RunSpec) -> None:
     """Trace one step of a run on shapes: nothing is compiled, read or computed."""
-    classes, channels, side, images = DATA[f"{spec.data.source}/{spec.data.name}"]
+    classes, channels, side, _ = DATA[dataset(spec)]
     train, (arch, net) = spec.train, network(spec)
     check_batch(train.batch, 1, train.accumulate, bool(spec.augment.mixup or spec.augment.cutmix))
-    per_epoch = images // train.batch
-    total = Duration.parse(train.duration).steps(per_epoch)
-    rate = schedules.build(spec.schedule, schedules.peak_rate(spec.optimizer, train.batch), total, per_epoch)
+    rate, _ = schedule(spec)
     optimizer = optimizers.build(spec.optimizer, rate)
     mean = std = (0.5,) * channels
     transform = train_transform(spec.augment, arch.resolution, classes, mean, std)

@@ -6,18 +6,21 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+BLOCK = re.compile(r"^```python(?: (no-run|file=\S+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("guide", ["weights.md"])
+@pytest.mark.parametrize("guide", ["weights.md", "own_network.md"])
 def test_the_blocks_of_a_guide_run(guide, tmp_path, monkeypatch):
-    """Blocks fenced as "python no-run" need a network: they must compile."""
+    """Blocks fenced as "python no-run" need a network: they must compile. Those with "file=" are files."""
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(
-        r"^```python( no-run)?\n(.*?)^```", (DOCS / guide).read_text(), re.MULTILINE | re.DOTALL
-    )
-    assert sum(not skipped for skipped, _ in blocks) >= 2
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(DOCS.parent))  # for the processes that a block starts
+    blocks = BLOCK.findall((DOCS / guide).read_text())
+    assert sum(not kind for kind, _ in blocks) >= 2
     names: dict = {}
-    for skipped, block in blocks:
+    for kind, block in blocks:
         code = compile(block, guide, "exec")
-        if not skipped:
+        if kind.startswith("file="):
+            Path(kind.removeprefix("file=")).write_text(block)
+        elif not kind:
             exec(code, names)  # noqa: S102 - our own text

@@ -20,7 +20,7 @@ PACKAGES = ("configs", "scaling", "search", "experiments")
 # From the lowest up; rooms of one floor do not know each other.
 FLOORS = (
     ("cells", "border"),
-    ("blocks", "factors"),
+    ("blocks", "factors", "custom"),
     ("arch", "spec", "rows", "private_cache"),
     ("rules",),
     ("zoo", "steps", "inception_names"),

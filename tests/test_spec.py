@@ -144,7 +144,7 @@ def test_a_field_that_came_later_leaves_old_ids_as_they_were_at_its_default():
     data = json.loads(json.dumps(before.to_dict()))
     later = [
         (s, f.name)
-        for s in ("model", "optimizer")
+        for s in ("model", "data", "augment", "optimizer", "schedule", "train")
         for f in dataclasses.fields(getattr(before, s))
         if "later" in f.metadata
     ]

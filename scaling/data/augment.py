@@ -111,13 +111,17 @@ def crop(x_hwc: jax.Array, draws: jax.Array, augment: AugmentSpec, resolution: i
     if augment.crop == "resized":
         return random_resized_crop(x_hwc, draws, augment.area, augment.aspect, resolution)
     x_hwc = resize.resize(x_hwc[None], resolution)[0]
-    return padded_crop(x_hwc, draws[:2], augment.pad) if augment.crop == "pad" else x_hwc
+    return padded_crop(x_hwc, draws[:2], augment.pad, augment.pad_mode) if augment.crop == "pad" else x_hwc
 
 
-def padded_crop(x_hwc: jax.Array, draws: jax.Array, pad: int) -> jax.Array:
-    """Pad with black and crop back at a random place (arXiv 1512.03385, section 4.2). Uses 2 draws."""
+def padded_crop(x_hwc: jax.Array, draws: jax.Array, pad: int, mode: str = "black") -> jax.Array:
+    """Pad and crop back at a random place. Uses 2 draws.
+
+    With "black" (arXiv 1512.03385 section 4.2) or, with "reflect", the image mirrored at its border (1605.07146).
+    """
     first_yx = jnp.floor(draws * (2 * pad + 1)).astype(jnp.int32)
-    padded = jnp.pad(x_hwc, ((pad, pad), (pad, pad), (0, 0)))
+    around = ((pad, pad), (pad, pad), (0, 0))
+    padded = jnp.pad(x_hwc, around, mode="constant" if mode == "black" else mode)
     return jax.lax.dynamic_slice(padded, (first_yx[0], first_yx[1], 0), x_hwc.shape)
 
 

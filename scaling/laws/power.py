@@ -74,8 +74,8 @@ class Law:
 
 
 def fit(
-    x: Sequence[float],
-    error: Sequence[float],
+    x: Sequence[float] | np.ndarray,
+    error: Sequence[float] | np.ndarray,
     floor: float,
     seed: int = 0,
     resamples: int = 200,

@@ -9,25 +9,27 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import linen as nn
 
+from scaling.models.custom_network import CustomNetwork
 from scaling.models.initializers import from_generator
 
 
-def abstract_variables(net: nn.Module, resolution: int, in_channels: int) -> Any:
+def abstract_variables(net: Any, resolution: int, in_channels: int) -> Any:
     """Return the tree of shapes and dtypes of a network's variables, without computing."""
     image = jax.ShapeDtypeStruct((1, resolution, resolution, in_channels), jnp.float32)
     key = jax.eval_shape(lambda: jax.random.key(0))
     return jax.eval_shape(lambda k, x: net.init(k, x, train=False), key, image)
 
 
-def initialize(net: nn.Module, seed: int) -> dict[str, Any]:
-    """Return {"params", "batch_stats"} of float32 NumPy arrays for a `Network`.
+def initialize(net: Any, seed: int) -> dict[str, Any]:
+    """Return {"params", "batch_stats"} of float32 NumPy arrays for a `Network`, or a user's own.
 
     Each array is drawn from a generator named by its path, so it depends on the seed and its own
-    name alone; stacked layers (below a `blocks` key) are drawn one by one.
+    name alone; stacked layers (below a `blocks` key) are drawn one by one. A user's module draws its own.
     """
-    arch = net.arch  # pyright: ignore[reportAttributeAccessIssue]
+    if isinstance(net, CustomNetwork):
+        return net.initialize(seed)
+    arch = net.arch
     shapes = abstract_variables(net, arch.resolution, arch.in_channels)
     return jax.tree_util.tree_map_with_path(
         lambda path, leaf: draw(seed, [entry.key for entry in path], leaf.shape), shapes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +12,12 @@ import numpy as np
 from flax import linen as nn
 from jax import lax
 
-from scaling.arch import Arch, Stage
+from scaling.arch import Arch, Sized, Stage
 from scaling.blocks import LEADING, keeping_side, leading_blocks, reads_two
+from scaling.custom import Custom
 from scaling.models.auxiliary import AUXILIARY, AuxiliaryModule
 from scaling.models.blocks import MODULES
+from scaling.models.custom_network import CustomNetwork
 from scaling.models.forms import forms
 from scaling.models.head import classify
 from scaling.models.layers import Settings, fold
@@ -220,17 +222,31 @@ def recomputed_stages(remat: Recomputed, count: int) -> tuple[int, ...]:
     return remat
 
 
-def frozen_stages(frozen: tuple[str, ...], arch: Arch) -> frozenset[str]:
+def frozen_stages(frozen: tuple[str, ...], arch: Sized) -> frozenset[str]:
     """Return the names of the stages to freeze; ValueError for one that a network does not have."""
     stem = tuple(name for name in arch.stage_names if name.startswith("stem"))
-    known = {"stem": stem, **{name: (name,) for name in arch.stage_names}}
+    known = {**({"stem": stem} if stem else {}), **{name: (name,) for name in arch.stage_names}}
     if wrong := [name for name in frozen if name not in known]:
         raise ValueError(
-            f"frozen={frozen} names {wrong[0]!r}, which {arch.name} does not have: choose from {', '.join(known)}."
+            f"frozen={frozen} names {wrong[0]!r}, which {arch.name} does not have: choose from {', '.join(known) or 'none'}."
         )
     return frozenset(name for part in frozen for name in known[part])
 
 
-def build(arch: Arch, **options: Any) -> Network:
-    """Return the network of an architecture; options are the fields of `Network`."""
-    return Network(arch, **options)
+class Applied(Protocol):
+    """What has variables and is applied to images, as a Linen module is."""
+
+    def init(self, rngs: Any, *args: Any, **kwargs: Any) -> Any: ...
+
+    def apply(self, variables: Any, *args: Any, **kwargs: Any) -> Any: ...
+
+
+Buildable = Network | CustomNetwork
+
+
+def build(arch: Sized, **options: Any) -> Any:
+    """Return the network of an architecture, a `Network` or `CustomNetwork`; options are the fields of `Network`.
+
+    Both are initialised and applied alike: `apply(variables, images_nhwc, train=..., keys_b=..., mutable=...)`.
+    """
+    return CustomNetwork.of(arch, **options) if isinstance(arch, Custom) else Network(arch, **options)

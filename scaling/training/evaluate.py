@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-from flax import linen as nn
 
 from scaling.data.loader import eval_batches
 from scaling.data.splits import Split
+from scaling.models.network import Applied
 from scaling.training.parallel import Engine, Program
 from scaling.training.step import build_eval_step
 
@@ -30,7 +30,7 @@ class Scores:
 class Evaluator:
     """Scores models, {name: replicated variables}, on splits; `batch` is rounded up to the devices."""
 
-    def __init__(self, engine: Engine, network: nn.Module, transform: Callable[[Any], Any], batch: int):
+    def __init__(self, engine: Engine, network: Applied, transform: Callable[[Any], Any], batch: int):
         devices = engine.mesh.size
         self._engine, self._batch = engine, -(-batch // devices) * devices
         self.program = Program(engine, build_eval_step(network, transform), cut={1: 0})

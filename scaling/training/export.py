@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scaling.arch import Arch
+from scaling.arch import from_record
 from scaling.data.photos import MODES
 from scaling.data.preprocessing import Preprocessing
 from scaling.training import checkpoints
@@ -53,4 +53,4 @@ def trained(workdir: Path, which: str | None = None) -> tuple[Weights, int]:
             f"{workdir} has no {which!r} weights, only {', '.join(known)}: config.train.ema was 0."
         )
     preprocessing = Preprocessing.from_dict(record["preprocessing"]) if record["preprocessing"] else None
-    return Weights(Arch.from_dict(record["arch"]), known[which], preprocessing), int(state.step)
+    return Weights(from_record(record["arch"]), known[which], preprocessing), int(state.step)

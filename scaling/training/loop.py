@@ -82,7 +82,7 @@ def _train(session: Session, state: Any) -> Any:
         for call in plan.calls(session.steps):
             with clock.taking():
                 batch = next(batches)
-            arguments, program = (state, batch, rig.resident), rig.program(call.resolution)
+            arguments, program = (state, batch, rig.resident), rig.program(plan.phase(call.start))
             if compiles := not program.knows(*arguments):
                 session.ledger.wait()
             state, metrics = program(*arguments)

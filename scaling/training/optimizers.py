@@ -134,7 +134,7 @@ def decay_mask(name: str) -> Callable[[Any], Any]:
 
 MASKS: dict[str, Callable[[list[str]], bool]] = {
     "kernels": lambda names: names[-1] == "kernel",
-    "no_norm": lambda names: not any(name.startswith("norm") for name in names[:-1]),
+    "no_norm": lambda names: not any("norm" in name.lower() for name in names[:-1]),  # Flax says BatchNorm_0
     "all": lambda names: True,
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from scaling import rules
-from scaling.arch import Arch
+from scaling.arch import Sized
 from scaling.counting import Cost, count
 from scaling.data import Dataset, load
 from scaling.models.network import frozen_stages, recomputed_stages
@@ -35,11 +35,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Phase:
-    """From step `start` on, train at `resolution`; `macs` are those of training on one image there."""
+    """From step `start` on, train at `resolution`; `macs` are those of training on one image there.
+
+    `drop_rate` and `magnitude` (of RandAugment) are None where the phase has none of its own.
+    """
 
     start: int
     resolution: int
     macs: int
+    drop_rate: float | None = None
+    magnitude: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +52,7 @@ class Plan:
     """A run: the network, the data and when what happens. Lengths are in steps, 0 for never."""
 
     spec: RunSpec
-    arch: Arch
+    arch: Sized
     coefficients: Any
     cost: Cost
     dataset: Dataset
@@ -148,7 +153,7 @@ def read_data(spec: RunSpec) -> Dataset:
     return load(spec.data, spec.augment, resolution)
 
 
-def train_macs(arch: Arch, frozen: tuple[str, ...] = ()) -> int:
+def train_macs(arch: Sized, frozen: tuple[str, ...] = ()) -> int:
     """Multiply-adds of a training step, an image: a forward pass, and as many for each of two gradients.
 
     A frozen stage needs no gradient of its parameters, nor any at all where nothing before it is trained.
@@ -163,21 +168,37 @@ def train_macs(arch: Arch, frozen: tuple[str, ...] = ()) -> int:
     return 3 * count(arch).macs - spared
 
 
-def _phases(arch: Arch, spec: RunSpec, total: int) -> tuple[Phase, ...]:
+def _phases(arch: Sized, spec: RunSpec, total: int) -> tuple[Phase, ...]:
     """Turn (fraction of training, fraction of the resolution) into phases; the full one if not told."""
-    progressive = spec.train.progressive
+    progressive, drop_rates, magnitudes = _progressive(spec.train)
     for when, part in progressive:
         if not 0 <= when < 1 or part <= 0:
             raise ValueError(
                 f"config.train.progressive holds ({when}, {part}): the first must be in [0, 1), a fraction of "
                 "training, the second above 0, a fraction of the resolution."
             )
-    starts = {0: 1.0} | {round(when * total): part for when, part in sorted(progressive)}
-    sides = {start: max(1, round(arch.resolution * part)) for start, part in starts.items()}
-    frozen = spec.optimizer.frozen
-    return tuple(
-        Phase(at, side, train_macs(arch.replace(resolution=side), frozen)) for at, side in sides.items()
-    )
+    told = sorted(zip(progressive, drop_rates, magnitudes))
+    starts = {0: (1.0, None, None)} | {round(when * total): (part, *own) for (when, part), *own in told}
+    phases = []
+    for start, (part, drop_rate, magnitude) in starts.items():
+        side = max(1, round(arch.resolution * part))
+        macs = train_macs(arch.replace(resolution=side), spec.optimizer.frozen)
+        phases.append(Phase(start, side, macs, drop_rate, magnitude))
+    return tuple(phases)
+
+
+def _progressive(train: TrainSpec) -> tuple[Any, Any, Any]:
+    """The entries of `progressive`, and the dropout rate and magnitude of each (None where not told)."""
+    entries = train.progressive
+    for name in ("progressive_drop_rate", "progressive_magnitude"):
+        values = getattr(train, name)
+        if len(values) not in (0, len(entries)):
+            raise ValueError(
+                f"config.train.{name}={values} has {len(values)} values for the {len(entries)} entries of "
+                "config.train.progressive: give one for each, or none."
+            )
+    nothing = (None,) * len(entries)
+    return entries, train.progressive_drop_rate or nothing, train.progressive_magnitude or nothing
 
 
 def _check_ranges(train: TrainSpec) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 from collections.abc import Generator
 from typing import Any
@@ -11,17 +12,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scaling.arch import Arch
+from scaling.arch import Sized
 from scaling.data.ahead import ahead
 from scaling.data.augment import eval_transform, train_transform
 from scaling.data.loader import feed
 from scaling.models.initialize import initialize
-from scaling.models.network import Network, frozen_stages
+from scaling.models.network import Buildable, build, frozen_stages
 from scaling.training import optimizers, schedules
 from scaling.training.evaluate import Evaluator
 from scaling.training.packing import pack_state, unpack_state
 from scaling.training.parallel import ENGINES, Program
-from scaling.training.plan import Plan
+from scaling.training.plan import Phase, Plan
 from scaling.training.state import TrainState, create, models
 from scaling.training.step import AXIS, build_train_step, several
 
@@ -48,7 +49,7 @@ class Rig:
         peak = schedules.peak_rate(spec.optimizer, spec.train.batch)
         self._rate = schedules.build(spec.schedule, peak, plan.total_steps, plan.steps_per_epoch)
         self._optimizer = optimizers.build(spec.optimizer, self._rate)
-        self._programs: dict[int, Program] = {}
+        self._programs: dict[tuple, Program] = {}
         transform = eval_transform(spec.augment, plan.arch.resolution, data.mean, data.std)
         self.evaluate = Evaluator(self.engine, self._network(plan.arch), transform, spec.train.eval_batch)
 
@@ -89,20 +90,18 @@ class Rig:
                 stacked = {name: np.stack([batch[name] for batch in taken]) for name in taken[0]}
                 yield self.engine.shard(stacked, axis=1)
 
-    def program(self, resolution: int) -> Program:
-        """Return (state, batches, resident) -> (state, metrics) at a resolution; the state is donated."""
-        if resolution not in self._programs:
-            self._programs[resolution] = Program(
-                self.engine, self._steps(resolution), cut={1: 1}, donate=(0,)
-            )
-        return self._programs[resolution]
+    def program(self, phase: Phase) -> Program:
+        """Return (state, batches, resident) -> (state, metrics) of a phase; the state is donated."""
+        form = phase.resolution, phase.drop_rate, phase.magnitude
+        if form not in self._programs:
+            self._programs[form] = Program(self.engine, self._steps(phase), cut={1: 1}, donate=(0,))
+        return self._programs[form]
 
     def compile(self) -> None:
         """Compile what the first call and evaluation need, before they are made."""
         state = self.to_devices(self.first_state())
         with contextlib.closing(self.batches(0)) as batches:
-            resolution = next(self.plan.calls(0)).resolution
-            self.program(resolution).prepare(state, next(batches), self.resident)
+            self.program(self.plan.phase(0)).prepare(state, next(batches), self.resident)
         self.evaluate.prepare(models(state), self.plan.dataset.validation)
 
     @property
@@ -110,23 +109,35 @@ class Rig:
         """Time spent compiling so far."""
         return sum(p.seconds for p in (*self._programs.values(), self.evaluate.program))
 
-    def _steps(self, resolution: int):
-        spec, data, arch = self.plan.spec, self.plan.dataset, self.plan.arch
+    def _steps(self, phase: Phase):
+        spec, data, arch, augment = self.plan.spec, self.plan.dataset, self.plan.arch, self.plan.spec.augment
+        arch = arch.replace(resolution=phase.resolution)
+        if phase.drop_rate is not None:
+            arch = arch.replace(drop_rate=phase.drop_rate)
+        if phase.magnitude is not None:
+            augment = dataclasses.replace(augment, randaugment_magnitude=phase.magnitude)
         step = build_train_step(
-            self._network(arch.replace(resolution=resolution)),
+            self._network(arch),
             self._optimizer,
             self._rate,
-            train_transform(spec.augment, resolution, arch.num_classes, data.mean, data.std),
+            train_transform(augment, phase.resolution, arch.num_classes, data.mean, data.std),
             spec.train,
             spec.seed,
         )
         return several(step)
 
-    def _network(self, arch: Arch) -> Network:
+    def _network(self, arch: Sized) -> Buildable:
         model = self.plan.spec.model
         synced = AXIS if self.plan.spec.train.batch_norm == "synced" else None
         frozen = self.plan.spec.optimizer.frozen
-        return Network(arch, jnp.dtype(model.dtype), model.scan, model.remat, axis_name=synced, frozen=frozen)
+        return build(
+            arch,
+            dtype=jnp.dtype(model.dtype),
+            scan=model.scan,
+            remat=model.remat,
+            axis_name=synced,
+            frozen=frozen,
+        )
 
 
 def _size(tree: Any) -> int:

@@ -13,10 +13,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from flax import linen as nn
 from jax import lax
 
 from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
+from scaling.models.network import Applied
 from scaling.spec import TrainSpec
 from scaling.training.losses import cross_entropy, in_top_k, smooth
 from scaling.training.packing import like, whole
@@ -35,7 +35,7 @@ def example_keys(seed: int, stream: str, step, position_b):
 
 
 def build_train_step(
-    network: nn.Module,
+    network: Applied,
     optimizer: optax.GradientTransformation,
     rate: Schedule,
     transform: Callable[[Any, Any, Any], tuple[Any, Any]],
@@ -109,7 +109,7 @@ def several(step: Step) -> Step:
     return steps
 
 
-def build_eval_step(network: nn.Module, transform: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+def build_eval_step(network: Applied, transform: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     """Return step(models, batch) -> {model: sums over all devices' examples whose mask is 1}.
 
     `models` is {name: variables}, packed or not; `batch` holds {"image", "label", "mask"}.

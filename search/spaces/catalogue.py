@@ -35,7 +35,10 @@ def _base(base: Base) -> Arch:
     """The network that a name of the zoo, or fields of `ModelSpec`, describe."""
     fields = {"name": base} if isinstance(base, str) else dict(base)
     model = build(ModelSpec, fields, "config.space.settings.base")
-    return resolve(model, num_classes=1000, in_channels=3)[0]
+    arch, _ = resolve(model, num_classes=1000, in_channels=3)
+    if not isinstance(arch, Arch):
+        raise ValueError(f"config.space.settings.base={base!r} has no stages to search: name one of the zoo.")  # noqa: TRY004
+    return arch
 
 
 def _tuples(choices: dict[str, Sequence]) -> dict[str, Any]:

@@ -172,6 +172,18 @@ def test_a_padded_crop_shifts_by_at_most_the_padding():
     np.testing.assert_array_equal(padded_crop(image, draws(2), 0), image)
 
 
+def test_a_reflected_crop_shows_the_image_mirrored_at_its_border():
+    image = noise()[0].astype(jnp.float32)
+    corner = padded_crop(image, jnp.zeros(2), 3, "reflect")
+    np.testing.assert_array_equal(corner[:4, :4], image[:4, :4][::-1, ::-1])
+    np.testing.assert_array_equal(corner[3:, 3:], image[:-3, :-3])
+    spec = AugmentSpec(crop="pad", pad=3, pad_mode="reflect")
+    x_nhwc, _ = train_transform(spec, 24, 5, *RAW)(
+        noise() // 2 + 100, jnp.zeros(len(noise()), int), keys(len(noise()))
+    )
+    assert x_nhwc.min() >= 100, "no black border"
+
+
 def test_flipping_mirrors_about_half_of_the_images_and_twice_is_the_identity():
     images = jnp.tile(noise()[:1], (200, 1, 1, 1))
     transform = jax.jit(train_transform(AugmentSpec(flip=True), 24, 5, *RAW))

@@ -159,6 +159,17 @@ def test_progressive_resolution_counts_its_own_flops(make_spec, tmp_path):
     assert row.train_flops == 2 * 64 * 2 * (small + full)
 
 
+def test_each_phase_may_drop_and_distort_by_its_own(make_spec):
+    train = {"train.progressive": [[0.0, 1.0], [0.5, 1.0]], "train.progressive_drop_rate": [0.1, 0.5]}
+    plan = make_plan(make_spec({**train, "train.progressive_magnitude": [2.0, 9.0]}))
+    assert [(phase.drop_rate, phase.magnitude) for phase in plan.phases] == [(0.1, 2.0), (0.5, 9.0)]
+    rig = Rig(plan)
+    first, second = (rig.program(phase) for phase in plan.phases)
+    assert first is rig.program(plan.phases[0]) and first is not second
+    with pytest.raises(ValueError, match=r"progressive_drop_rate=\(0\.1,\) has 1 values for the 2 entries"):
+        make_plan(make_spec({**train, "train.progressive_drop_rate": [0.1]}))
+
+
 @pytest.mark.parametrize("per_call", [1, 3, 5])
 def test_calls_cover_the_steps_and_stop_at_every_boundary(make_spec, per_call):
     plan = make_plan(make_spec({"train.steps_per_call": per_call, "train.eval_every": "5 steps"}))
