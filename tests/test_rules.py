@@ -334,10 +334,10 @@ def test_a_grid_that_is_none_is_refused(arguments):
 
 
 def test_each_stage_may_have_a_width_factor_of_its_own():
-    b0 = scaling.get("efficientnet_b0")
-    wide = scaling.scale(b0, width=[1, 1, 1, 1, 1, 1.25, 0.5])
+    b0 = zoo.get("efficientnet_b0")
+    wide = scale(b0, width=[1, 1, 1, 1, 1, 1.25, 0.5])
     assert wide.widths == (16, 24, 40, 80, 112, 240, 160)
     assert (wide.stem, wide.head) == (b0.stem, b0.head)
-    assert scaling.scale(b0, width=[1] * 7) == b0
+    assert scale(b0, width=[1] * 7) == b0
     with pytest.raises(ValueError, match="width.*3 factors.*7 stages"):
-        scaling.scale(b0, width=[1, 2, 1])
+        scale(b0, width=[1, 2, 1])

@@ -221,22 +221,6 @@ def test_macro_points_are_different_networks():
     stages = {space.decode(point).stages for point in np.unique(sampled(space, 300), axis=0)}
     points = {tuple(row) for row in sampled(space, 300).tolist()}
     assert len(stages) == len(points)
-    plain = space.decode(mnasnet.Macro().encode(zoo.get("efficientnet_b0")))
-    without = space.from_string(space.to_string(space.sample(jax.random.key(0))))
-    assert space.decode(without) != plain
-
-
-def test_without_its_skip_a_block_gives_what_its_branch_gives():
-    macro = mnasnet.Macro()
-    b0 = zoo.get("efficientnet_b0")
-    text = macro.write(macro.encode(b0)).replace("c24_se0.25", "c24_se0.25_noskip")
-    arch = macro.network(macro.read(text)).replace(resolution=32, num_classes=3)
-    image = jax.random.normal(jax.random.key(0), (1, 32, 32, 3))
-    both = [Network(a) for a in (arch, b0.replace(resolution=32, num_classes=3))]
-    variables = jax.jit(lambda: both[0].init(jax.random.key(0), image, train=False))()
-    one, other = (net.apply(variables, image, train=False) for net in both)
-    assert np.abs(np.asarray(one - other)).max() > 1e-6
-    assert count(arch).params == count(both[1].arch).params
 
 
 def test_rising_widths_rise():
@@ -262,14 +246,14 @@ def test_nasbench_macro_networks_have_the_benchmark_s_costs(shared):
 
 @pytest.mark.parametrize("name", ["transnas_micro", "transnas_macro"])
 def test_transnas_networks_have_naslib_s_parameters(shared, name):
-    """NASLib's class_scene has a classifier of 63; figures have six digits."""
+    """NASLib's figures have six digits."""
     with gzip.open(shared / "data/nas/zero_cost_subset.csv.gz", "rt") as file:
         rows = [r for r in csv.DictReader(file) if (r["space"], r["dataset"]) == (name, "class_scene")]
     space = {"transnas_micro": transnas.MICRO, "transnas_macro": transnas.MACRO}[name]
     for row in rows[:: len(rows) // 3]:
         digits = [int(digit) for digit in row["arch"]]
         arch = space.decode(digits + [0] * (space.length - len(digits)))
-        params = count(arch.replace(num_classes=63)).params / 1e6
+        params = count(arch).params / 1e6
         assert params == pytest.approx(float(row["params"]), rel=5e-6)
 
 
