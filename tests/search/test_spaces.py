@@ -209,10 +209,10 @@ def _least(graph: Graph) -> Graph:
 
 
 def test_large_spaces_sample_where_counts_exceed_floats():
-    space = Space("huge", automaton.product([13] * 400))
-    assert space.size > 1e300 and not np.isnan(space._log_completions).any()
-    values = np.bincount(sampled(space, 100).ravel(), minlength=13)
-    assert ((values - 40_000 / 13) ** 2 / (40_000 / 13)).sum() < 50
+    space = Space("huge", automaton.product([13] * 280))
+    assert space.size > 10**308 and not np.isnan(space._log_completions).any()
+    values = np.bincount(sampled(space, 50).ravel(), minlength=13)
+    assert ((values - 14_000 / 13) ** 2 / (14_000 / 13)).sum() < 50
 
 
 def test_efficientnet_b0_is_a_point_in_timm_s_words():
@@ -283,7 +283,10 @@ CELLS = {REPEATS: nasbench201.SPACE, 1: nasbench201.space(repeats=1)}
 
 
 def test_the_law_of_nasbench201_s_parameters():
-    for point in nasbench201.SPACE.points()[:: 15_625 // 30].tolist():
+    points = nasbench201.SPACE.points()
+    for point in points[:: len(points) // 30].tolist():
+        check_law(point, repeats=1)
+    for point in points[:: len(points) // 4].tolist():
         check_law(point)
 
 
