@@ -332,3 +332,13 @@ def test_the_grid_holds_the_papers_coefficients_and_only_what_is_near_the_budget
 def test_a_grid_that_is_none_is_refused(arguments):
     with pytest.raises(ValueError, match=f"{next(iter(arguments))}="):
         compound_grid(**arguments)
+
+
+def test_each_stage_may_have_a_width_factor_of_its_own():
+    b0 = zoo.get("efficientnet_b0")
+    wide = scale(b0, width=[1, 1, 1, 1, 1, 1.25, 0.5])
+    assert wide.widths == (16, 24, 40, 80, 112, 240, 160)
+    assert (wide.stem, wide.head) == (b0.stem, b0.head)
+    assert scale(b0, width=[1] * 7) == b0
+    with pytest.raises(ValueError, match="width.*3 factors.*7 stages"):
+        scale(b0, width=[1, 2, 1])

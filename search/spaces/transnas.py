@@ -75,7 +75,7 @@ CELL_OPERATIONS = ("none", "skip", "conv_1x1", "conv_3x3")  # of the digits
 MICRO_MODULES = (4, 1, 4, 1, 4)
 CELLS_A_MODULE, CHANNELS = 2, 64
 RESIDUAL = Cell(((("conv_3x3", 0),), (("conv_3x3", 1), ("skip", 0))), inputs=1, strided_skip="bare_conv")
-SCENES, SIDE = 47, 256
+SCENES, SIDE = 63, 256  # scenes: lib/data/class_scene_selected.npy of the same repository
 
 
 def micro_cell(point: Sequence[int]) -> Cell:
@@ -86,7 +86,7 @@ def micro_cell(point: Sequence[int]) -> Cell:
 
 
 def network(cell: Cell, modules: Sequence[int]) -> Arch:
-    """Modules of two cells behind two strided convolutions, and a classifier: class_scene's 47 scenes.
+    """Modules of two cells behind two strided convolutions, and a classifier: class_scene's 63 scenes.
 
     Other tasks have other ends. Source: yawen-d/TransNASBench lib/models/net_infer/net_macro.py.
     """

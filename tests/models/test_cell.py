@@ -8,6 +8,7 @@ import pytest
 from scaling.arch import Arch, Head, Stage
 from scaling.blocks import Conv
 from scaling.cells import Cell
+from scaling.counting import count_module
 from scaling.models.cell import CellModule
 from scaling.models.cell_edges import Edge, FactorizedReduction
 from scaling.models.initialize import initialize
@@ -126,3 +127,32 @@ def test_a_line_of_pixels_is_strided_along_itself():
         "conv_3": (1, 1, 1, 4),
     }
     assert module.apply(variables, np.zeros((1, 9, 9, 4)), False).shape == (1, 5, 5, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "reach"),
+    [
+        ("max_5x5", 0, 5),
+        ("max_7x7", 0, 7),
+        ("squeezed_3x3", 92, 3),  # to 2 of 8 filters
+        ("squeezed_dil_3x3", 92, 5),
+        ("conv_1x3_3x1", 136, 3),  # to 3 of 8
+    ],
+)
+def test_nasnet_s_rarer_operations(name, params, reach):
+    """Parameters with scales and offsets; the side that one value sees; either stride."""
+    for stride, side in ((1, 9), (2, 5)):
+        edge = Edge(name, 8, stride, "conv", Settings())
+        cost = count_module(edge, (9, 9, 8), train=False)
+        assert (cost.params, cost.receptive_field) == (params, reach)
+        out = edge.init_with_output(jax.random.key(0), np.zeros((1, 9, 9, 8)), False)[0]
+        assert out.shape == (1, side, side, 8)
+
+
+def test_a_bare_strided_skip_does_not_activate():
+    x_nhwc = -np.ones((1, 4, 4, 2), np.float32)
+    for strided_skip, sees in (("conv", False), ("bare_conv", True)):
+        edge = Edge("skip", 2, 2, strided_skip, Settings())
+        y, variables = edge.init_with_output(jax.random.key(0), x_nhwc, False)
+        assert bool(np.any(y)) is sees
+        assert variables["params"]["skip"]["conv"]["kernel"].shape == (1, 1, 2, 2)

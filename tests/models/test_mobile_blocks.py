@@ -9,7 +9,7 @@ from scaling.arch import Arch, Head, Stage
 from scaling.blocks import Conv, DepthwiseSeparable, MBConv, ShuffleV1, ShuffleV2
 from scaling.models.initialize import initialize
 from scaling.models.layers import Settings, SqueezeExcite
-from scaling.models.mbconv import expanded, squeezed
+from scaling.models.mbconv import MBConvModule, expanded, squeezed
 from scaling.models.network import Network
 from scaling.models.shuffle import shuffle
 
@@ -94,3 +94,11 @@ def test_a_shuffle_unit_narrower_than_its_input_says_so():
     arch = ARCH.replace(stages=(Stage(ShuffleV1(groups=2), 8, stride=2),))
     with pytest.raises(ValueError, match="width=8 must exceed the 8 channels"):
         initialize(Network(arch), seed=0)
+
+
+def test_an_inverted_bottleneck_without_its_skip_is_its_branch():
+    x_nhwc = np.random.default_rng(0).normal(size=(2, 6, 6, 4)).astype(np.float32)
+    whole, branch = (MBConvModule(MBConv(3, 2, skip=skip), 4, 1, Settings()) for skip in (True, False))
+    variables = whole.init(jax.random.key(0), x_nhwc, False)
+    difference = whole.apply(variables, x_nhwc, False) - branch.apply(variables, x_nhwc, False)
+    np.testing.assert_allclose(difference, x_nhwc, atol=1e-5)
