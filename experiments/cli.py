@@ -77,14 +77,16 @@ def read_config(path: str) -> dict[str, Any]:
     return config.to_dict() if hasattr(config, "to_dict") else dict(config)
 
 
-def load_spec(path: str, changes: Mapping[str, Any]) -> RunSpec:
-    """Read a config file, apply the overrides and build the `RunSpec`."""
-    return RunSpec.from_config(overridden(path, changes))
+def load_spec(path: str, changes: Mapping[str, Any], kind: type = RunSpec, free: Sequence[str] = ()) -> Any:
+    """Read a config file, apply the overrides and build the spec; sections of `free` take any key."""
+    return kind.from_config(overridden(path, changes, kind, free))
 
 
-def overridden(path: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Read a config file and apply the overrides; every field of a `RunSpec` can be set."""
-    return override(RunSpec.from_config(read_config(path)).to_dict(), changes)
+def overridden(
+    path: str, changes: Mapping[str, Any], kind: type = RunSpec, free: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Read a config file and apply the overrides; every field of the spec can be set."""
+    return override(kind.from_config(read_config(path)).to_dict(), changes, free)
 
 
 def run_command(command: Callable[[Sequence[str]], int | None]) -> None:

@@ -83,8 +83,20 @@ def override(full: dict[str, Any], changes: Mapping[str, Any], free: typing.Coll
         for section in sections:
             at = _known(at, section, path)
         before = at.get(key) if sections and sections[-1] in free else _known(at, key, path)
+        if isinstance(before, dict) and not isinstance(value, Mapping):
+            known = ", ".join(before) or "those"
+            raise ValueError(f"--config.{path}={value} is a section: set its keys, {known}.")  # noqa: TRY004
         at[key] = _literal(value, before) if isinstance(value, str) else value
     return full
+
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dicts as one with dotted keys; empty dicts stay as values."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        inner = isinstance(value, Mapping) and value
+        flat |= flatten(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return flat
 
 
 def _known(values: Any, key: str, path: str) -> Any:

@@ -19,7 +19,7 @@ from scaling.border import build, nearest
 from scaling.factors import RULES, Table, dwr
 
 
-def _logistic(default: Any) -> Any:
+def logistic(default: Any) -> Any:
     """A field that says how a run is executed, not what it computes: left out of the run id."""
     return field(default=default, metadata={"identity": False})
 
@@ -64,8 +64,8 @@ class ModelSpec:
     dtype: str = "float32"
     size: str = field(default="", metadata=LATER)
     exponent: float = field(default=0.8, metadata=LATER)
-    scan: bool | None = _logistic(None)
-    remat: bool | tuple[int, ...] = _logistic(False)
+    scan: bool | None = logistic(None)
+    remat: bool | tuple[int, ...] = logistic(False)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class DataSpec:
 
     source: str = "digits"
     name: str = ""
-    dir: str = _logistic("")
+    dir: str = logistic("")
     train: str = "train"
     validation: str = ""
     test: str = "test"
@@ -90,8 +90,8 @@ class DataSpec:
     split_seed: int = 0
     limit: int | None = None
     store: int | None = None
-    resident: bool | None = _logistic(None)
-    workers: int = _logistic(0)
+    resident: bool | None = logistic(None)
+    workers: int = logistic(0)
 
 
 @dataclass(frozen=True)
@@ -178,15 +178,15 @@ class TrainSpec:
     accumulate: int = 1
     batch_norm: str = "local"
     progressive: tuple[tuple[float, float], ...] = ()
-    eval_batch: int = _logistic(256)
-    eval_every: str = _logistic("1 epochs")
-    checkpoint_every: str = _logistic("1 epochs")
-    keep: int = _logistic(2)
-    log_every: str = _logistic("20 steps")
-    engine: str = _logistic("pmap")
-    devices: int | None = _logistic(None)
-    steps_per_call: int | None = _logistic(None)
-    timeout: float = _logistic(0.0)
+    eval_batch: int = logistic(256)
+    eval_every: str = logistic("1 epochs")
+    checkpoint_every: str = logistic("1 epochs")
+    keep: int = logistic(2)
+    log_every: str = logistic("20 steps")
+    engine: str = logistic("pmap")
+    devices: int | None = logistic(None)
+    steps_per_call: int | None = logistic(None)
+    timeout: float = logistic(0.0)
 
 
 @dataclass(frozen=True)
@@ -216,8 +216,7 @@ class RunSpec:
     @property
     def id(self) -> str:
         """Twelve hex digits of the hash of all fields that change the result."""
-        text = json.dumps(_identity(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return identity(self)
 
 
 CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
@@ -291,6 +290,12 @@ def _check_rule(model: ModelSpec) -> None:
             f"{model.rule!r} goes by phi or factors: leave size empty."
         )
     dwr(model.exponent)
+
+
+def identity(spec: Any) -> str:
+    """Twelve hex digits of the hash of a spec's fields, without those that change no result."""
+    text = json.dumps(_identity(spec), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _identity(value: Any) -> Any:

@@ -78,6 +78,7 @@ class History:
 
     def append(self, records: Sequence[Record]) -> None:
         """Add records, and return once they are on the disk."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         with open(self._path, "a", encoding="utf-8") as file:
             file.writelines(record.to_json() + "\n" for record in records)
             file.flush()

@@ -35,10 +35,11 @@ FLOORS = (
 )
 SEARCH_FLOORS = (
     ("automaton",),
-    ("space", "evaluation"),
+    ("space", "evaluation", "spec"),
     ("neighbourhood", "table", "strategy", "objectives", "expectation", "history"),
     ("spaces", "strategies", "evaluators"),  # strategies know spaces and arrays, never what evaluates them
-    ("simulate", "run"),
+    ("simulate", "assemble"),
+    ("run", "outcome"),
     ("reports",),
 )
 FLOOR = {
