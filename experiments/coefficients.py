@@ -77,18 +77,16 @@ def main(argv: Sequence[str]) -> int:
         return 0
     config = cli.overridden(arguments.config, overrides)
     _check_free(overrides)
-    return train(config, plan, arguments)
+    return train(config, plan, arguments, arguments.halving)
 
 
-def train(config: Mapping[str, Any], plan: Plan, arguments: argparse.Namespace) -> int:
+def train(config: Mapping[str, Any], plan: Plan, arguments: argparse.Namespace, halve: bool = False) -> int:
     """Train what has no row yet, and write the ranking; 0 where every trial has a result."""
     rules, notes = points(config, plan)
     for note in notes:
         print(f"note: {note}")
     print(f"{len(rules)} points of the grid and their base, {plan.seeds} seeds each")
-    made = (
-        _halve(config, rules, plan, arguments) if arguments.halving else _full(config, rules, plan, arguments)
-    )
+    made = _halve(config, rules, plan, arguments) if halve else _full(config, rules, plan, arguments)
     if made is None:
         return sweep.INTERRUPTED
     code = sweep.conclude(made, arguments.workdir)

@@ -3,8 +3,8 @@
 python -m experiments.pipeline --config=configs/pipeline.py --workdir=runs/pipeline [--workers=N] [--retry]
 
 After EfficientNet (arXiv 1905.11946): a base from the macro space with MnasNet's reward (section 4), the
-best alpha, beta and gamma at phi = 1 (step 1 there), the base scaled by them (step 2), beside a network of
-the zoo that is made as small and scaled by the same coefficients. Each step has a directory of its own, with
+best alpha, beta and gamma at phi = 1 (step 1 there), the base scaled by them (step 2), beside a known
+network that is made as small and scaled by the same coefficients. Each step has a directory of its own, with
 its own report; run the command again to go on after an interruption.
 """
 
@@ -29,7 +29,7 @@ from scaling.reports.curve import group
 from scaling.reports.grid import read_grids
 from scaling.reports.units import number, percent, si
 from scaling.rows import Row, write_atomically
-from scaling.spec import RunSpec
+from scaling.spec import ModelSpec, RunSpec
 from scaling.sweeps.expand import Trial
 from scaling.training import Interrupted, compilation_cache
 from scaling.training.allocator import keep_memory
@@ -43,14 +43,14 @@ SEARCH, GRID, CURVE, SUMMARY = "search", "grid", "curve", "pipeline.md"
 class PipelineSpec:
     """`search` finds the base, `grid` ranks coefficients, both bases are trained at `phis` by `seeds` seeds.
 
-    Scaled networks are trained as `search.run` with `search.final.changes`. `rival` is a name of the zoo.
+    Scaled networks are trained as `search.run` with `search.final.changes`. `rival` is the known base.
     """
 
     search: SearchSpec = field(default_factory=SearchSpec)
     grid: coefficients.Plan = field(default_factory=coefficients.Plan)
     phis: tuple[float, ...] = (-1.0, 0.0, 1.0, 2.0)
     seeds: int = 3
-    rival: str = "efficientnet_b0"
+    rival: ModelSpec = field(default_factory=ModelSpec)
 
     @staticmethod
     def from_config(config: Mapping[str, Any]) -> PipelineSpec:
@@ -111,11 +111,10 @@ def best_rule(grid: Path) -> Powers:
 
 def curve_trials(spec: PipelineSpec, base: RunSpec, rule: Powers) -> list[Trial]:
     """The found base and its rival at every phi, scaled by the same coefficients, each with every seed."""
-    rival = dataclasses.replace(base.model, arch=None, name=spec.rival)
     scaled = {"rule": "compound", "alpha": rule.depth, "beta": rule.width, "gamma": rule.resolution}
     made = []
     for seed in range(spec.seeds):
-        for name, model in (("found", base.model), (spec.rival, rival)):
+        for name, model in (("found", base.model), (spec.rival.name, spec.rival)):
             for phi in spec.phis:
                 run = dataclasses.replace(
                     base, seed=seed, model=dataclasses.replace(model, phi=phi, **scaled)
@@ -139,7 +138,7 @@ def summary(spec: PipelineSpec, workdir: Path) -> str:
         "",
         f"1. [Search]({SEARCH}/leaderboard.md): {by}.",
         f"2. [Coefficients]({GRID}/{coefficients.MARKDOWN}): {found}; {over}.",
-        f"3. [Curve]({CURVE}/table.md): the found base and {spec.rival}, made as small, scaled by these coefficients.",
+        f"3. [Curve]({CURVE}/table.md): the found base and {spec.rival.name}, made as small, scaled by these coefficients.",
         "",
         "| base | phi | params | MACs | test top-1 (%) | runs |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",

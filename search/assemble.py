@@ -76,7 +76,9 @@ def _table(spec: SearchSpec) -> Table:
         return user.load(file, _needed(spec.evaluator, "decisions"), list(shown.values()), partial=partial)
     space = spaces.named(spec.space.name, **spec.space.settings)
     # A table knows each point by itself, also those that are one network.
-    return read_points(file, dataclasses.replace(space, identity=None), list(shown.values()))
+    return read_points(
+        file, dataclasses.replace(space, identity=None, normal_form=None), list(shown.values())
+    )
 
 
 def _evaluator(spec: SearchSpec, space: Space, table: Table | None, workdir: Path) -> Evaluator:

@@ -31,6 +31,7 @@ AXES = {
     "macs": Axis("MACs per image", "MACs", lambda row: row.macs),
     "params": Axis("Parameters", "params", lambda row: row.params),
     "step_ms": Axis("Measured training step (ms)", "ms", lambda row: row.step_ms),
+    "examples": Axis("Training examples seen", "examples", lambda row: row.examples_seen),
     "train_flops": Axis("Training FLOPs (2 per MAC)", "FLOPs", lambda row: row.train_flops),
 }
 
@@ -142,8 +143,8 @@ def size_label(row: Row) -> str:
     return " ".join(f"{axis[0]}={factor:.3g}" for axis, factor in _changed_axes(row).items()) or "base"
 
 
-def fit_law(rows: Sequence[Row], axis: str, resamples: int = 200) -> Law | None:
-    """The law of one series along an axis; runs that differ in seed only share one size."""
+def law_points(rows: Sequence[Row], axis: str) -> tuple[list[float], list[float], float]:
+    """The runs of one series as (x, error, floor) for a fit; those that differ in seed only share one x."""
     x, error = [], []
     for same in group(drawn(rows)):
         values = [v for row in same.rows if (v := AXES[axis].value(row))]
@@ -151,7 +152,12 @@ def fit_law(rows: Sequence[Row], axis: str, resamples: int = 200) -> Law | None:
             x += [statistics.geometric_mean(values)] * len(same.scores)
             error += [1 - score for score in same.scores]
     counts = [row.examples["test"] for row in rows if row.examples.get("test")]
-    return fit(x, error, LEAST_MISTAKES / max(counts, default=10_000), resamples=resamples)
+    return x, error, LEAST_MISTAKES / max(counts, default=10_000)
+
+
+def fit_law(rows: Sequence[Row], axis: str, resamples: int = 200) -> Law | None:
+    """The law of one series along an axis."""
+    return fit(*law_points(rows, axis), resamples=resamples)
 
 
 def swept(rows: Sequence[Row]) -> tuple[dict[str, Any], list[str]]:

@@ -28,6 +28,7 @@ from scaling.reports.units import MISSING, duration, number, percent, si
 from scaling.rows import Row
 
 Laws = dict[str, dict[str, Law | None]]
+# The costs that the page can be drawn against, by their names on its buttons.
 AXIS_NAMES = {"macs": "MACs", "params": "Parameters", "step_ms": "Step time", "train_flops": "Training FLOPs"}
 HEADS = (
     "Run", "Network", "Size", "px", "Params", "MACs", "Val top-1 %", "Test top-1 %", "Train FLOPs", "Step ms",
@@ -66,12 +67,12 @@ def _data(rows: Sequence[Row], laws: Laws, curves: Sequence[Learning]) -> dict[s
             "name": name,
             "colour": colours[name],
             "rows": [_point(row) for row in drawn(named[name])],
-            "laws": {axis: _law(laws.get(axis, {}).get(name), named[name], axis) for axis in AXES},
+            "laws": {axis: _law(laws.get(axis, {}).get(name), named[name], axis) for axis in AXIS_NAMES},
         }
         for name in colours
     ]
     return {
-        "axes": {axis: AXES[axis].label for axis in AXES},
+        "axes": {axis: AXES[axis].label for axis in AXIS_NAMES},
         "names": AXIS_NAMES,
         "series": series_,
         "curves": _curves(curves, names, colours),
@@ -83,7 +84,7 @@ def _data(rows: Sequence[Row], laws: Laws, curves: Sequence[Learning]) -> dict[s
 def _point(row: Row) -> dict[str, Any]:
     score = accuracy(row) or 0.0
     floor = LEAST_MISTAKES / row.examples.get("test", 10_000)
-    x = {axis: AXES[axis].value(row) for axis in AXES}
+    x = {axis: AXES[axis].value(row) for axis in AXIS_NAMES}
     return {"id": row.id, "x": x, "error": round(max(1 - score, floor), 6), "hover": _hover(row)}
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scaling import zoo
-from scaling.spec import nearest
+from scaling.arch import Arch
+from scaling.border import build, nearest
+from scaling.rules import resolve
+from scaling.spec import ModelSpec
 from search.space import Space
 from search.spaces import mnasnet, nasbench201, nasbench_macro, nasnet, stages, transnas
 
@@ -21,20 +23,29 @@ def _nasnet(
     return nasnet.space(nasnet.language(blocks, operations, leaving, skeleton), **network)
 
 
-def _mnasnet(base: str = "efficientnet_b0", skips: bool = True, **choices: Sequence) -> Space:
-    return mnasnet.space(mnasnet.Macro(zoo.get(base), skips=skips, **_tuples(choices)))
+def _mnasnet(base: Base = "efficientnet_b0", skips: bool = True, **choices: Sequence) -> Space:
+    return mnasnet.space(mnasnet.Macro(_base(base), skips=skips, **_tuples(choices)))
 
 
-def _stages(base: str = "efficientnet_b0", rising: bool = False, **factors: Sequence[float]) -> Space:
-    return stages.space(stages.Sizes(zoo.get(base), rising=rising, **_tuples(factors)))
+def _stages(base: Base = "efficientnet_b0", rising: bool = False, **factors: Sequence[float]) -> Space:
+    return stages.space(stages.Sizes(_base(base), rising=rising, **_tuples(factors)))
+
+
+def _base(base: Base) -> Arch:
+    """The network that a name of the zoo, or fields of `ModelSpec`, describe."""
+    fields = {"name": base} if isinstance(base, str) else dict(base)
+    model = build(ModelSpec, fields, "config.space.settings.base")
+    return resolve(model, num_classes=1000, in_channels=3)[0]
 
 
 def _tuples(choices: dict[str, Sequence]) -> dict[str, Any]:
     return {name: tuple(values) for name, values in choices.items()}
 
 
+Base = str | Mapping[str, Any]
+
 # `nasbench201.space`'s settings; those of `nasnet.language` and `nasnet.space`; the fields of `mnasnet.Macro` and
-# of `stages.Sizes`, with the base by its name in the zoo; none for the others
+# of `stages.Sizes`, with the base by its name in the zoo or as a config's `model`; none for the others
 SPACES: dict[str, Callable[..., Space]] = {
     "nasbench201": nasbench201.space,
     "nasnet": _nasnet,
