@@ -44,8 +44,11 @@ def best(records: Sequence[Record], count: int) -> list[Record]:
 
 def contenders(spec: SearchSpec, records: Sequence[Record]) -> list[Record]:
     """The records that compare: all, or with halving those of the longest training that any got to."""
-    if not spec.strategy.widths:
-        return list(records)
+    return longest_trained(records) if spec.strategy.widths else list(records)
+
+
+def longest_trained(records: Sequence[Record]) -> list[Record]:
+    """Of a halving search's records those of the last rung that any has a reward of."""
     longest = max((record.point[-1] for record in records if None not in record.rewards), default=0)
     return [record for record in records if record.point[-1] == longest]
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 
 from search import expectation
+from search.assemble import assemble
 from search.reports.regret import Curve
-from search.reports.source import RANDOM, WITHOUT_REPLACEMENT, Search
+from search.reports.source import RANDOM, WITHOUT_REPLACEMENT, Search, unlike
+from search.spec import SearchSpec
 
 FILE = "baseline.json"
 MOST_DRAWS = 120  # numbers of draws at which the expectation is computed
@@ -53,13 +57,14 @@ class Baseline:
 
 
 def baseline(searches: Sequence[Search], table: np.ndarray | None = None) -> Baseline:
-    """The baseline from a table of all rewards [size], from what an earlier report kept of it, or else from
-    the records of random search itself.
+    """The baseline of a table of all rewards [size], of one that an earlier report kept, or of random search.
+
+    Searches whose rewards do not compare have none.
     """
-    own = [r for search in searches if search.strategy in RANDOM for r in search.records]
-    seconds = float(np.mean([record.cost for record in own])) if own else 0.0
-    if searches[0].objectives > 1:
+    if searches[0].objectives > 1 or unlike(searches):
         return Baseline()
+    own = [r for s in searches if s.strategy in RANDOM and not s.halved for r in s.records]
+    seconds = float(np.mean([record.cost for record in own])) if own else 0.0
     longest = max(len(search.records) for search in searches)
     if table is not None:
         return _of_table(np.asarray(table, float), searches, longest, seconds)
@@ -69,6 +74,17 @@ def baseline(searches: Sequence[Search], table: np.ndarray | None = None) -> Bas
         return Baseline()
     made = expected(np.array([record.reward for record in own]), min(longest, len(own)), replacing=False)
     return Baseline(None, f"random, expected from its {len(own):,} records", made, seconds)
+
+
+def table_rewards(search: Search) -> np.ndarray | None:
+    """The reward of every point, where the search was of a table that is at hand; None where not."""
+    evaluator = search.config.get("evaluator", {})
+    file = Path(str(evaluator.get("settings", {}).get("file", "")))
+    if evaluator.get("name") != "tabular" or search.halved or search.objectives > 1 or not file.is_file():
+        return None
+    parts = assemble(SearchSpec.from_config(search.config), search.directory)
+    found = [evaluation.metrics for evaluation in parts.evaluator(list(parts.space.points()))]
+    return np.asarray(parts.objective({name: jnp.asarray([m[name] for m in found]) for name in found[0]}))
 
 
 def _of_table(rewards: np.ndarray, searches: Sequence[Search], longest: int, seconds: float) -> Baseline:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from scaling.rows import write_atomically
 from search.reports import baseline, page, svg, tables
 from search.reports.drawing import draw_network
@@ -18,14 +16,15 @@ BOARD, BOARD_CSV, HISTORY_CSV = "leaderboard.md", "leaderboard.csv", "history.cs
 PICTURE, DRAWING, PAGE = "anytime.png", "best.svg", "search.html"
 
 
-def build(sources: Sequence[Path], out: Path, title: str, table: np.ndarray | None = None) -> dict[str, Path]:
+def build(sources: Sequence[Path], out: Path, title: str) -> dict[str, Path]:
     """Write the report of the searches in `sources` to `out`; return the paths by name.
 
-    `table` holds the rewards [size] of all points of the space, where a table is searched: regret and random
-    search's expectation are then exact, and kept in `baseline.json` for later reports. `best.svg` is left
-    out where the space has no networks. ValueError where a source holds no search.
+    Where a table is searched and at hand, regret and random search's expectation are exact, and kept in
+    `baseline.json` for reports where it is not. `best.svg` is left out where the space has no networks.
+    ValueError where a source holds no search.
     """
     searches = read_searches(sources)
+    table = baseline.table_rewards(searches[0])
     reference = baseline.baseline(searches, table)
     out.mkdir(parents=True, exist_ok=True)
     texts = {

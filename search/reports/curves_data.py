@@ -64,8 +64,11 @@ def _curve(made: Curve | None) -> dict[str, Any] | None:
 
 def _dots(searches: Sequence[Search]) -> dict[str, list]:
     """Every evaluation with a finite reward, or every second and so on where they are many."""
-    spent = {axis: np.concatenate([regret.spent(s, axis) for s in searches]) for axis in regret.AXES}
-    records = [record for search in searches for record in search.records]
+    records = [record for search in searches for record in search.contenders]
+    spent = {
+        axis: np.concatenate([regret.spent(s, axis)[[r.index for r in s.contenders]] for s in searches])
+        for axis in regret.AXES
+    }
     kept = [i for i, record in enumerate(records) if np.isfinite(record.reward)]
     kept = kept[:: 1 + len(kept) // DOTS]
     text = [

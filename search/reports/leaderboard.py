@@ -15,7 +15,7 @@ from search.strategies.nsga2 import dominates
 
 @dataclass(frozen=True)
 class Entry:
-    """One network: its best record, how often it was asked for, what it cost, who found it.
+    """One network: its first record with a reward, how often it was asked for, what it cost, who found it.
 
     `first` is the index at which a search first saw it. `front` is 0 on the Pareto front, 1 on the one that
     is left without it, and so on; with one objective it says how many better rewards there are.
@@ -48,7 +48,7 @@ def leaderboard(searches: Sequence[Search], most: int | None = None) -> list[Ent
     """
     found: dict[str, list[tuple[str, Record]]] = {}
     for search in searches:
-        for record in search.records:
+        for record in search.contenders:
             found.setdefault(record.network, []).append((search.label, record))
     best = {network: _best(records) for network, records in found.items()}
     scored = {network: record for network, record in best.items() if None not in record.rewards}
@@ -96,8 +96,6 @@ def count(searches: Sequence[Search]) -> Counts:
 
 
 def _best(found: Iterable[tuple[str, Record]]) -> Record:
-    """The first of the records with the highest rewards."""
-    return max(
-        (r for _, r in found),
-        key=lambda r: (None not in r.rewards, [-np.inf if x is None else x for x in r.rewards]),
-    )
+    """The first of the records with a finite reward, as the search itself chooses; else the first."""
+    records = [record for _, record in found]
+    return next((record for record in records if None not in record.rewards), records[0])

@@ -105,7 +105,7 @@ def _draw(axes: Any, made: Curve, target: float | None, label: str, **style: Any
 
 
 def _dots(axes: Any, searches: Sequence[Search], axis: str, colour_: str) -> None:
-    x = np.concatenate([regret.spent(search, axis) for search in searches])
-    y = np.array([record.reward for search in searches for record in search.records])
+    x = np.concatenate([regret.spent(s, axis)[[r.index for r in s.contenders]] for s in searches])
+    y = np.array([record.reward for search in searches for record in search.contenders])
     keep = np.flatnonzero(np.isfinite(y))[:: 1 + len(y) // DOTS]
     axes.scatter(x[keep], y[keep], s=9, color=colour_, alpha=0.35, linewidths=0)

@@ -48,23 +48,29 @@ def measure(searches: Sequence[Search]) -> tuple[str, Measure] | None:
         return "Best reward so far", best_reward
     if objectives > MOST_OBJECTIVES:
         return None
-    finite = [r.rewards for s in searches for r in s.records if None not in r.rewards]
+    finite = [r.rewards for s in searches for r in s.contenders if None not in r.rewards]
     worst = np.array(finite, float).min(0) if finite else np.zeros(objectives)
     return "Hypervolume so far", lambda search: dominated(search, worst)
 
 
 def best_reward(search: Search) -> np.ndarray:
     """The highest reward up to each record [T]."""
-    return np.maximum.accumulate([record.reward for record in search.records])
+    compared = {record.index for record in search.contenders}
+    return np.maximum.accumulate([r.reward if r.index in compared else -np.inf for r in search.records])
 
 
 def dominated(search: Search, worst: np.ndarray) -> np.ndarray:
     """The area over `worst` that the rewards up to each record dominate [T]."""
+    compared = {record.index for record in search.contenders}
     front: list[tuple[float, ...]] = []
     areas = []
     for record in search.records:
         new = tuple(-np.inf if reward is None else reward for reward in record.rewards)
-        if np.isfinite(new).all() and not any(np.greater_equal(old, new).all() for old in front):
+        if (
+            record.index in compared
+            and np.isfinite(new).all()
+            and not any(np.greater_equal(old, new).all() for old in front)
+        ):
             front = [old for old in front if not np.greater_equal(new, old).all()] + [new]
         areas.append(
             hypervolume([-a for a, _ in front], [b for _, b in front], -worst[0], worst[1])

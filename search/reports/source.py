@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +17,7 @@ from scaling.reports.curve import tells
 from scaling.rows import Row, read_rows
 from search import history
 from search.history import Record
+from search.outcome import BEST, FINAL, GENOTYPE, longest_trained
 
 WITHOUT_REPLACEMENT = "random_without_replacement"
 RANDOM = ("random", WITHOUT_REPLACEMENT)  # strategies that learn nothing
@@ -43,6 +46,16 @@ class Search:
     @property
     def strategy(self) -> str:
         return str(self.config.get("strategy", {}).get("name") or self.directory.resolve().name)
+
+    @property
+    def halved(self) -> bool:
+        """Whether points were measured at several rungs, whose rewards do not compare."""
+        return bool(self.config.get("strategy", {}).get("widths"))
+
+    @functools.cached_property
+    def contenders(self) -> list[Record]:
+        """The records whose rewards compare."""
+        return longest_trained(self.records) if self.halved else list(self.records)
 
     @property
     def objectives(self) -> int:
@@ -95,8 +108,8 @@ def _tells(key: str, value: Any) -> bool:
 def _read(directory: Path) -> Search:
     if not directory.is_dir():
         raise ValueError(f"--workdir={directory} is not a directory: name one that a search has written.")
-    genotype = _json(directory / "best" / "genotype.json")
-    finals, problems = read_rows(sorted((directory / "final").glob("*/row.json")))
+    genotype = _json(directory / BEST / GENOTYPE)
+    finals, problems = read_rows(sorted((directory / FINAL).glob("*/row.json")))
     return Search(
         directory,
         _json(directory / "config.json"),
@@ -127,7 +140,7 @@ def _labelled(searches: Sequence[Search]) -> list[Search]:
         if len(keys) > MOST_SETTINGS:
             told.append(f"settings {alike.index(own) + 1}")
         labels.append(" ".join([search.strategy, *told]))
-    return [Search(**{**vars(s), "label": label}) for s, label in zip(searches, labels)]
+    return [dataclasses.replace(s, label=label) for s, label in zip(searches, labels)]
 
 
 def statuses(records: Iterable[Record]) -> Counter[str]:

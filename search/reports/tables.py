@@ -107,8 +107,10 @@ def note(searches: Sequence[Search], entries: Sequence[Entry]) -> str:
     ]
     if len(entries) > SHOWN:
         words.append(f"{len(entries) - SHOWN:,} more networks have a reward (leaderboard.csv has them).")
-    if without := len({r.network for s in searches for r in s.records}) - len(entries):
+    if without := len({r.network for s in searches for r in s.contenders}) - len(entries):
         words.append(f"{without:,} networks have none: they failed, or broke a constraint.")
+    if any(search.halved for search in searches):
+        words.append("Of halving searches only the networks trained longest compare, and are here.")
     return " ".join(words)
 
 

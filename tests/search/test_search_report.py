@@ -26,7 +26,17 @@ from search.reports.source import read_searches, unlike
 HOSTILE = '</script><script>alert("&")</script> {title}'
 
 
-def write(directory, strategy="random", seed=0, rewards=(), finals=(), costs=1.0, settings=None, **config):
+def write(
+    directory,
+    strategy="random",
+    seed=0,
+    rewards=(),
+    finals=(),
+    costs=1.0,
+    settings=None,
+    strategy_widths=(),
+    **config,
+):
     """A search's directory; a reward may be a number, a tuple, or None for a failure."""
     directory.mkdir(parents=True)
     records, seen = [], set()
@@ -54,7 +64,7 @@ def write(directory, strategy="random", seed=0, rewards=(), finals=(), costs=1.0
     full = {
         "seed": seed,
         "space": {"name": "s"},
-        "strategy": {"name": strategy, "settings": settings or {}},
+        "strategy": {"name": strategy, "settings": settings or {}, "widths": strategy_widths},
         **config,
     }
     (directory / "config.json").write_text(json.dumps(full))
@@ -195,14 +205,30 @@ def test_a_table_gives_optimum_and_expectation(tmp_path, noisy):
     assert found.expected.mean[0] == pytest.approx(8 / 3) and found.expected.mean[-1] == pytest.approx(5)
 
 
-def test_a_report_made_again_without_the_table_has_its_optimum_and_expectation(tmp_path, noisy):
-    path = write(tmp_path / "a", "evolution", rewards=noisy)
-    first = build([path], path, "x", np.array([-np.inf, 1.0, 2.0, 5.0]))
-    pages = [first[PAGE].read_text(), build([path], tmp_path / "again", "x")[PAGE].read_text()]
-    assert pages[0] == pages[1] and '"optimum":5.0' in pages[0]
+def test_a_searched_table_gives_the_baseline_and_is_not_needed_again(tmp_path, noisy):
+    file = tmp_path / "table.csv"
+    file.write_text("a,b,val\n" + "".join(f"{i % 7},{i % 3},{i / 2}\n" for i in range(21)))
+    shown = {"file": str(file), "decisions": ["a", "b"], "shown": {"val_top1": "val"}}
+    parts = {"space": {"name": "table"}, "evaluator": {"name": "tabular", "settings": shown}}
+    path = write(tmp_path / "a", "evolution", rewards=noisy, **parts)
+    first = build([path], path, "x")[PAGE].read_text()
+    assert '"optimum":10.0' in first and "random, exact over 21 points" in first
+    file.unlink()
+    assert build([path], tmp_path / "again", "x")[PAGE].read_text() == first
     (path / "baseline.json").write_text('{"optimum": 1}')
     with pytest.raises(ValueError, match=r"baseline.json is damaged.*delete it"):
         build([path], path, "x")
+
+
+def test_of_a_halving_search_only_the_longest_trained_compare(tmp_path):
+    path = write(tmp_path / "a", rewards=[9.0, 8.0, 1.0, 7.0, 9.0, 2.0], strategy_widths=(4, 2))
+    (search,) = read_searches([path])
+    last = [r.index for r in search.records if r.point[-1] == 2]
+    assert [entry.record.index for entry in leaderboard.leaderboard([search])] == last[::-1] == [5, 2]
+    made = regret.curve([search], "evaluations", regret.best_reward)
+    assert made.x.tolist() == [3, 6] and made.mean.tolist() == [1, 2]
+    assert baseline.baseline([search]) == baseline.Baseline()
+    assert "trained longest" in build([path], tmp_path / "out", "x")[BOARD].read_text()
 
 
 def test_labels_tell_settings_apart_and_seeds_not(tmp_path):
