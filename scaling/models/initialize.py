@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from scaling.models.choice import OPTION
 from scaling.models.initializers import from_generator
 
 
@@ -25,7 +26,8 @@ def initialize(net: nn.Module, seed: int) -> dict[str, Any]:
     """Return {"params", "batch_stats"} of float32 NumPy arrays for a `Network`.
 
     Each array is drawn from a generator named by its path, so it depends on the seed and its own
-    name alone; stacked layers (below a `blocks` key) are drawn one by one.
+    name alone; stacked layers (below a `blocks` key) are drawn one by one. An operation that a supernet
+    holds starts as it would in the network of that operation. "choice", if any, is all zeros.
     """
     arch = net.arch  # pyright: ignore[reportAttributeAccessIssue]
     shapes = abstract_variables(net, arch.resolution, arch.in_channels)
@@ -36,6 +38,9 @@ def initialize(net: nn.Module, seed: int) -> dict[str, Any]:
 
 def draw(seed: int, names: Sequence[str], shape: tuple[int, ...]) -> np.ndarray:
     """Return the initial array at a path such as ("params", "classifier", "kernel")."""
+    if names[0] == "choice":
+        return np.zeros(shape, np.int32)
+    names = [name for name in names if not name.startswith(OPTION)]
     rng = np.random.Generator(np.random.PCG64([seed, zlib.crc32("/".join(names).encode())]))
     if "blocks" not in names:
         return from_generator(rng, names[-2], names[-1], shape)
