@@ -53,7 +53,7 @@ def _score(cells: Sequence[str], path: Path, arguments: argparse.Namespace) -> N
     evaluator = ZeroCost(nasbench201.SPACE, RunSpec(arguments.seed, data=data), arguments.batch)
     found = evaluator([np.array(read_digits(cell), np.int32) for cell in todo])
     with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer: csv.DictWriter[str] = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         if not done:
             writer.writeheader()
         for cell, evaluation in zip(todo, found):

@@ -49,6 +49,8 @@ class ChosenEdge(nn.Module):
         branches = tuple(_branch(name, edge, train) for name, edge in edges.items())
         values = {name: {key: v.value for key, v in variables.items()} for name, variables in held.items()}
         operands = values, self.settings.codes, x_nhwc
+        y: Any
+        statistics: dict[str, Any]
         y, statistics = switch(branches, self.settings.choice[self.at], operands)
         for name, new in statistics.items():
             if updating:

@@ -45,7 +45,7 @@ def _by_stage(supernet: Arch, choice: Choice) -> dict[str, dict[str, str]]:
     return {
         name: _by_edge(stage.block, choice[names[stage.block]])
         for name, stage in stages
-        if stage.block in names
+        if isinstance(stage.block, Cell) and stage.block in names
     }
 
 

@@ -101,8 +101,11 @@ def due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def make_plan(spec: RunSpec) -> Plan:
-    """Resolve the network, read training and validation data, count, and check that all of it fits."""
+def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
+    """Resolve the network, read training and validation data, count, and check that all of it fits.
+
+    `dataset` is what `spec.data` says, where it has been read before at the same resolution.
+    """
     train = spec.train
     _check_ranges(train)
     devices = choose_devices(train.devices)
@@ -110,7 +113,7 @@ def make_plan(spec: RunSpec) -> Plan:
     check_batch(train.batch, len(devices), train.accumulate, pairs)
     # The number of classes is the data's to say, the resolution to hold images at the network's.
     resolution = rules.resolve(spec.model, 2, 1)[0].resolution
-    dataset = load(spec.data, spec.augment, resolution)
+    dataset = dataset or load(spec.data, spec.augment, resolution)
     arch, coefficients = rules.resolve(spec.model, dataset.num_classes, dataset.in_channels)
     recomputed_stages(spec.model.remat, len(arch.stages))
     frozen_stages(spec.optimizer.frozen, arch)

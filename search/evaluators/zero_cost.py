@@ -99,10 +99,10 @@ class ZeroCost:
             "naswot": kernel_score(found["alike"]),
         }
 
-    def _first_images(self, batch: int) -> dict[str, np.ndarray]:
+    def _first_images(self, batch: int) -> dict[str, jax.Array]:
         train = self._data.train
         rows = feed(train, batch, self._spec.seed, None, 0).order.step(0)["index"]
-        return {"image": np.stack([train[i] for i in rows]), "label": train.labels[rows]}
+        return {"image": jnp.stack([train[i] for i in rows]), "label": jnp.asarray(train.labels[rows])}
 
 
 def _status(error: Exception) -> str:
