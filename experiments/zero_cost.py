@@ -20,6 +20,7 @@ import numpy as np
 from experiments import cli
 from experiments.tables.zero_cost import table
 from scaling.spec import DataSpec, RunSpec
+from scaling.training import compilation_cache
 from search.evaluation import Evaluation
 from search.evaluators.zero_cost import BATCH, SCORES, ZeroCost
 from search.space import read_digits
@@ -46,6 +47,7 @@ def main(argv: Sequence[str]) -> None:
 
 def _score(cells: Sequence[str], path: Path, arguments: argparse.Namespace) -> None:
     """Add a line for each cell that has none."""
+    compilation_cache.enable()
     path.parent.mkdir(parents=True, exist_ok=True)
     done = {row["arch"] for row in read_rows(path)} if path.exists() else set()
     todo = [cell for cell in cells if cell not in done]

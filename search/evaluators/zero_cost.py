@@ -32,7 +32,7 @@ from search.evaluation import Evaluation
 from search.space import Space
 
 SCORES = ("params", "macs", "grad_norm", "snip", "synflow", "jacob_cov", "naswot")
-BATCH = 64
+BATCH = 32  # that of NASLib's published scores; arXiv 2101.08134 has 64
 JACOBIAN_EPSILON = 1e-5
 LEAST_EIGENVALUE = 1e-3  # of a kernel of counts: examples that no activation tells apart
 
