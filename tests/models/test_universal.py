@@ -12,7 +12,7 @@ from scaling.models.network import Network
 from scaling.models.universal import put, take
 from scaling.zoo import nasbench201
 
-CELLS = ("000000", "111111", "421211", "333333", "023140", "204010")
+CELLS = ("000000", "111111", "421213", "023140")
 SUPERNET = nasbench201.network(nasbench201.any_cell(), 4, 2, num_classes=3).replace(resolution=8)
 IMAGES = np.random.default_rng(0).normal(size=(8, 8, 8, 3)).astype(np.float32)
 
@@ -69,16 +69,11 @@ def test_the_universal_program_equals_the_specialised_one(cell, universal, varia
     expected = gradients_of(Network(specialised(cell), form="lax"))(own)
     found = take({"params": params, "batch_stats": statistics}, SUPERNET, choice(cell))
     assert_close((value, found["batch_stats"], found["params"], images), expected, 1e-5)
-    unused = put(
-        params and {"params": params, "batch_stats": statistics}, _zeros(found), SUPERNET, choice(cell)
-    )
+    zeros = jax.tree.map(np.zeros_like, found)
+    unused = put({"params": params, "batch_stats": statistics}, zeros, SUPERNET, choice(cell))
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(unused["params"])), "operations not done learn"
     before = put(variables, found, SUPERNET, choice(cell))["batch_stats"]
     assert_close(statistics, before, 0)
-
-
-def _zeros(tree):
-    return jax.tree.map(np.zeros_like, tree)
 
 
 def test_variables_are_named_and_drawn_as_those_of_the_network(variables, assert_close):
