@@ -6,7 +6,6 @@ Overrides are typed by `RunSpec`, so that every key can be set, also one the fil
 from __future__ import annotations
 
 import argparse
-import ast
 import importlib.util
 import json
 import sys
@@ -17,7 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from scaling.spec import RunSpec, nearest
+from scaling.border import override
+from scaling.spec import RunSpec
 
 ROOMS = ("scaling", "search", "experiments", "configs")
 USAGE_ERROR = 2
@@ -77,47 +77,16 @@ def read_config(path: str) -> dict[str, Any]:
     return config.to_dict() if hasattr(config, "to_dict") else dict(config)
 
 
-def override(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `config` with {"section.key": value} set; text is read as the field's own type.
-
-    ValueError, naming the nearest key, where `RunSpec` has no such field.
-    """
-    full = RunSpec.from_config(config).to_dict()
-    for path, value in changes.items():
-        *sections, key = path.split(".")
-        at = full
-        for section in sections:
-            at = _known(at, section, path)
-        before = _known(at, key, path)
-        at[key] = _literal(value, before) if isinstance(value, str) else value
-    return full
+def load_spec(path: str, changes: Mapping[str, Any], kind: type = RunSpec, free: Sequence[str] = ()) -> Any:
+    """Read a config file, apply the overrides and build the spec; sections of `free` take any key."""
+    return kind.from_config(overridden(path, changes, kind, free))
 
 
-def load_spec(path: str, changes: Mapping[str, Any]) -> RunSpec:
-    """Read a config file, apply the overrides and build the `RunSpec`."""
-    return RunSpec.from_config(override(read_config(path), changes))
-
-
-def _known(values: Any, key: str, path: str) -> Any:
-    if not isinstance(values, dict) or key not in values:
-        known = list(values) if isinstance(values, dict) else []
-        raise ValueError(
-            f"--config.{path} is not a field of the config{nearest(key, known)}"
-            f" Known at that place: {', '.join(known) or 'nothing, it is a value'}."
-        )
-    return values[key]
-
-
-def _literal(text: str, before: Any) -> Any:
-    """Read command-line text as a Python value; a text field keeps it as it is."""
-    if isinstance(before, str):
-        return text
-    if text.lower() in ("true", "false", "none"):
-        return {"true": True, "false": False, "none": None}[text.lower()]
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+def overridden(
+    path: str, changes: Mapping[str, Any], kind: type = RunSpec, free: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Read a config file and apply the overrides; every field of the spec can be set."""
+    return override(kind.from_config(read_config(path)).to_dict(), changes, free)
 
 
 def run_command(command: Callable[[Sequence[str]], int | None]) -> None:

@@ -23,20 +23,22 @@ from experiments.tables import (
     efficientnet,
     mobile,
     nasbench201,
+    proxy,
     regnet,
     render,
     residual,
     transfer,
 )
 from experiments.tables.entry import Table
+from scaling.border import nearest
 from scaling.rows import write_atomically
-from scaling.spec import nearest
 
 TABLES: dict[str, Callable[[], Table]] = {
     "efficientnet-1": efficientnet.table_1,
     "efficientnet-2": efficientnet.table_2,
     "efficientnet-3": efficientnet.table_3,
     "efficientnet-7": efficientnet.table_7,
+    "efficientnet-7-proxy": proxy.table_7,
     "efficientnet-coefficients": coefficients.strict_or_official,
     "efficientnetv2-7": efficientnet.v2_table_7,
     "mobilenetv1-6": mobile.v1_table_6,

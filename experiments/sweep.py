@@ -33,6 +33,13 @@ def main(argv: Sequence[str]) -> int:
     made, notes = _trials(arguments.config, overrides)
     for note in notes:
         print(f"note: {note}")
+    if not execute(made, arguments):
+        return INTERRUPTED
+    return conclude(made, arguments.workdir)
+
+
+def execute(made: Sequence[Trial], arguments: argparse.Namespace) -> bool:
+    """Run the trials that have no row, as `add_arguments` says; False where that was interrupted."""
     with store.lock(arguments.workdir) as held:
         contents = store.scan(arguments.workdir)
         todo = pending(made, contents, arguments.retry)
@@ -44,13 +51,13 @@ def main(argv: Sequence[str]) -> int:
         except KeyboardInterrupt:
             left = len(pending(made, store.scan(arguments.workdir)))
             print(f"interrupted with {left} of {len(made)} trials to go: the same command goes on from here.")
-            return INTERRUPTED
-    return _report(made, arguments.workdir)
+            return False
+    return True
 
 
 def _trials(config_path: str, overrides: Mapping[str, str]) -> tuple[list[Trial], list[str]]:
     """The trials of a config file; ValueError where it has no sweep, or a flag fights with it."""
-    config = cli.override(cli.read_config(config_path), overrides)
+    config = cli.overridden(config_path, overrides)
     path, _, argument = config_path.partition(":")
     get_sweep: Callable[..., Any] | None = None
     if path.endswith(".py"):
@@ -70,7 +77,11 @@ def _trials(config_path: str, overrides: Mapping[str, str]) -> tuple[list[Trial]
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser((__doc__ or "").partition("\n")[0])
+    return add_arguments(cli.parser((__doc__ or "").partition("\n")[0]))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add what every command that runs trials is told: `--workers` and `--retry`."""
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="trials at a time (default: 1)")
     parser.add_argument(
         "--retry", action="store_true", help="run failed, oom, timeout and unreadable rows again"
@@ -131,8 +142,8 @@ def _stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _report(made: Sequence[Trial], workdir: Path) -> int:
-    """Write the artefacts, name them, and return the exit code."""
+def conclude(made: Sequence[Trial], workdir: Path) -> int:
+    """Write the artefacts, name them, and return the exit code: 0 where every trial has a result."""
     from experiments.report import write
 
     study = write([workdir], workdir, workdir.resolve().name)

@@ -96,6 +96,7 @@ class MBConv:
     `se_expanded` to the expanded width, rounded to a multiple of 8, as in MobileNetV3. `se_gate` is
     "sigmoid" or "hard_sigmoid". `act` and `se_act` name the block's activation and the squeeze's ("":
     the network's, and the block's). A fractional `expand` gives an inner width rounded to a multiple of 8.
+    Where shapes allow, the input is added, unless `skip` says no.
     Source: arXiv 1801.04381, arXiv 1807.11626, arXiv 1905.02244.
     """
 
@@ -106,6 +107,7 @@ class MBConv:
     se_expanded: bool = field(default=False, metadata=LATER)
     se_act: str = field(default="", metadata=LATER)
     se_gate: str = field(default="sigmoid", metadata=LATER)
+    skip: bool = field(default=True, metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scaling import spec
+from scaling import border
 from scaling.arch import Arch
 from scaling.closed_form import totals
 from scaling.counting import count
@@ -120,7 +120,7 @@ def _rule(along: str | Rule) -> Rule:
         return along
     if along not in RULES:
         raise ValueError(
-            f"along={along!r} is no rule{spec.nearest(along, RULES) or '.'} Rules: {', '.join(RULES)}; or give a "
+            f"along={along!r} is no rule{border.nearest(along, RULES) or '.'} Rules: {', '.join(RULES)}; or give a "
             "scaling.factors.Powers or Table."
         )
     return RULES[along]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Operation:
     kernels: tuple[tuple[int, int], ...] = ()
     layers: int = 1
     dilation: int = 1
-    squeeze: int = 1
+    squeeze: Fraction = Fraction(1)
 
 
 def _separable(kernel: int, layers: int = 2, dilation: int = 1) -> Operation:
@@ -33,6 +34,8 @@ OPERATIONS = {
     # padded pixels count as zeros: timm's form of a strided average (TensorFlow's leaves them out)
     "avg_3x3_zeros": Operation("average_zeros", ((3, 3),)),
     "max_3x3": Operation("maximum", ((3, 3),)),
+    "max_5x5": Operation("maximum", ((5, 5),)),
+    "max_7x7": Operation("maximum", ((7, 7),)),
     "sep_3x3": _separable(3),
     "sep_5x5": _separable(5),
     "sep_7x7": _separable(7),
@@ -41,7 +44,10 @@ OPERATIONS = {
     "conv_1x1": Operation("convolutions", ((1, 1),)),
     "conv_3x3": Operation("convolutions", ((3, 3),)),
     # tensorflow/tpu models/official/amoeba_net/network_utils.py
-    "conv_1x7_7x1": Operation("convolutions", ((1, 7), (7, 1)), squeeze=4),
+    "squeezed_3x3": Operation("convolutions", ((3, 3),), squeeze=Fraction(4)),
+    "squeezed_dil_3x3": Operation("convolutions", ((3, 3),), dilation=2, squeeze=Fraction(4)),
+    "conv_1x3_3x1": Operation("convolutions", ((1, 3), (3, 1)), squeeze=Fraction(8, 3)),
+    "conv_1x7_7x1": Operation("convolutions", ((1, 7), (7, 1)), squeeze=Fraction(4)),
     # average over squares of the stride's side, then a bare 1x1 convolution: NAS-Bench-201's shortcut
     "shrink": Operation("shrink"),
 }
@@ -50,8 +56,9 @@ OPERATIONS = {
 OR = "|"
 
 # What "skip" is where it has a stride: a 1x1 convolution of that stride (NASNet, PNASNet, AmoebaNet) or a
-# factorized reduction, after the activation (DARTS) or without it (ENAS)
-STRIDED_SKIPS = ("conv", "factorized", "bare_factorized")
+# factorized reduction, after the activation (DARTS) or without it (ENAS); "bare_conv" is the first without the
+# activation, also where only the width changes
+STRIDED_SKIPS = ("conv", "factorized", "bare_factorized", "bare_conv")
 
 
 @dataclass(frozen=True)

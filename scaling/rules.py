@@ -27,6 +27,7 @@ from scaling.blocks import (
     repeats,
     width_after,
 )
+from scaling.border import nearest
 from scaling.factors import (
     RULES,
     Coefficients,
@@ -37,7 +38,7 @@ from scaling.factors import (
     compound_rule,
     dwr,
 )
-from scaling.spec import ModelSpec, nearest
+from scaling.spec import ModelSpec
 
 ULP = 1e-9  # factors such as 1.1**2 / 1.21 sit an ulp beside the number they stand for
 
@@ -91,6 +92,8 @@ ROUNDINGS = {
     "regnet": Rounding(stem=False),
     # ours: growth rates are small numbers, and a step of 8 would hide a factor of 1.1
     "densenet": Rounding(divisor=2),
+    # ours: a proxy so narrow that a step of 2 would hide a factor of 1.1
+    "whole": Rounding(divisor=1),
     # ours: branches of 16 and 24 channels (arXiv 1409.4842 Table 1), where a step of 8 would hide a factor of 1.1
     "inception": Rounding(divisor=4),
     # ours: cells have few filters, and join several states of that width
@@ -103,42 +106,50 @@ ROUNDINGS = {
 def scale(
     arch: Arch,
     depth: float | Sequence[float] = 1.0,
-    width: float = 1.0,
+    width: float | Sequence[float] = 1.0,
     resolution: float = 1.0,
     rounding: str | None = None,
 ) -> Arch:
     """Scale each axis by a factor above 0; a factor of 1 leaves its axis exactly as it is.
 
-    `depth` may be one factor for each of the stages. `rounding` (default: the arch's own) names one of `ROUNDINGS`. A resolution becomes the nearest
+    `depth` and `width` may be one factor for each of the stages; such widths leave stem and head alone.
+    `rounding` (default: the arch's own) names one of `ROUNDINGS`. A resolution becomes the nearest
     integer, and does not go below the product of the strides (or the base's own side where that is
     smaller): from there on a stride would act on a single pixel; nor below `least_side`. Raises ValueError for a factor of 0
     or below, an unknown rounding, or a depth below 1 where the rounding refuses it.
     """
-    depths = _depths(arch, depth)
-    check_factors(width=width, resolution=resolution)
+    depths, widths = _of_stages(arch, "depth", depth), _of_stages(arch, "width", width)
+    check_factors(resolution=resolution)
     name = rounding or arch.rounding
     if name not in ROUNDINGS:
         raise ValueError(
             f"rounding={name!r} is not in scaling.rules.ROUNDINGS{nearest(name, ROUNDINGS) or '.'}"
         )
     deeper = any(factor != 1 for factor in depths)
-    if not deeper and width == resolution == 1 and name == arch.rounding:
+    wider = any(factor != 1 for factor in widths)
+    if not deeper and not wider and resolution == 1 and name == arch.rounding:
         return arch
     rule = ROUNDINGS[name]
     scaled = arch.replace(rounding=name)
-    if width != 1:
-        scaled = _widen(scaled, width, rule)
+    if wider:
+        alone = isinstance(width, Sequence)
+        scaled = _widen_each(scaled, widths, rule) if alone else _widen(scaled, widths[0], rule)
     if deeper:
         _check_depth(arch, max(depths), rule)
         deepened = _deepen(arch.stages, scaled.stages, depths, rule)
         scaled = scaled.replace(stages=settle(deepened, scaled.entering))
     if resolution != 1:
         scaled = scaled.replace(resolution=_round_resolution(arch, resolution))
-    labels = ["d=" + "/".join(f"{factor:.6g}" for factor in dict.fromkeys(depths))] if deeper else []
-    labels += [f"{axis}={factor:.6g}" for axis, factor in (("w", width), ("r", resolution)) if factor != 1]
+    labels = [_factor_label("d", list(dict.fromkeys(depths)))] if deeper else []
+    labels += [_factor_label("w", widths if len(set(widths)) > 1 else widths[:1])] if wider else []
+    labels += [f"r={resolution:.6g}"] if resolution != 1 else []
     if name != arch.rounding:
         labels.append(f"rounding={name}")
     return scaled.replace(name=" ".join([arch.name, *labels]))
+
+
+def _factor_label(axis: str, factors: Sequence[float]) -> str:
+    return f"{axis}=" + "/".join(f"{factor:.6g}" for factor in factors)
 
 
 def compound(arch: Arch, phi: float, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15) -> Arch:
@@ -262,14 +273,26 @@ def _round_resolution(arch: Arch, factor: float) -> int:
 
 
 def _widen(arch: Arch, factor: float, rule: Rounding) -> Arch:
-    joined = [stage.block.groups for stage in arch.stages if isinstance(stage.block, ShuffleV1)]
-    rule = dataclasses.replace(rule, divisor=math.lcm(rule.divisor, *joined))
-    stem = _widen_stages(arch.stem, factor, rule, arch.in_channels, rule.least_stem)
+    rule = _joining(arch, rule)
+    stem = _widen_stages(arch.stem, [factor] * len(arch.stem), rule, arch.in_channels, rule.least_stem)
     stem = stem if rule.stem else arch.stem
-    stages = _widen_stages(arch.stages, factor, rule, stem[-1].width if stem else arch.in_channels)
+    entering = stem[-1].width if stem else arch.in_channels
+    stages = _widen_stages(arch.stages, [factor] * len(arch.stages), rule, entering)
     head = _widen_head(arch.head, factor, rule) if rule.head else arch.head
     auxiliary = tuple(_widen_counted(value, factor, rule) for value in arch.auxiliary)
     return arch.replace(stem=stem, stages=stages, head=head, auxiliary=auxiliary)
+
+
+def _widen_each(arch: Arch, factors: Sequence[float], rule: Rounding) -> Arch:
+    """Scale the stages, each by its own factor."""
+    stages = _widen_stages(arch.stages, factors, _joining(arch, rule), arch.entering)
+    return arch.replace(stages=stages)
+
+
+def _joining(arch: Arch, rule: Rounding) -> Rounding:
+    """The rule with widths that the groups of all stages divide, where inputs are joined to outputs."""
+    joined = [stage.block.groups for stage in arch.stages if isinstance(stage.block, ShuffleV1)]
+    return dataclasses.replace(rule, divisor=math.lcm(rule.divisor, *joined))
 
 
 def _widen_head(head: Head, factor: float, rule: Rounding) -> Head:
@@ -282,16 +305,21 @@ def _widen_head(head: Head, factor: float, rule: Rounding) -> Head:
 
 
 def _widen_stages(
-    stages: tuple[Stage, ...], factor: float, rule: Rounding, width: int, least: int = 0
+    stages: tuple[Stage, ...], factors: Sequence[float], rule: Rounding, width: int, least: int = 0
 ) -> tuple[Stage, ...]:
     """Scale the widths that are free, not below `least`; others follow from the `width` that reaches them.
 
     A strided ShuffleV1 joins its input to its own channels, so it stays wider than what reaches it.
     """
     widened = []
-    for stage in stages:
+    for stage, factor in zip(stages, factors):
+        reached = width
+        if factor == 1:
+            width = width_after(stage.block, stage.width, reached)
+            widened.append(dataclasses.replace(stage, width=width))
+            continue
         block = _widen_counted(stage.block, factor, rule)
-        step, reached = _step(block, rule.divisor), width
+        step = _step(block, rule.divisor)
         width = max(round_width(stage.width * factor, step, rule.keep), min(least, stage.width))
         if isinstance(block, ShuffleV1) and stage.stride > 1:
             width = max(width, (reached // step + 1) * step)
@@ -374,14 +402,14 @@ def _check_depth(arch: Arch, depth: float, rule: Rounding) -> None:
         )
 
 
-def _depths(arch: Arch, depth: float | Sequence[float]) -> tuple[float, ...]:
+def _of_stages(arch: Arch, axis: str, given: float | Sequence[float]) -> tuple[float, ...]:
     """A factor for each stage."""
-    depths = tuple(depth) if isinstance(depth, Sequence) else (depth,) * len(arch.stages)
-    if len(depths) != len(arch.stages):
+    factors = tuple(given) if isinstance(given, Sequence) else (given,) * len(arch.stages)
+    if len(factors) != len(arch.stages):
         raise ValueError(
-            f"depth={depths} has {len(depths)} factors, but {arch.name} has {len(arch.stages)} stages: give one "
-            "for each, or a single one for all."
+            f"{axis}={factors} has {len(factors)} factors, but {arch.name} has {len(arch.stages)} stages: give "
+            "one for each, or a single one for all."
         )
-    for factor in depths:
-        check_factors(depth=factor)
-    return depths
+    for factor in factors:
+        check_factors(**{axis: factor})
+    return factors

@@ -7,22 +7,19 @@ text with a unit, "30 epochs" or "500 steps" (`Duration.parse`).
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import functools
 import hashlib
 import json
 import re
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
 from scaling.blocks import LATER
+from scaling.border import build, nearest
 from scaling.factors import RULES, Table, dwr
 
 
-def _logistic(default: Any) -> Any:
+def logistic(default: Any) -> Any:
     """A field that says how a run is executed, not what it computes: left out of the run id."""
     return field(default=default, metadata={"identity": False})
 
@@ -67,8 +64,8 @@ class ModelSpec:
     dtype: str = "float32"
     size: str = field(default="", metadata=LATER)
     exponent: float = field(default=0.8, metadata=LATER)
-    scan: bool | None = _logistic(None)
-    remat: bool | tuple[int, ...] = _logistic(False)
+    scan: bool | None = logistic(None)
+    remat: bool | tuple[int, ...] = logistic(False)
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class DataSpec:
 
     source: str = "digits"
     name: str = ""
-    dir: str = _logistic("")
+    dir: str = logistic("")
     train: str = "train"
     validation: str = ""
     test: str = "test"
@@ -93,8 +90,8 @@ class DataSpec:
     split_seed: int = 0
     limit: int | None = None
     store: int | None = None
-    resident: bool | None = _logistic(None)
-    workers: int = _logistic(0)
+    resident: bool | None = logistic(None)
+    workers: int = logistic(0)
 
 
 @dataclass(frozen=True)
@@ -181,15 +178,15 @@ class TrainSpec:
     accumulate: int = 1
     batch_norm: str = "local"
     progressive: tuple[tuple[float, float], ...] = ()
-    eval_batch: int = _logistic(256)
-    eval_every: str = _logistic("1 epochs")
-    checkpoint_every: str = _logistic("1 epochs")
-    keep: int = _logistic(2)
-    log_every: str = _logistic("20 steps")
-    engine: str = _logistic("pmap")
-    devices: int | None = _logistic(None)
-    steps_per_call: int | None = _logistic(None)
-    timeout: float = _logistic(0.0)
+    eval_batch: int = logistic(256)
+    eval_every: str = logistic("1 epochs")
+    checkpoint_every: str = logistic("1 epochs")
+    keep: int = logistic(2)
+    log_every: str = logistic("20 steps")
+    engine: str = logistic("pmap")
+    devices: int | None = logistic(None)
+    steps_per_call: int | None = logistic(None)
+    timeout: float = logistic(0.0)
 
 
 @dataclass(frozen=True)
@@ -208,7 +205,7 @@ class RunSpec:
     def from_config(config: Mapping[str, Any]) -> RunSpec:
         """Build from a ConfigDict or nested dict; ValueError on an unknown key or a wrong type."""
         to_dict = getattr(config, "to_dict", None)  # a ConfigDict is not a Mapping
-        spec = _build(RunSpec, to_dict() if to_dict else config, "config")
+        spec = build(RunSpec, to_dict() if to_dict else config, "config")
         check(spec)
         return spec
 
@@ -219,8 +216,7 @@ class RunSpec:
     @property
     def id(self) -> str:
         """Twelve hex digits of the hash of all fields that change the result."""
-        text = json.dumps(_identity(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return identity(self)
 
 
 CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
@@ -296,62 +292,10 @@ def _check_rule(model: ModelSpec) -> None:
     dwr(model.exponent)
 
 
-def nearest(value: Any, known: typing.Iterable[str]) -> str:
-    """Return "; did you mean 'x'?" for the closest known names, or ""."""
-    close = difflib.get_close_matches(str(value), list(known), n=3, cutoff=0.4)
-    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-
-
-def _build(cls: type, values: Mapping[str, Any], path: str) -> Any:
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    hints = _hints(cls)
-    for key in values:
-        if key not in fields:
-            raise ValueError(f"unknown key {path}.{key}{nearest(key, fields)} Known: {', '.join(fields)}.")
-    return cls(**{key: _convert(hints[key], values[key], f"{path}.{key}") for key in values})
-
-
-@functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
-
-
-def _convert(hint: Any, value: Any, path: str) -> Any:
-    """Check `value` against the field's type; ints become floats, lists become tuples."""
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{path}={value!r} must be a section of keys.")
-        return _build(typing.cast(type, hint), value, path)
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (Union, types.UnionType):
-        return _convert(_member(args, value), value, path)
-    if origin is tuple and isinstance(value, (list, tuple)):
-        inner = [args[0]] * len(value) if args[-1] is Ellipsis else args
-        if len(inner) != len(value):
-            raise ValueError(f"{path}={value!r} must have {len(inner)} entries.")
-        return tuple(_convert(a, v, f"{path}[{i}]") for i, (a, v) in enumerate(zip(inner, value)))
-    if origin is dict and isinstance(value, Mapping):
-        return json.loads(json.dumps(_plain(value)))
-    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if hint in (int, str, bool, type(None)) and type(value) is hint:
-        return value
-    raise ValueError(f"{path}={value!r} must be {getattr(hint, '__name__', hint)}.")
-
-
-def _member(members: tuple[Any, ...], value: Any) -> Any:
-    """The type of a union that a value is meant for: None or a tuple where it is one, else the first other."""
-    if value is None and type(None) in members:
-        return type(None)
-    others = [member for member in members if member is not type(None)]
-    sequence = isinstance(value, (list, tuple))
-    return next((m for m in others if (typing.get_origin(m) is tuple) == sequence), others[0])
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+def identity(spec: Any) -> str:
+    """Twelve hex digits of the hash of a spec's fields, without those that change no result."""
+    text = json.dumps(_identity(spec), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _identity(value: Any) -> Any:

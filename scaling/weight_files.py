@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scaling.arch import Arch
+from scaling.border import nearest
 from scaling.data.preprocessing import Preprocessing
-from scaling.spec import nearest
 from scaling.weights import load_paths, load_torch, to_paths, to_torch
 
 # Keys of the file's metadata, text each; "format" is what PyTorch's loaders look for.

@@ -39,5 +39,7 @@ def _all_drawn_among(subset: np.ndarray, evaluations: int, replace: bool) -> np.
     size = subset[-1]
     if replace:
         return (subset / size) ** evaluations
-    drawn = np.arange(evaluations)
-    return np.prod(np.maximum(subset[:, None] - drawn, 0) / (size - drawn), axis=1)
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, size + 1)))])  # of factorials
+    left = np.maximum(subset - evaluations, 0)
+    chance = np.exp(logs[subset] - logs[left] - logs[size] + logs[size - evaluations])
+    return np.where(subset >= evaluations, chance, 0.0)

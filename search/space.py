@@ -8,6 +8,7 @@ methods that take or return jax arrays work on one point and may be jitted and v
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
@@ -40,8 +41,9 @@ def read_digits(text: str) -> list[int]:
 class Space:
     """A named set of points. `moves` [L, S, K] says which are valid (`search/automaton.py`).
 
-    `write` and `read` are the official string of a point and back. `identity` maps points that are the
-    same network to equal values; None: no two points are. `network` is the architecture of a point, None
+    `write` and `read` are the official string of a point and back. Points that are the same network:
+    `normal_form` maps each to the first of them, in a space of any size; `identity` to equal values, in one
+    that can be listed; with neither no two points are. `network` is the architecture of a point, None
     where points have none (a table of anything). ValueError where there is only one point.
     """
 
@@ -51,6 +53,7 @@ class Space:
     read: Callable[[str], Sequence[int]] = field(default=read_digits, repr=False)
     identity: Callable[[Sequence[int]], Hashable] | None = field(default=None, repr=False)
     network: Callable[[Sequence[int]], Arch] | None = field(default=None, repr=False)
+    normal_form: Callable[[Sequence[int]], Sequence[int]] | None = field(default=None, repr=False)
 
     def __post_init__(self):
         if self.size < 2:
@@ -224,15 +227,19 @@ class Space:
     @functools.cached_property
     def canonical_ranks(self) -> np.ndarray:
         """For every rank the least rank of the points that are the same network, int32 [size]."""
-        if self.identity is None:
+        same_network = self.identity or self.normal_form
+        if same_network is None:
             return np.arange(self.size, dtype=np.int32)
         first: dict[Hashable, int] = {}
-        same = (first.setdefault(self.identity(p), i) for i, p in enumerate(self.points().tolist()))
+        keys = (same_network(point) for point in self.points().tolist())
+        same = (first.setdefault(_hashable(key), i) for i, key in enumerate(keys))
         return np.fromiter(same, np.int32, self.size)
 
     def canonical(self, point: Sequence[int] | np.ndarray | jax.Array) -> np.ndarray:
-        """The first point, in the order of ranks, that is the same network."""
+        """The first point, in the order of their entries, that is the same network."""
         given = self.checked(point)
+        if self.normal_form is not None:
+            return self.checked(self.normal_form([int(value) for value in given]))
         if self.identity is None:
             return given
         return self.point_of(self.canonical_ranks[int(self.rank(jnp.asarray(given)))])
@@ -247,5 +254,14 @@ class Space:
 
     @functools.cached_property
     def _log_completions(self) -> np.ndarray:
-        with np.errstate(divide="ignore"):
-            return np.log(self.completions.astype(float)).astype(np.float32)
+        """The log of each move's share of its state's completions, which may be too many for a float."""
+        shares = np.full(self.moves.shape, -np.inf, np.float32)
+        for i, state in np.ndindex(self.moves.shape[:2]):
+            total = sum(self.completions[i, state])
+            for value in np.flatnonzero(self.moves[i, state] >= 0):
+                shares[i, state, value] = math.log(self.completions[i, state, value] / total)
+        return shares
+
+
+def _hashable(key: Hashable | list[int]) -> Hashable:
+    return tuple(key) if isinstance(key, list) else key

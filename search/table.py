@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from scaling.spec import nearest
+from scaling.border import nearest
 from search.space import Space, read_digits
 
 Row = Mapping[str, str]  # a line of a CSV file by its header
 
+ARCH = "arch"  # the column of published tables that names the point
 SHOWN = 5  # examples that an error gives
 
 
@@ -116,12 +117,22 @@ def from_rows(
     return Table(space, columns)
 
 
-def benchmark_table(path: Path, space: Space, but: Sequence[str] = ("arch",)) -> Table:
+def benchmark_table(path: Path, space: Space, but: Sequence[str] = (ARCH,)) -> Table:
     """Read a published table, whose column `arch` holds the digits of a point; `but` are no values."""
     rows = read_rows(path)
     need_columns(path, rows, but)
-    names = [name for name in rows[0] if name not in but]
-    return from_rows(path, space, rows, lambda row: _padded(space, read_digits(row["arch"])), names)
+    return _by_digits(path, space, rows, [name for name in rows[0] if name not in but])
+
+
+def read_points(path: Path, space: Space, names: Sequence[str]) -> Table:
+    """Read the columns `names` of a file whose column `arch` holds the digits of a point."""
+    rows = read_rows(path)
+    need_columns(path, rows, [ARCH])
+    return _by_digits(path, space, rows, names)
+
+
+def _by_digits(path: Path, space: Space, rows: Sequence[Row], names: Sequence[str]) -> Table:
+    return from_rows(path, space, rows, lambda row: _padded(space, read_digits(row[ARCH])), names)
 
 
 def _padded(space: Space, point: Sequence[int]) -> list[int]:

@@ -89,6 +89,13 @@ def test_its_sizes_are_distinct_networks(config):
     assert len(set(archs)) == len({spec.model for spec in runs(config)})
 
 
+def test_the_scaled_networks_of_table_7_cost_alike():
+    config = next(path for path in CONFIGS if path.stem == "table7")
+    _, *scaled = [network(spec)[0] for spec in runs(load(config)) if spec.seed == 0]
+    macs = [count(arch).macs for arch in scaled]
+    assert len(macs) == 4 and max(macs) < 1.02 * min(macs)
+
+
 def test_every_recipe_of_its_sweep_passes_a_shape_only_train_step(config):
     # The networks of one recipe differ in numbers only: the smallest is traced whole, the others as networks
     # (tests/zoo traces a train step of every family).

@@ -177,7 +177,8 @@ def test_a_factor_of_zero_or_below_is_refused_by_name(axis, bad):
 def test_an_unknown_rounding_names_the_nearest():
     with pytest.raises(ValueError, match="did you mean 'resnet'"):
         scale(zoo.get("resnet18"), width=2, rounding="resnets")
-    assert {zoo.get(name).rounding for name in zoo.names()} == set(ROUNDINGS)
+    # "whole" is for studies of coefficients: no network of the zoo asks for it
+    assert {zoo.get(name).rounding for name in zoo.names()} == set(ROUNDINGS) - {"whole"}
 
 
 def test_resolve_makes_the_base_then_scales_it_then_sets_the_rates():

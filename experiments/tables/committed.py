@@ -21,6 +21,12 @@ def rows(results: Path = RESULTS) -> tuple[Row, ...]:
     return tuple(row for path in sorted(results.glob("*/rows.csv")) for row in from_csv(path.read_text()))
 
 
+def study(name: str, results: Path = RESULTS) -> list[Row]:
+    """The rows of one study; none where it is not there."""
+    path = results / name / "rows.csv"
+    return from_csv(path.read_text()) if path.is_file() else []
+
+
 def find(arch: Arch, dataset: str, params: int, results: Path = RESULTS) -> list[Row]:
     """The scored runs of just this network: its name unscaled, its resolution, and as many parameters."""
     return [

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from scaling.border import nearest
 from scaling.data.photos import MODES
-from scaling.spec import nearest
 
 CROP_MODES = ("center", "squash", "border")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")  # Pillow's filters

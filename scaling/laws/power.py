@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scaling.laws.noise import deviations, draws
 from scaling.laws.solver import MAX_EXPONENT, evaluate, solve
 
 NAMES = ("e_inf", "a", "b")
 # From so many distinct sizes on, the asymptote is fitted; with fewer it is taken as 0.
 SATURATING_SIZES = 4
+LEVEL = 0.95
 # A flatter curve than this is flat: a hundredfold size would take half a percent off the error.
 LEAST_EXPONENT = 1e-3
 
@@ -24,23 +26,32 @@ class Law:
     """A fitted law. `a` is the reducible error at `x_ref`, the geometric mean of the sizes.
 
     `intervals` give (low, high) of e_inf, a and b at `level`; None where the points leave no freedom
-    to judge by. `samples` are the bootstrap's parameters, one row each (e_inf, a, b).
+    to judge by. `samples` are the bootstrap's parameters, one row each (e_inf, a, b), and `deviations`
+    the standard deviations of log error that it drew (between sizes, within a size).
     """
 
     e_inf: float
     a: float
     b: float
     x_ref: float
+    smallest: float
+    largest: float
     sizes: int
     points: int
     level: float
     samples: np.ndarray
+    deviations: np.ndarray
     intervals: dict[str, tuple[float, float]] | None
 
     @property
     def saturating(self) -> bool:
         """Whether the asymptote was fitted; otherwise e_inf is 0 by assumption."""
         return self.sizes >= SATURATING_SIZES
+
+    def covers(self, x: float) -> bool:
+        """Whether x lies within the sizes that the law was fitted to."""
+        tolerance = 1 + 1e-9
+        return self.smallest <= x * tolerance and x <= self.largest * tolerance
 
     def error(self, x: Sequence[float] | np.ndarray) -> np.ndarray:
         """The error that the law gives at each x."""
@@ -50,8 +61,12 @@ class Law:
         """The interval (low, high) of the law at each x, at `level`; None without intervals."""
         if self.intervals is None:
             return None
-        low, high = np.quantile(self._curves(self.samples, x), _tails(self.level), axis=0)
+        low, high = interval(self.curves(x), self.level)
         return low, np.minimum(high, 1.0)
+
+    def curves(self, x: Sequence[float] | np.ndarray) -> np.ndarray:
+        """The bootstrap's errors [resample, x]; no rows without intervals."""
+        return self._curves(self.samples, x)
 
     def _curves(self, samples: np.ndarray, x: Sequence[float] | np.ndarray) -> np.ndarray:
         e_inf, a, b = samples.T[..., None]
@@ -64,7 +79,7 @@ def fit(
     floor: float,
     seed: int = 0,
     resamples: int = 200,
-    level: float = 0.9,
+    level: float = LEVEL,
 ) -> Law | None:
     """Fit a law to runs of sizes `x` with errors in [0, 1]; several runs may share a size (seeds).
 
@@ -88,17 +103,30 @@ def fit(
     if best[2] < LEAST_EXPONENT:
         return None
     fitted = np.log(evaluate(best[None], log_x))[0]
-    noise = _draws(log_y - fitted, group, 2 + free_asymptote, resamples, seed)
-    samples, _ = solve(log_x, fitted + noise, np.tile(best, (len(noise), 1)), free_asymptote)
+    random = np.random.default_rng(seed)
+    deviation = deviations(log_y - fitted, group, 2 + free_asymptote, resamples, random)
+    noisy = fitted + draws(deviation, group, random)
+    samples, _ = solve(log_x, noisy, np.tile(best, (len(noisy), 1)), free_asymptote)
     return Law(
         *(float(v) for v in _natural(best)),
         x_ref=x_ref,
+        smallest=float(distinct[0]),
+        largest=float(distinct[-1]),
         sizes=len(distinct),
         points=x_all.size,
         level=level,
         samples=_natural(samples),
+        deviations=deviation,
         intervals=_intervals(_natural(samples), level) if len(samples) else None,
     )
+
+
+def interval(samples: np.ndarray, level: float) -> np.ndarray:
+    """The (low, high) of samples along their first axis that leave out 1 - level, half on each side.
+
+    A quantile p is the (n + 1) p-th of n samples: interpolation among them alone would be too narrow.
+    """
+    return np.quantile(samples, ((1 - level) / 2, (1 + level) / 2), axis=0, method="weibull")
 
 
 def _natural(theta: np.ndarray) -> np.ndarray:
@@ -116,39 +144,6 @@ def _starts(log_x: np.ndarray, y: np.ndarray, free_asymptote: bool) -> np.ndarra
     return np.array(starts)
 
 
-def _draws(residual: np.ndarray, group: np.ndarray, parameters: int, resamples: int, seed: int) -> np.ndarray:
-    """Noise [resample, run] of the bootstrap, in log error; no rows where nothing is left to judge by.
-
-    Two components, as in an analysis of variance: between sizes (how far the law misses the means,
-    with sizes - parameters degrees of freedom) and within a size (seeds, runs - sizes). Each resample
-    draws its variances too, so that few points give wide intervals and not narrow ones.
-    """
-    counts = np.bincount(group)
-    means = np.bincount(group, residual) / counts
-    inner = residual - means[group]
-    between_free, within_free = len(counts) - parameters, len(residual) - len(counts)
-    if between_free + within_free <= 0:
-        return np.empty((0, len(residual)))
-    within = (inner**2).sum() / within_free if within_free else 0.0
-    between = (means**2).sum() / between_free - within * (1 / counts).mean() if between_free else 0.0
-    random = np.random.default_rng(seed)
-
-    def component(variance: float, free: int, size: int) -> np.ndarray:
-        scale = np.sqrt(max(variance, 0.0) * free / random.chisquare(free, (resamples, 1)))
-        return scale * random.standard_normal((resamples, size))
-
-    noise = (
-        component(within, within_free, len(residual)) if within_free else np.zeros((resamples, len(residual)))
-    )
-    if between_free:
-        noise = noise + component(between, between_free, len(counts))[:, group]
-    return np.clip(noise, -3.0, 3.0)
-
-
 def _intervals(samples: np.ndarray, level: float) -> dict[str, tuple[float, float]]:
-    low, high = np.quantile(samples, _tails(level), axis=0)
+    low, high = interval(samples, level)
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(NAMES)}
-
-
-def _tails(level: float) -> tuple[float, float]:
-    return (1 - level) / 2, (1 + level) / 2

@@ -74,11 +74,12 @@ class Edge(nn.Module):
         return jnp.zeros((*x.shape[:3], self.filters), x.dtype)
 
     def _skip(self, x, train: bool):
-        if self.stride > 1 and self.strided_skip != "conv":
-            bare = self.strided_skip == "bare_factorized"
+        bare = self.strided_skip.startswith("bare")
+        if self.stride > 1 and self.strided_skip.endswith("factorized"):
             return FactorizedReduction(self.filters, self.settings, self.stride, bare, name="skip")(x, train)
         if self.stride > 1 or x.shape[-1] != self.filters:
-            return ActConvNorm(self.filters, self.settings, self.stride, name="skip")(x, train)
+            bare &= self.strided_skip == "bare_conv"
+            return ActConvNorm(self.filters, self.settings, self.stride, bare, name="skip")(x, train)
         return x
 
     def _separable(self, x, train: bool):
@@ -97,7 +98,7 @@ class Edge(nn.Module):
     def _convolutions(self, x, train: bool):
         """Activation, convolution, norm for each kernel; a line of pixels is strided along itself only."""
         operation, settings = OPERATIONS[self.operation], self.settings
-        inner = max(1, self.filters // operation.squeeze)
+        inner = max(1, int(self.filters / operation.squeeze))
         layers: list[tuple[tuple[int, int], tuple[int, int]]] = [
             (kernel, self._strides(kernel)) for kernel in operation.kernels
         ]
@@ -106,7 +107,8 @@ class Edge(nn.Module):
         x = settings.activate(x)
         for i, (kernel, strides) in enumerate(layers):
             last = i == len(layers) - 1
-            x = Convolution(self.filters if last else inner, kernel, settings, strides, name=f"conv_{i}")(x)
+            features, dilation = self.filters if last else inner, operation.dilation
+            x = Convolution(features, kernel, settings, strides, dilation=dilation, name=f"conv_{i}")(x)
             x = BatchNorm(settings, act=not last, name=f"norm_{i}")(x, train)
         return x
 

@@ -34,7 +34,7 @@ class MBConvModule(nn.Module):
             x = SqueezeExcite(squeezed(value, channels), settings, activation, value.se_gate, name="se")(x)
         x = Convolution(self.width, 1, settings, name="project")(x)
         x = BatchNorm(settings, name="norm_project")(x, train)
-        keeps = self.stride == 1 and x.shape == x_nhwc.shape
+        keeps = value.skip and self.stride == 1 and x.shape == x_nhwc.shape
         return add(x_nhwc, x, drop_rate, keys_b) if keeps else x
 
 

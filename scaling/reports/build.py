@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scaling.reports import figure, learning, page, table
-from scaling.reports.curve import AXES, fit_law, series
+from scaling.reports.curve import fit_law, series
 from scaling.rows import Row, write_atomically
 from scaling.sweeps import store
 
@@ -57,7 +57,7 @@ def build(study: Study, out: Path, title: str) -> dict[str, Path]:
     out.mkdir(parents=True, exist_ok=True)
     rows, problems = study.rows, study.problems
     named = series(rows)
-    laws = {axis: {name: fit_law(found, axis) for name, found in named.items()} for axis in AXES}
+    laws = {axis: {name: fit_law(found, axis) for name, found in named.items()} for axis in page.AXIS_NAMES}
     curves = [
         learning.Learning(row, lines)
         for row in learning.choose([row for row in rows if row.id in study.directories])

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scaling.border import flatten
+from scaling.factors import COMPOUND
 from scaling.laws.power import Law, fit
 from scaling.rows import Row
 from scaling.spec import RunSpec
@@ -29,8 +31,12 @@ AXES = {
     "macs": Axis("MACs per image", "MACs", lambda row: row.macs),
     "params": Axis("Parameters", "params", lambda row: row.params),
     "step_ms": Axis("Measured training step (ms)", "ms", lambda row: row.step_ms),
+    "examples": Axis("Training examples seen", "examples", lambda row: row.examples_seen),
     "train_flops": Axis("Training FLOPs (2 per MAC)", "FLOPs", lambda row: row.train_flops),
 }
+
+# The compound rule's bases, as a config calls them
+PAPER_BASES = {"alpha": COMPOUND.depth, "beta": COMPOUND.width, "gamma": COMPOUND.resolution}
 
 # How many errors the law's floor is, on a test set without a mistake.
 LEAST_MISTAKES = 0.5
@@ -120,16 +126,25 @@ def scaling_kind(row: Row) -> str:
 
 
 def size_label(row: Row) -> str:
-    """The scaling coefficients in short: "φ=1", "d=2 w=1.5", or the name of a published size."""
-    if size := row.spec.get("model", {}).get("size"):
+    """The scaling coefficients in short: "φ=1", "d=2 w=1.5", or the name of a published size.
+
+    Bases other than the paper's follow the phi, "φ=1 (1.4, 1.1, 1.1)".
+    """
+    model = row.spec.get("model", {})
+    if size := model.get("size"):
         return str(size)
     if row.phi is not None:
-        return f"φ={row.phi:g}".replace("-", "−")
+        phi = f"φ={row.phi:g}".replace("-", "−")
+        bases = tuple(model.get(name, value) for name, value in PAPER_BASES.items())
+        named = (
+            model.get("rule", "compound") == "compound" and row.phi and bases != tuple(PAPER_BASES.values())
+        )
+        return f"{phi} ({', '.join(f'{base:.3g}' for base in bases)})" if named else phi
     return " ".join(f"{axis[0]}={factor:.3g}" for axis, factor in _changed_axes(row).items()) or "base"
 
 
-def fit_law(rows: Sequence[Row], axis: str, resamples: int = 200) -> Law | None:
-    """The law of one series along an axis; runs that differ in seed only share one size."""
+def law_points(rows: Sequence[Row], axis: str) -> tuple[list[float], list[float], float]:
+    """The runs of one series as (x, error, floor) for a fit; those that differ in seed only share one x."""
     x, error = [], []
     for same in group(drawn(rows)):
         values = [v for row in same.rows if (v := AXES[axis].value(row))]
@@ -137,7 +152,12 @@ def fit_law(rows: Sequence[Row], axis: str, resamples: int = 200) -> Law | None:
             x += [statistics.geometric_mean(values)] * len(same.scores)
             error += [1 - score for score in same.scores]
     counts = [row.examples["test"] for row in rows if row.examples.get("test")]
-    return fit(x, error, LEAST_MISTAKES / max(counts, default=10_000), resamples=resamples)
+    return x, error, LEAST_MISTAKES / max(counts, default=10_000)
+
+
+def fit_law(rows: Sequence[Row], axis: str, resamples: int = 200) -> Law | None:
+    """The law of one series along an axis."""
+    return fit(*law_points(rows, axis), resamples=resamples)
 
 
 def swept(rows: Sequence[Row]) -> tuple[dict[str, Any], list[str]]:
@@ -149,15 +169,10 @@ def swept(rows: Sequence[Row]) -> tuple[dict[str, Any], list[str]]:
     return {key: first[key] for key in shared}, [key for key in keys if key not in set(shared)]
 
 
-def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dicts as one with dotted keys; empty dicts stay as values."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+def logistic() -> set[str]:
+    """The keys of a spec, "section.key", that say how a run is executed and change no result."""
+    fields = _fields().items()
+    return {".".join(place) for place, entry in fields if not entry.metadata.get("identity", True)}
 
 
 def _averaged_is_better(row: Row) -> bool:
@@ -176,7 +191,7 @@ def _recipe(spec: dict[str, Any]) -> str:
     Fields that came later are left out at their defaults, as in older rows.
     """
     kept = {
-        section: {k: v for k, v in values.items() if _tells(section, k, v)}
+        section: {k: v for k, v in values.items() if tells(section, k, v)}
         if isinstance(values, dict)
         else values
         for section, values in spec.items()
@@ -185,7 +200,8 @@ def _recipe(spec: dict[str, Any]) -> str:
     return json.dumps(kept, sort_keys=True)
 
 
-def _tells(section: str, key: str, value: Any) -> bool:
+def tells(section: str, key: str, value: Any) -> bool:
+    """Whether a field of a spec sets its run apart: one that changes results, and is not at a later default."""
     entry = _fields().get((section, key))
     if entry is None:
         return True

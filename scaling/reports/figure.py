@@ -38,7 +38,8 @@ def save_curve(rows: Sequence[Row], laws: dict[str, Law | None], title: str, pat
     figure = Figure(figsize=size, dpi=160, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes: Any = figure.add_subplot()
-    _dress(axes, title, _subtitle(rows, laws))
+    dress(axes, title, _subtitle(rows, laws), AXES["macs"].label, "Test accuracy (%)")
+    _scale_x(axes)
     labels = not crowded and sum(len(group(found)) for found in curves.values()) <= MAX_LABELS
     for i, (name, found) in enumerate(curves.items()):
         _draw_points(axes, name, found, colour(i), labels)
@@ -65,20 +66,24 @@ def _subtitle(rows: Sequence[Row], laws: dict[str, Law | None]) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _dress(axes: Any, title: str, subtitle: str) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
-
-    axes.set_xscale("log")
+def dress(axes: Any, title: str, subtitle: str, x_label: str, y_label: str) -> None:
+    """Give axes their titles, labels and grid."""
     axes.set_title(title, loc="left", fontsize=13, fontweight="bold", color=INK, pad=24)
     axes.text(0, 1.02, subtitle, transform=axes.transAxes, fontsize=9.5, color=MUTED)
-    axes.set_xlabel(AXES["macs"].label, color=INK, fontsize=11, labelpad=6)
-    axes.set_ylabel("Test accuracy (%)", color=INK, fontsize=11, labelpad=6)
+    axes.set_xlabel(x_label, color=INK, fontsize=11, labelpad=6)
+    axes.set_ylabel(y_label, color=INK, fontsize=11, labelpad=6)
     axes.grid(True, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(which="both", colors=MUTED, length=0, labelsize=10)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(MUTED)
+
+
+def _scale_x(axes: Any) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: si(value, round_=True)))
     axes.xaxis.set_minor_formatter(NullFormatter())
 

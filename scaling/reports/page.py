@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from scaling.laws.power import Law
+from scaling.reports import html
 from scaling.reports.curve import (
     AXES,
     LEAST_MISTAKES,
@@ -22,12 +22,13 @@ from scaling.reports.curve import (
 )
 from scaling.reports.figure import colour, law_grid
 from scaling.reports.learning import Learning, metrics
+from scaling.reports.study_template import SCRIPT, SECTIONS
 from scaling.reports.table import NO_LAW, basis, formula
-from scaling.reports.template import SCRIPT, SKELETON, STYLE
 from scaling.reports.units import MISSING, duration, number, percent, si
 from scaling.rows import Row
 
 Laws = dict[str, dict[str, Law | None]]
+# The costs that the page can be drawn against, by their names on its buttons.
 AXIS_NAMES = {"macs": "MACs", "params": "Parameters", "step_ms": "Step time", "train_flops": "Training FLOPs"}
 HEADS = (
     "Run", "Network", "Size", "px", "Params", "MACs", "Val top-1 %", "Test top-1 %", "Train FLOPs", "Step ms",
@@ -40,28 +41,20 @@ def to_html(
     rows: Sequence[Row], laws: Laws, curves: Sequence[Learning], title: str, problems: Sequence[str] = ()
 ) -> str:
     """The page of a study; `laws` by axis and series, `problems` one line for each unreadable row."""
-    from plotly.offline import get_plotlyjs
-
-    parts = {
-        "title": escape(title),
-        "style": STYLE,
-        "lead": escape(_lead(rows)),
-        "cards": "".join(
-            f'<div class="card"><b>{escape(b)}</b><span>{escape(s)}</span></div>' for b, s in _cards(rows)
-        ),
-        "curves_note": _curves_note(rows, curves),
-        "heads": "".join(f'<th class="{"text" if h in TEXT_HEADS else "number"}">{h}</th>' for h in HEADS),
-        "body": "\n".join(
-            _table_line(name, row) for name, found in series(rows).items() for row in _by_size(found)
-        ),
-        "lost": _lost(rows, problems),
-        "config": _config(rows),
-        "provenance": _provenance(rows),
-        "plotly": get_plotlyjs(),
-        "data": _script_json(_data(rows, laws, curves)),
-        "script": SCRIPT,
-    }
-    return re.sub(r"\{(\w+)\}", lambda place: parts[place[1]], SKELETON)
+    sections = html.fill(
+        SECTIONS,
+        {
+            "curves_note": _curves_note(rows, curves),
+            "heads": html.heads(HEADS, TEXT_HEADS),
+            "body": "\n".join(
+                _table_line(name, row) for name, found in series(rows).items() for row in _by_size(found)
+            ),
+            "lost": _lost(rows, problems),
+            "config": _config(rows),
+            "provenance": _provenance(rows),
+        },
+    )
+    return html.document(title, _lead(rows), _cards(rows), sections, _data(rows, laws, curves), SCRIPT)
 
 
 def _data(rows: Sequence[Row], laws: Laws, curves: Sequence[Learning]) -> dict[str, Any]:
@@ -74,12 +67,12 @@ def _data(rows: Sequence[Row], laws: Laws, curves: Sequence[Learning]) -> dict[s
             "name": name,
             "colour": colours[name],
             "rows": [_point(row) for row in drawn(named[name])],
-            "laws": {axis: _law(laws.get(axis, {}).get(name), named[name], axis) for axis in AXES},
+            "laws": {axis: _law(laws.get(axis, {}).get(name), named[name], axis) for axis in AXIS_NAMES},
         }
         for name in colours
     ]
     return {
-        "axes": {axis: AXES[axis].label for axis in AXES},
+        "axes": {axis: AXES[axis].label for axis in AXIS_NAMES},
         "names": AXIS_NAMES,
         "series": series_,
         "curves": _curves(curves, names, colours),
@@ -91,7 +84,7 @@ def _data(rows: Sequence[Row], laws: Laws, curves: Sequence[Learning]) -> dict[s
 def _point(row: Row) -> dict[str, Any]:
     score = accuracy(row) or 0.0
     floor = LEAST_MISTAKES / row.examples.get("test", 10_000)
-    x = {axis: AXES[axis].value(row) for axis in AXES}
+    x = {axis: AXES[axis].value(row) for axis in AXIS_NAMES}
     return {"id": row.id, "x": x, "error": round(max(1 - score, floor), 6), "hover": _hover(row)}
 
 
@@ -179,40 +172,33 @@ def _by_size(rows: Sequence[Row]) -> list[Row]:
 
 
 def _table_line(name: str, row: Row) -> str:
-    status = f'<span class="status{"" if row.status == "ok" else " bad"}">{row.status}</span>'
     cells = [
-        f'<td class="text"><code>{escape(row.id)}</code></td>',
-        f'<td class="text">{escape(name)}</td>',
-        f'<td class="text">{escape(size_label(row))}</td>',
-        _number_cell(row.resolution, str(row.resolution or MISSING)),
-        _number_cell(row.params, si(row.params)),
-        _number_cell(row.macs, si(row.macs)),
-        _number_cell(validation(row), percent(validation(row))),
-        _number_cell(accuracy(row), percent(accuracy(row))),
-        _number_cell(row.train_flops, si(row.train_flops)),
-        _number_cell(row.step_ms, number(row.step_ms)),
-        _number_cell(row.seconds, duration(row.seconds)),
-        _number_cell(row.seed, str(row.seed)),
-        f'<td class="text">{status}</td>',
+        html.text_cell(row.id, code=True),
+        html.text_cell(name),
+        html.text_cell(size_label(row)),
+        html.number_cell(row.resolution, str(row.resolution or MISSING)),
+        html.number_cell(row.params, si(row.params)),
+        html.number_cell(row.macs, si(row.macs)),
+        html.number_cell(validation(row), percent(validation(row))),
+        html.number_cell(accuracy(row), percent(accuracy(row))),
+        html.number_cell(row.train_flops, si(row.train_flops)),
+        html.number_cell(row.step_ms, number(row.step_ms)),
+        html.number_cell(row.seconds, duration(row.seconds)),
+        html.number_cell(row.seed, str(row.seed)),
+        f'<td class="text">{html.status_mark(row.status)}</td>',
     ]
     return f"<tr>{''.join(cells)}</tr>"
-
-
-def _number_cell(value: float | None, text: str) -> str:
-    return f'<td data-v="{-1 if value is None else value}">{escape(text)}</td>'
 
 
 def _lost(rows: Sequence[Row], problems: Sequence[str]) -> str:
     """The runs without a result and the rows that could not be read; "" where there are none."""
     lost = [row for row in rows if row.status != "ok"]
-    parts = []
-    for row in lost:
-        head = f"{escape(network(row))} {escape(size_label(row))}, seed {row.seed}"
-        message = escape(row.message or "no message")
-        status = f'<span class="status bad">{row.status}</span>'
-        parts.append(
-            f"<details><summary>{status} <code>{row.id}</code> {head}</summary><pre>{message}</pre></details>"
+    parts = [
+        html.folded_message(
+            row.status, row.id, f"{network(row)} {size_label(row)}, seed {row.seed}", row.message
         )
+        for row in lost
+    ]
     heading = f"<h2>Runs without a result ({len(lost)})</h2>" if lost else ""
     if problems:
         listed = "\n".join(map(escape, problems))
@@ -233,15 +219,14 @@ def _provenance(rows: Sequence[Row]) -> str:
     devices = sorted({f"{row.device_count} × {row.device_kind}" for row in rows if row.device_kind})
     splits = sorted({f"{row.dataset}: {_splits(row)}" for row in rows if row.examples})
     finished = [row.finished for row in rows if row.finished]
-    facts = {
+    known = {
         "Git revision": ", ".join(sorted({row.git_revision for row in rows if row.git_revision})),
         "Versions": ", ".join(versions),
         "Devices": ", ".join(devices),
         "Examples": "; ".join(splits),
         "Finished": f"{min(finished)} to {max(finished)}" if finished else "",
     }
-    listed = (f"<dt>{name}</dt><dd>{escape(value or 'not recorded')}</dd>" for name, value in facts.items())
-    return f"<dl>{''.join(listed)}</dl>"
+    return html.facts(known)
 
 
 def _splits(row: Row) -> str:
@@ -250,8 +235,3 @@ def _splits(row: Row) -> str:
 
 def _rounded(values: Any) -> list[float]:
     return [float(f"{v:.6g}") for v in values]
-
-
-def _script_json(value: Any) -> str:
-    """JSON that no text in it can end the script element of."""
-    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")

@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from scaling.border import flatten
 from scaling.laws.pareto import front
 from scaling.laws.power import Law
 from scaling.reports.curve import (
@@ -16,7 +17,6 @@ from scaling.reports.curve import (
     Group,
     accuracy,
     drawn,
-    flatten,
     group,
     network,
     series,

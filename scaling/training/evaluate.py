@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,15 +47,21 @@ class Evaluator:
 
     def __call__(self, models: dict[str, Any], split: Split) -> dict[str, Scores]:
         """Return each model's scores, in one pass over the data."""
-        batches = eval_batches(split, self._batch, jax.process_index(), jax.process_count())
         totals: dict[str, dict[str, Any]] = {name: dict.fromkeys(SUMS, 0) for name in models}
-        for batch in batches:
+        for batch in self._batches(split):
             sums = self._engine.unreplicate(self.program(models, self._engine.shard(batch)))
             for name, total in totals.items():
                 for key in total:
                     # Python's own numbers: exact counts, and losses added in double precision.
                     total[key] += sums[name][key].item()
         return {name: _means(total) for name, total in totals.items()}
+
+    def prepare(self, models: dict[str, Any], split: Split) -> None:
+        """Compile for the first batch of a split, before it is scored."""
+        self.program.prepare(models, self._engine.shard(next(iter(self._batches(split)))))
+
+    def _batches(self, split: Split) -> Iterable[Any]:
+        return eval_batches(split, self._batch, jax.process_index(), jax.process_count())
 
 
 def _means(total: dict[str, Any]) -> Scores:

@@ -30,10 +30,10 @@ class OutOfTime(Exception):
     """The run reached `config.train.timeout`; its state is saved."""
 
 
-def run(spec: RunSpec, workdir: Path | str, reporter: Reporter | None = None) -> Row:
+def run(spec: RunSpec, workdir: Path | str, reporter: Reporter | None = None, rig: Rig | None = None) -> Row:
     """Train, or go on training, what `spec` says in `workdir`; return its row.
 
-    A finished run returns its row at once. A loss that is not finite ends as status "nan", too
+    `rig` is one of this very spec that was prepared before, its programs perhaps compiled. A finished run returns its row at once. A loss that is not finite ends as status "nan", too
     little memory as "oom", too little time as "timeout". SIGINT and SIGTERM save a checkpoint and
     raise `Interrupted`; calling again goes on from there. ValueError, before anything is written,
     where the spec cannot be run or the directory holds another run.
@@ -42,8 +42,8 @@ def run(spec: RunSpec, workdir: Path | str, reporter: Reporter | None = None) ->
     check_owner(workdir, spec)
     if (row := finished_row(workdir, spec)) is not None:
         return row
-    plan = make_plan(spec)
-    rig = Rig(plan)
+    rig = rig or Rig(make_plan(spec))
+    plan = rig.plan
     if jax.process_index() == 0:
         claim(workdir, spec)
         write_json(workdir / "env.json", environment.describe())

@@ -158,13 +158,17 @@ class Program:
         self.seconds = 0.0
 
     def __call__(self, *arguments: Any) -> Any:
+        return self.prepare(*arguments)(*arguments)
+
+    def prepare(self, *arguments: Any) -> Callable:
+        """Compile for arguments of these shapes, unless that was done; return what is compiled."""
         shapes = self._shapes(arguments)
         if shapes not in self._compiled:
             start = time.perf_counter()
             self._compiled[shapes] = self._engine.compile(self._function, arguments, self._cut, self._donate)
             self.seconds += time.perf_counter() - start
             give_back()
-        return self._compiled[shapes](*arguments)
+        return self._compiled[shapes]
 
     def knows(self, *arguments: Any) -> bool:
         """Whether a call with these arguments needs no compiling."""

@@ -104,16 +104,14 @@ def due(step: int, every: int) -> bool:
 def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
     """Resolve the network, read training and validation data, count, and check that all of it fits.
 
-    `dataset` is what `spec.data` says, where it has been read before at the same resolution.
+    `dataset` is the spec's own, where it has been read before.
     """
     train = spec.train
     _check_ranges(train)
     devices = choose_devices(train.devices)
     pairs = bool(spec.augment.mixup or spec.augment.cutmix)
     check_batch(train.batch, len(devices), train.accumulate, pairs)
-    # The number of classes is the data's to say, the resolution to hold images at the network's.
-    resolution = rules.resolve(spec.model, 2, 1)[0].resolution
-    dataset = dataset or load(spec.data, spec.augment, resolution)
+    dataset = dataset or read_data(spec)
     arch, coefficients = rules.resolve(spec.model, dataset.num_classes, dataset.in_channels)
     recomputed_stages(spec.model.remat, len(arch.stages))
     frozen_stages(spec.optimizer.frozen, arch)
@@ -142,6 +140,12 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
         log_every=max(1, steps(train.log_every)),
         steps_per_call=_steps_per_call(spec),
     )
+
+
+def read_data(spec: RunSpec) -> Dataset:
+    """Read the images of a run, held at the resolution of its network."""
+    resolution = rules.resolve(spec.model, 2, 1)[0].resolution  # the number of classes is the data's to say
+    return load(spec.data, spec.augment, resolution)
 
 
 def train_macs(arch: Arch, frozen: tuple[str, ...] = ()) -> int:

@@ -22,7 +22,7 @@ from scaling.training.evaluate import Evaluator
 from scaling.training.packing import pack_state, unpack_state
 from scaling.training.parallel import ENGINES, Program
 from scaling.training.plan import Plan
-from scaling.training.state import TrainState, create
+from scaling.training.state import TrainState, create, models
 from scaling.training.step import AXIS, build_train_step, several
 
 LOOKAHEAD = 2  # calls whose streamed images are put on the devices ahead
@@ -106,6 +106,14 @@ class Rig:
                 self.engine, self._steps(resolution), cut={1: 1}, donate=(0,)
             )
         return self._programs[resolution]
+
+    def compile(self) -> None:
+        """Compile what the first call and evaluation need, before they are made."""
+        state = self.to_devices(self.first_state())
+        with contextlib.closing(self.batches(0)) as batches:
+            resolution = next(self.plan.calls(0)).resolution
+            self.program(resolution).prepare(state, next(batches), self.resident)
+        self.evaluate.prepare(models(state), self.plan.dataset.validation)
 
     @property
     def compile_seconds(self) -> float:

@@ -1,10 +1,13 @@
-"""A run's directory: whose it is, what is in it, and its row."""
+"""A run's or a search's directory: whose it is, what is in it, and a run's row."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
+from scaling.border import flatten
 from scaling.rows import Row, read_row, write_atomically
 from scaling.spec import RunSpec
 
@@ -12,7 +15,19 @@ from scaling.spec import RunSpec
 FINAL = ("ok", "nan")
 
 
-def check_owner(workdir: Path, spec: RunSpec) -> None:
+class Spec(Protocol):
+    """What a directory can belong to: a `RunSpec`, or another spec with an id."""
+
+    @property
+    def id(self) -> str: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+    @staticmethod
+    def from_config(config: Mapping[str, Any]) -> Any: ...
+
+
+def check_owner(workdir: Path, spec: Spec) -> None:
     """Raise ValueError where the directory belongs to a run that computes something else."""
     if workdir.exists() and not workdir.is_dir():
         raise ValueError(f"--workdir={workdir} is a file: name a directory, new or of this run.")
@@ -20,7 +35,7 @@ def check_owner(workdir: Path, spec: RunSpec) -> None:
     if not path.exists():
         return
     try:
-        owner = RunSpec.from_config(json.loads(path.read_text()))
+        owner = type(spec).from_config(json.loads(path.read_text()))
     except ValueError as error:
         raise ValueError(
             f"{path} cannot be read by this version ({error}) so the run cannot be continued: choose another --workdir."
@@ -33,7 +48,7 @@ def check_owner(workdir: Path, spec: RunSpec) -> None:
         )
 
 
-def claim(workdir: Path, spec: RunSpec) -> None:
+def claim(workdir: Path, spec: Spec) -> None:
     """Make the directory this run's; one that is keeps its `config.json`."""
     if not (workdir / "config.json").exists():
         write_json(workdir / "config.json", spec.to_dict())
@@ -53,17 +68,11 @@ def write_json(path: Path, value: object) -> None:
     write_atomically(path, json.dumps(value, indent=1) + "\n")
 
 
-def _differences(owner: RunSpec, spec: RunSpec) -> str:
-    ours, theirs = _flat(spec.to_dict()), _flat(owner.to_dict())
-    told = [f"{key} ({theirs[key]!r} there, {ours[key]!r} here)" for key in ours if ours[key] != theirs[key]]
+def _differences(owner: Spec, spec: Spec) -> str:
+    ours, theirs = flatten(spec.to_dict(), "config."), flatten(owner.to_dict(), "config.")
+    told = [
+        f"{key} ({theirs.get(key)!r} there, {ours[key]!r} here)"
+        for key in ours
+        if ours[key] != theirs.get(key)
+    ]
     return ", ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
-
-
-def _flat(values: dict, prefix: str = "config") -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}.{key}") or {f"{prefix}.{key}": {}}
-        else:
-            found[f"{prefix}.{key}"] = value
-    return found

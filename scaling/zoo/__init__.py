@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scaling.arch import Arch
-from scaling.spec import nearest
+from scaling.border import nearest
 from scaling.zoo import (
     alexnet,
     amoebanet,

@@ -23,7 +23,9 @@ def cell(text: str) -> Cell:
     return Cell(nodes, concat, strided_skip="bare_factorized", entries=2)
 
 
-def network(name: str, normal: Cell, reduction: Cell, filters: int = 36) -> Arch:
+def network(
+    name: str, normal: Cell, reduction: Cell, filters: int = 36, repeats: tuple[int, ...] = (5, 5, 5)
+) -> Arch:
     """Three stages of five normal cells (section 3.2; the script's 15 layers), a reduction between each two."""
     return small_cell_network(
         name,
@@ -31,7 +33,7 @@ def network(name: str, normal: Cell, reduction: Cell, filters: int = 36) -> Arch
         normal,
         reduction,
         filters,
-        (5, 5, 5),
+        repeats,
         padding="tf",
         drop_rate=0.2,
         drop_path_rate=0.4,

@@ -68,19 +68,41 @@ def _imagenet(name: str, stem: tuple[Stage, ...], stages: tuple[Stage, ...], **f
     )
 
 
-def _cifar(repeats: int, width: int) -> Arch:
-    """arXiv 1707.07012 Figure 2 and Table 1; the last cells join 6 states of 4 times the filters."""
+def network_cifar(
+    name: str, normal: Cell, reduction: Cell, filters: int = 32, repeats: tuple[int, ...] = (6, 6, 6)
+) -> Arch:
+    """Any two cells in the network for 32-pixel images. Source: arXiv 1707.07012 Figure 2 and Table 1."""
     return small_cell_network(
-        f"nasnet_cifar_{repeats}_{width}",
+        name,
         "cifar_nasnet",
-        NORMAL,
-        REDUCTION,
-        width // 24,
-        (repeats,) * 3,
+        normal,
+        reduction,
+        filters,
+        repeats,
         padding="tf",
         drop_path_rate=0.4,
         source="arXiv 1707.07012 Table 1",
     )
+
+
+def network_mobile(
+    name: str, normal: Cell, reduction: Cell, filters: int = 44, repeats: tuple[int, ...] = (4, 4, 4)
+) -> Arch:
+    """Any two cells in the mobile network for 224-pixel images."""
+    return _imagenet(
+        name,
+        cell_stem(reduction, 32, filters),
+        cell_stages(normal, reduction, filters, repeats),
+        resolution=224,
+        norm=_SLIM,
+        source="arXiv 1707.07012 Table 3; slim nasnet.py mobile_imagenet_config",
+    )
+
+
+def _cifar(repeats: int, width: int) -> Arch:
+    """The last cells join 6 states of 4 times the filters."""
+    name = f"nasnet_cifar_{repeats}_{width}"
+    return network_cifar(name, NORMAL, REDUCTION, width // 24, (repeats,) * 3)
 
 
 _BYPASSED = dataclasses.replace(REDUCTION_ZEROS, bypass=True)
@@ -98,14 +120,7 @@ _ALL = [
         weights="timm_nasnet",
         source="arXiv 1707.07012 Table 2; slim nasnet.py large_imagenet_config",
     ),
-    _imagenet(
-        "nasnetamobile",
-        cell_stem(REDUCTION, 32, 44),
-        cell_stages(NORMAL, REDUCTION, 44, (4, 4, 4)),
-        resolution=224,
-        norm=_SLIM,
-        source="arXiv 1707.07012 Table 3; slim nasnet.py mobile_imagenet_config",
-    ),
+    network_mobile("nasnetamobile", NORMAL, REDUCTION),
     # the cell that reduces is one of those that slim counts: 4 + 4 + 4, and 3 + 3 + 3
     _imagenet(
         "pnasnet5large",

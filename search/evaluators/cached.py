@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from search.evaluation import Evaluation, Evaluator
 from search.space import Space
-
-Metrics = Mapping[str, float]
 
 
 class Cached:
-    """A host-side evaluator that pays for each network once: `cached(points [n, L]) -> {name: [n]}`.
+    """An evaluator that pays for each network once, and yields (evaluation, whether it was known).
 
-    `evaluate(points [m, L])` gives the metrics of each of `m` networks that are new, in canonical form.
-    `evaluations` counts the points asked for, `unique` the networks paid for.
+    Networks are handed on in canonical form. What is known at first is told by `learn`. A stateful
+    evaluator is asked every time.
     """
 
-    def __init__(self, space: Space, evaluate: Callable[[np.ndarray], list[Metrics]]):
-        self._space, self._evaluate = space, evaluate
-        self._known: dict[bytes, Metrics] = {}
-        self.evaluations = 0
+    def __init__(self, space: Space, evaluator: Evaluator):
+        self._space, self._evaluator = space, evaluator
+        self._known: dict[bytes, Evaluation] = {}
 
     @property
     def unique(self) -> int:
+        """How many networks were paid for."""
         return len(self._known)
 
-    def __call__(self, points: np.ndarray) -> dict[str, np.ndarray]:
-        """The metrics of valid points, each network evaluated when it is first asked for."""
+    def learn(self, point: np.ndarray, evaluation: Evaluation) -> None:
+        """Take over the evaluation of a network."""
+        self._known.setdefault(self._space.canonical(point).tobytes(), evaluation)
+
+    def __call__(self, points: Sequence[np.ndarray]) -> Iterator[tuple[Evaluation, bool]]:
+        """Evaluate valid points [L], in order."""
+        if self._evaluator.stateful:
+            yield from ((evaluation, False) for evaluation in self._evaluator(points))
+            return
         networks = [self._space.canonical(point) for point in points]
         new = {n.tobytes(): n for n in networks if n.tobytes() not in self._known}
-        if new:
-            found = self._evaluate(np.stack(list(new.values())))
-            self._known.update(zip(new, found, strict=True))
-        self.evaluations += len(networks)
-        answers = [self._known[n.tobytes()] for n in networks]
-        return {name: np.array([answer[name] for answer in answers]) for name in answers[0]}
+        answers = self._evaluator(list(new.values())) if new else iter(())
+        for network in networks:
+            key = network.tobytes()
+            if known := self._known.get(key):
+                yield dataclasses.replace(known, cost=0.0), True
+            else:
+                self._known[key] = next(answers)
+                yield self._known[key], False

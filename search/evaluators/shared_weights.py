@@ -59,7 +59,7 @@ class SharedWeights:
         self._step = self._seen = 0
 
     def __call__(self, points: Sequence[np.ndarray]) -> Iterator[Evaluation]:
-        """Train with the points, then yield their accuracies: "top1" a fraction, "loss" in nats.
+        """Train with the points, then yield their accuracies: "val_top1", a fraction, and "val_loss" in nats.
 
         Status "nan" where training is no longer finite, "failed" beyond the number of evaluations.
         """
@@ -73,7 +73,7 @@ class SharedWeights:
         for choice in choices:
             start = time.perf_counter()
             metrics = self._accuracy(choice)
-            bad = not finite or not np.isfinite(metrics["loss"])
+            bad = not finite or not np.isfinite(metrics["val_loss"])
             cost = shared + time.perf_counter() - start
             status = "nan" if bad else "ok"
             yield Evaluation(metrics, status, self.fidelity, self._plan.spec.seed, cost)
@@ -125,7 +125,7 @@ class SharedWeights:
         rows = np.sort(rng.choice(len(split), self._validation, replace=False))
         raw = {"raw": models(self._rig.told(self._state, choice))["raw"]}
         scored = self._score(raw, split.take(rows))["raw"]
-        return {"top1": scored.top1, "loss": scored.loss}
+        return {"val_top1": scored.top1, "val_loss": scored.loss}
 
     def _scorer(self, validation: int) -> Evaluator:
         """Return what scores minibatches, by batch statistics and dropping nothing."""

@@ -22,7 +22,7 @@ from scaling.training.plan import Plan, make_plan
 from scaling.training.rig import Rig
 from scaling.training.state import TrainState, models
 from search.evaluation import Evaluation
-from search.evaluators.supernet import Choice, arch_of, choice_of, run_of, supernet_plan
+from search.evaluators.supernet import Choice, any_arch, arch_of, choice_of, run_of, supernet_plan
 from search.space import Space
 
 TIMED_CALLS = 5  # steps that are timed, after one that compiles
@@ -50,7 +50,7 @@ class BreakEven:
 
 
 class ShortTraining:
-    """Trains each point as `spec` says, without a directory: "top1" and "loss" of validation, params, macs.
+    """Trains each point as `spec` says, without a directory: "val_top1", "val_loss", params and macs.
 
     Both ways start from equal weights and see equal batches, so they differ by rounding only. `universal`
     is True, False, or "auto": measured on the first point asked for, for `candidates` of them; False where the space has
@@ -109,7 +109,7 @@ class ShortTraining:
         finite = bool(np.all(rig.engine.unreplicate(metrics["finite"])))
         scored = rig.evaluate(models(state), self._plan.dataset.validation)["raw"]
         cost = count(self._arch(point))
-        found = {"top1": scored.top1, "loss": scored.loss, "params": cost.params, "macs": cost.macs}
+        found = {"val_top1": scored.top1, "val_loss": scored.loss, "params": cost.params, "macs": cost.macs}
         return found, finite and bool(np.isfinite(scored.loss))
 
     def _prepared(self, universal: bool, point: np.ndarray) -> tuple[Rig, TrainState, Choice | None]:
@@ -131,7 +131,7 @@ class ShortTraining:
                 if self.universal is True:
                     raise
                 self.universal = False
-        return make_plan(run_of(self._space.decode(self._space.point_of(0)), self._spec))
+        return make_plan(run_of(any_arch(self._space), self._spec))
 
     def _arch(self, point: np.ndarray) -> Arch:
         return arch_of(self._space.decode(point), self._spec, self._plan.dataset)

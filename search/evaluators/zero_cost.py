@@ -5,7 +5,6 @@ Sources: grad_norm, snip, synflow and jacob_cov as in arXiv 2101.08134, naswot a
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -15,10 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scaling import rules
 from scaling.arch import Arch
 from scaling.counting import count
-from scaling.data import load
 from scaling.data.augment import eval_transform
 from scaling.data.loader import feed
 from scaling.models.initialize import initialize
@@ -27,8 +24,10 @@ from scaling.models.network import Network
 from scaling.models.synflow import kernels, log_synflow
 from scaling.spec import RunSpec
 from scaling.training.losses import cross_entropy
+from scaling.training.plan import read_data
 from scaling.zoo import nasbench201
 from search.evaluation import Evaluation
+from search.evaluators.supernet import any_arch, arch_of, run_of
 from search.space import Space
 
 SCORES = ("params", "macs", "grad_norm", "snip", "synflow", "jacob_cov", "naswot")
@@ -50,8 +49,7 @@ class ZeroCost:
 
     def __init__(self, space: Space, spec: RunSpec, batch: int = BATCH, universal: bool = True):
         self._space, self._spec, self._universal = space, spec, universal
-        resolution = spec.model.base_resolution or space.decode(space.point_of(0)).resolution
-        self._data = load(spec.data, spec.augment, resolution)
+        self._data = read_data(run_of(any_arch(space), spec))
         self._images = self._first_images(batch)
 
     def __call__(self, points: Sequence[np.ndarray]) -> Iterator[Evaluation]:
@@ -79,8 +77,7 @@ class ZeroCost:
 
     def scores(self, arch: Arch) -> dict[str, float]:
         """The scores of an architecture, made to fit the data as `spec.model` says."""
-        model = dataclasses.replace(self._spec.model, arch=arch.to_dict(), drop_rate=0.0, drop_path_rate=0.0)
-        arch = rules.resolve(model, self._data.num_classes, self._data.in_channels)[0]
+        arch = arch_of(arch, self._spec, self._data).replace(drop_rate=0.0, drop_path_rate=0.0)
         cost, shared = count(arch), nasbench201.universal(arch) if self._universal else None
         built, choice = (arch, {}) if shared is None else shared
         program = _program if shared is None else _shared_program

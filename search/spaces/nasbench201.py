@@ -66,14 +66,17 @@ def _term(source: str, value: int) -> str:
     return source if value == SKIP else f"({source})@{OPERATIONS[value]}"
 
 
-def network(point: Sequence[int]) -> Arch:
-    """The benchmark's network of a cell, for 10 classes at 32 px."""
-    return networks.network(networks.cell(digits(point)))
+def space(filters: int = 16, repeats: int = 5) -> Space:
+    """The cells in the benchmark's network, for 10 classes at 32 px, with so many filters and cells a stage."""
+
+    def network(point: Sequence[int]) -> Arch:
+        return networks.network(networks.cell(digits(point)), filters, repeats)
+
+    moves = automaton.product([len(OPERATIONS)] * len(edges()))
+    return Space("nasbench201", moves, write, read, identity, network)
 
 
-SPACE = Space(
-    "nasbench201", automaton.product([len(OPERATIONS)] * len(edges())), write, read, identity, network
-)
+SPACE = space()
 
 
 def load(directory: Path) -> Table:

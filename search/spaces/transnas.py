@@ -10,6 +10,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from scaling.arch import Arch, Head, Stage
+from scaling.blocks import Conv
+from scaling.cells import Cell
 from search import automaton
 from search.space import Space, digits, read_digits
 from search.table import Table, benchmark_table
@@ -67,12 +70,66 @@ def _accept(state: tuple[int, int, bool]) -> bool:
     return state[0] in RESOLUTION_STEPS and state[1] in CHANNEL_STEPS
 
 
-MICRO = Space("transnas_micro", automaton.product([len(OPERATIONS)] * EDGES), write_micro, read_micro)
+# yawen-d/TransNASBench lib/models/net_infer
+CELL_OPERATIONS = ("none", "skip", "conv_1x1", "conv_3x3")  # of the digits
+MICRO_MODULES = (4, 1, 4, 1, 4)
+CELLS_A_MODULE, CHANNELS = 2, 64
+RESIDUAL = Cell(((("conv_3x3", 0),), (("conv_3x3", 1), ("skip", 0))), inputs=1, strided_skip="bare_conv")
+SCENES, SIDE = 47, 256
+
+
+def micro_cell(point: Sequence[int]) -> Cell:
+    """The cell of six operations; node 0 is its input."""
+    edges = iter(CELL_OPERATIONS[value] for value in point)
+    nodes = tuple(tuple((next(edges), state) for state in range(node)) for node in (1, 2, 3))
+    return Cell(nodes, inputs=1, strided_skip="factorized")
+
+
+def network(cell: Cell, modules: Sequence[int]) -> Arch:
+    """Modules of two cells behind two strided convolutions, and a classifier: class_scene's 47 scenes.
+
+    Other tasks have other ends. Source: yawen-d/TransNASBench lib/models/net_infer/net_macro.py.
+    """
+    stages, width = [], CHANNELS
+    for module in modules:
+        width *= 2 if module in (WIDER, BOTH) else 1
+        stages.append(Stage(cell, width, CELLS_A_MODULE, 2 if module in (SMALLER, BOTH) else 1))
+    return Arch(
+        "transnas",
+        "transnas",
+        stem=(Stage(Conv(3), CHANNELS // 2, stride=2), Stage(Conv(3, act=False), CHANNELS, stride=2)),
+        stages=tuple(stages),
+        head=Head(),
+        resolution=SIDE,
+        num_classes=SCENES,
+        rounding="cells",
+        source="arXiv 2105.11871; yawen-d/TransNASBench lib/models/net_infer/net_macro.py",
+    )
+
+
+def micro_network(point: Sequence[int]) -> Arch:
+    """The searched cell in the skeleton of five modules."""
+    return network(micro_cell(point), MICRO_MODULES)
+
+
+def macro_network(point: Sequence[int]) -> Arch:
+    """The searched modules of residual blocks."""
+    return network(RESIDUAL, [module for module in point if module != END])
+
+
+MICRO = Space(
+    "transnas_micro",
+    automaton.product([len(OPERATIONS)] * EDGES),
+    write_micro,
+    read_micro,
+    network=micro_network,
+)
 MACRO = Space(
     "transnas_macro",
     automaton.from_rule([5] * MOST_MODULES, (0, 0, False), _step, _accept),
     write_macro,
     read_macro,
+    network=macro_network,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scaling.spec import nearest
+from scaling.border import nearest
 from search import automaton
 from search.space import Space
 from search.table import Row, Table, from_rows, need_columns, read_rows

@@ -6,35 +6,62 @@ they see rewards by rank, so a table's unit and spread do not matter.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from typing import Any
 
-from scaling.spec import nearest
+from scaling.border import nearest
 from search.space import Space
 from search.strategies import policies
 from search.strategies.baselines import grid, random, random_without_replacement
 from search.strategies.controllers import Learning, ppo, reinforce
 from search.strategies.evolution import evolution
 from search.strategies.local_search import local_search
+from search.strategies.nsga2 import nsga2
 from search.strategy import Strategy
 
 LOGITS = Learning(rate=0.15)
 LSTM = Learning(rate=0.03)
 LSTM_PPO = Learning(rate=0.03, batch=5)
 
-STRATEGIES: dict[str, Callable[[Space], Strategy]] = {
+
+def _logits_reinforce(space: Space, **learning: Any) -> Strategy:
+    return reinforce(space, policies.logits(space), dataclasses.replace(LOGITS, **learning))
+
+
+def _lstm_reinforce(space: Space, hidden: int = 16, **learning: Any) -> Strategy:
+    return reinforce(space, policies.lstm(space, hidden), dataclasses.replace(LSTM, **learning))
+
+
+def _lstm_ppo(
+    space: Space, hidden: int = 16, epochs: int = 4, clip: float = 0.2, **learning: Any
+) -> Strategy:
+    settings = dataclasses.replace(LSTM_PPO, **learning)
+    return ppo(space, policies.lstm(space, hidden), settings, epochs, clip)
+
+
+STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "grid": grid,
     "random": random,
     "random_without_replacement": random_without_replacement,
     "local_search": local_search,
     "evolution": evolution,
-    "reinforce": lambda space: reinforce(space, policies.logits(space), LOGITS),
-    "lstm_reinforce": lambda space: reinforce(space, policies.lstm(space), LSTM),
-    "lstm_ppo": lambda space: ppo(space, policies.lstm(space), LSTM_PPO),
+    "nsga2": nsga2,
+    "reinforce": _logits_reinforce,
+    "lstm_reinforce": _lstm_reinforce,
+    "lstm_ppo": _lstm_ppo,
 }
 
 
-def named(name: str, space: Space) -> Strategy:
-    """The strategy of a name at its default settings; KeyError, with the nearest names, for others."""
+def named(name: str, space: Space, **settings: Any) -> Strategy:
+    """The strategy of a name; `settings` replace its defaults.
+
+    KeyError, with the nearest names, where there is no such strategy; ValueError for a setting that it
+    does not take.
+    """
     if name not in STRATEGIES:
         raise KeyError(f"no strategy {name!r}{nearest(name, STRATEGIES)} There are: {', '.join(STRATEGIES)}.")
-    return STRATEGIES[name](space)
+    try:
+        return STRATEGIES[name](space, **settings)
+    except TypeError as error:
+        raise ValueError(f"strategy {name!r} does not take settings {settings}: {error}.") from error

@@ -34,6 +34,8 @@ def with_rungs(space: Space, rungs: int) -> Space:
         write=lambda point: f"{space.write(point[:-1])}@{point[-1]}",
         read=lambda text: [*space.read(text.rpartition("@")[0]), int(text.rpartition("@")[2])],
         identity=None,
+        normal_form=lambda point: [*space.canonical(point[:-1]).tolist(), point[-1]],
+        network=space.network and (lambda point: space.decode(point[:-1])),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import reproduce
-from experiments.tables import committed, render
+from experiments.tables import committed, proxy, render
 from experiments.tables.coefficients import AXES, implied_phi
 from experiments.tables.entry import Entry, Table
 from scaling import zoo
@@ -293,3 +293,27 @@ def test_the_guide_shows_what_the_command_prints(capsys):
     reproduce.main(["efficientnet-coefficients", "--wide"])
     guide = Path(__file__).parents[2] / "docs" / "scaling.md"
     assert capsys.readouterr().out.strip() in guide.read_text()
+
+
+def test_table_7_at_equal_multiply_adds_comes_from_its_study(tmp_path):
+    assert (
+        "configs/table7.py" in proxy.table_7(tmp_path).entries[0].reason
+    )  # no rows: the command that makes them
+    sizes = (
+        {"rule": "depth", "phi": 2.0},
+        {"rule": "axes", "depth": 1.4, "width": 1.2},
+        {"rule": "compound", "phi": 0.0},
+    )
+    rows = [
+        row(id=f"{i}{seed}", seed=seed, phi=size.get("phi"), spec={"seed": seed, "model": size}, macs=10**6 + i,
+            test_top1=0.5 + 0.1 * i + 0.001 * seed, test_top5=None)
+        for i, size in enumerate(sizes)
+        for seed in range(3)
+    ]  # fmt: skip
+    (tmp_path / "table7").mkdir()
+    (tmp_path / "table7" / "rows.csv").write_text(to_csv(rows))
+    found = {(entry.row, entry.column): entry for entry in proxy.table_7(tmp_path).entries}
+    assert found["depth d=4", "top-1 (%)"].ours == pytest.approx(50.1)
+    margin = found["depth d=4", "compound minus it, top-1 (points)"]
+    assert margin.ours == pytest.approx(10.0) and margin.reason.endswith("interval: separable")
+    assert ("baseline", "compound minus it, top-1 (points)") not in found

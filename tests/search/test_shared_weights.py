@@ -38,9 +38,9 @@ def test_shared_weights_learn_and_resume(tmp_path):
     evaluator.save(2)
     after = list(evaluator([GOOD, NONE, GOOD, NONE]))
     assert all(found.status == "ok" for found in before + after)
-    good, none = (np.mean([found.metrics["top1"] for found in after[i::2]]) for i in (0, 1))
+    good, none = (np.mean([found.metrics["val_top1"] for found in after[i::2]]) for i in (0, 1))
     assert good > none + 0.2, "the shared weights do not tell a network from none"
-    assert after[0].metrics["loss"] < before[0].metrics["loss"]
+    assert after[0].metrics["val_loss"] < before[0].metrics["val_loss"]
     assert next(evaluator([GOOD])).status == "failed", "more evaluations than steps were planned for"
     evaluator.restore(2)
     again = list(evaluator([GOOD, NONE, GOOD, NONE]))

@@ -36,7 +36,7 @@ def test_one_program_trains_points_as_their_own_do():
         assert one.metrics.keys() == two.metrics.keys()
         for name, value in two.metrics.items():
             assert one.metrics[name] == pytest.approx(value, rel=2e-3), name
-    assert own[0].metrics["loss"] < own[1].metrics["loss"] - 0.1
+    assert own[0].metrics["val_loss"] < own[1].metrics["val_loss"] - 0.1
 
 
 def test_the_way_is_the_quicker_one_for_as_many_steps_and_candidates():

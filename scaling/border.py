@@ -1,0 +1,121 @@
+"""From nested dicts to typed values: what every config passes, once, before anything is done with it."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import functools
+import json
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Union
+
+
+def nearest(value: Any, known: typing.Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" for the closest known names, or ""."""
+    close = difflib.get_close_matches(str(value), list(known), n=3, cutoff=0.4)
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def build(cls: type, values: Mapping[str, Any], path: str) -> Any:
+    """Build a dataclass from nested dicts; ValueError, naming the key below `path`, for what does not fit."""
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    hints = _hints(cls)
+    for key in values:
+        if key not in fields:
+            raise ValueError(f"unknown key {path}.{key}{nearest(key, fields)} Known: {', '.join(fields)}.")
+    return cls(**{key: _convert(hints[key], values[key], f"{path}.{key}") for key in values})
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _convert(hint: Any, value: Any, path: str) -> Any:
+    """Check `value` against the field's type; ints become floats, lists become tuples."""
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{path}={value!r} must be a section of keys.")
+        return build(typing.cast(type, hint), value, path)
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        return _convert(_member(args, value), value, path)
+    if origin is tuple and isinstance(value, (list, tuple)):
+        inner = [args[0]] * len(value) if args[-1] is Ellipsis else args
+        if len(inner) != len(value):
+            raise ValueError(f"{path}={value!r} must have {len(inner)} entries.")
+        return tuple(_convert(a, v, f"{path}[{i}]") for i, (a, v) in enumerate(zip(inner, value)))
+    if origin is dict and isinstance(value, Mapping):
+        return json.loads(json.dumps(_plain(value)))
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if hint in (int, str, bool, type(None)) and type(value) is hint:
+        return value
+    raise ValueError(f"{path}={value!r} must be {getattr(hint, '__name__', hint)}.")
+
+
+def _member(members: tuple[Any, ...], value: Any) -> Any:
+    """The type of a union that a value is meant for: None or a tuple where it is one, else the first other."""
+    if value is None and type(None) in members:
+        return type(None)
+    others = [member for member in members if member is not type(None)]
+    sequence = isinstance(value, (list, tuple))
+    return next((m for m in others if (typing.get_origin(m) is tuple) == sequence), others[0])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def override(full: dict[str, Any], changes: Mapping[str, Any], free: typing.Collection[str] = ()) -> dict:
+    """Set {"section.key": value} in the nested dict of all fields, in place; text is read as the field's type.
+
+    Sections named in `free` take any key. ValueError, naming the nearest key, where there is no such field.
+    """
+    for path, value in changes.items():
+        *sections, key = path.split(".")
+        at = full
+        for section in sections:
+            at = _known(at, section, path)
+        before = at.get(key) if sections and sections[-1] in free else _known(at, key, path)
+        if isinstance(before, dict) and not isinstance(value, Mapping):
+            known = ", ".join(before) or "those"
+            raise ValueError(f"--config.{path}={value} is a section: set its keys, {known}.")  # noqa: TRY004
+        at[key] = _literal(value, before) if isinstance(value, str) else value
+    return full
+
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dicts as one with dotted keys; empty dicts stay as values."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        inner = isinstance(value, Mapping) and value
+        flat |= flatten(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return flat
+
+
+def _known(values: Any, key: str, path: str) -> Any:
+    if not isinstance(values, dict) or key not in values:
+        known = list(values) if isinstance(values, dict) else []
+        raise ValueError(
+            f"--config.{path} is not a field of the config{nearest(key, known)}"
+            f" Known at that place: {', '.join(known) or 'nothing, it is a value'}."
+        )
+    return values[key]
+
+
+def _literal(text: str, before: Any) -> Any:
+    """Read command-line text as a Python value; a text field keeps it as it is."""
+    if isinstance(before, str):
+        return text
+    if text.lower() in ("true", "false", "none"):
+        return {"true": True, "false": False, "none": None}[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

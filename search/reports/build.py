@@ -1,0 +1,51 @@
+"""From directories of searches to the report: a function of what they hold and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from scaling.rows import write_atomically
+from search.reports import baseline, page, svg, tables
+from search.reports.drawing import draw_network
+from search.reports.leaderboard import leaderboard
+from search.reports.picture import save_anytime
+from search.reports.source import Search, read_searches
+
+BOARD, BOARD_CSV, HISTORY_CSV = "leaderboard.md", "leaderboard.csv", "history.csv"
+PICTURE, DRAWING, PAGE = "anytime.png", "best.svg", "search.html"
+
+
+def build(sources: Sequence[Path], out: Path, title: str, table: np.ndarray | None = None) -> dict[str, Path]:
+    """Write the report of the searches in `sources` to `out`; return the paths by name.
+
+    `table` holds the rewards [size] of all points of the space, where a table is searched: regret and random
+    search's expectation are then exact, and kept in `baseline.json` for later reports. `best.svg` is left
+    out where the space has no networks. ValueError where a source holds no search.
+    """
+    searches = read_searches(sources)
+    reference = baseline.baseline(searches, table)
+    out.mkdir(parents=True, exist_ok=True)
+    texts = {
+        BOARD: tables.to_markdown(searches, title),
+        BOARD_CSV: tables.to_csv(searches),
+        HISTORY_CSV: tables.history_csv(searches),
+        PAGE: page.to_html(searches, title, reference),
+    }
+    if (best := best_search(searches)) is not None and best.arch is not None:
+        texts[DRAWING] = svg.document(draw_network(best.arch), str(best.genotype.get("string", "")))
+    if table is not None and reference.expected is not None:
+        texts[baseline.FILE] = reference.to_json()
+    for name, text in texts.items():
+        write_atomically(out / name, text)
+    save_anytime(searches, title, out / PICTURE, reference)
+    return {name: out / name for name in (*texts, PICTURE)}
+
+
+def best_search(searches: Sequence[Search]) -> Search | None:
+    """The search whose best network leads the leaderboard, or else the first that has a network."""
+    leading = [entry.record.network for entry in leaderboard(searches, 1)]
+    drawable = [search for search in searches if search.arch is not None]
+    return next((s for s in drawable if s.genotype.get("network") in leading), next(iter(drawable), None))

@@ -1,0 +1,197 @@
+"""One self-contained `search.html`: the best networks, the way to them, and every evaluation."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from html import escape
+from itertools import islice
+
+from scaling.reports import html
+from scaling.reports.units import MISSING, duration, number, percent
+from search.history import Record
+from search.reports import regret, svg, tables
+from search.reports.baseline import Baseline
+from search.reports.comparison import TEST, Comparison, Sample, compare
+from search.reports.curves_data import curves_data
+from search.reports.drawing import draw_network
+from search.reports.leaderboard import Counts, Entry, count, leaderboard
+from search.reports.source import Search, by_label, unlike
+from search.reports.template import SCRIPT, SECTIONS
+
+MOST_LINES = 5000  # of the table of evaluations: a page with more is slow to open
+MOST_MESSAGES = 200
+MOST_DRAWINGS = 6
+TEXT = ("search", "network", "status", "found by", "cached")
+
+
+def to_html(searches: Sequence[Search], title: str, baseline: Baseline) -> str:
+    """The page of some searches, measured against a baseline."""
+    entries, counts = leaderboard(searches), count(searches)
+    several = len(searches) > 1
+    evaluations = [(s.label, r) for s in searches for r in s.records]
+    names = tables.metric_names(searches)
+    board_heads = [*tables.heads_of(searches), *names, *tables.ENDS]
+    heads = ["search"] * several + ["index", "network", *tables.reward_names(searches), *names]
+    parts = {
+        "counts": escape(tables.summary(counts)),
+        "board_heads": html.heads([*board_heads, *["found by"] * several], TEXT),
+        "board": "\n".join(
+            _board_line(rank, entry, names, several)
+            for rank, entry in enumerate(entries[: tables.SHOWN], start=1)
+        ),
+        "board_note": escape(tables.note(searches, entries)),
+        "drawings": _drawings(searches),
+        "curve_note": escape(_curve_note(searches, baseline)),
+        "comparison": _comparisons(compare(searches)),
+        "heads": html.heads([*heads, "cost", "cached", "status"], TEXT),
+        "body": "\n".join(_line(label * several, r, names) for label, r in evaluations[:MOST_LINES]),
+        "left_out": _left_out(len(evaluations)),
+        "lost": _lost(evaluations, searches),
+        "reproduce": "".join(_reproduce(search) for search in searches),
+    }
+    sections = html.fill(SECTIONS, parts)
+    cards = _cards(entries, counts, searches)
+    return html.document(title, _lead(searches), cards, sections, curves_data(searches, baseline), SCRIPT)
+
+
+def _lead(searches: Sequence[Search]) -> str:
+    spaces = sorted({str(s.config.get("space", {}).get("name", "")) for s in searches} - {""})
+    fidelities = sorted({r.fidelity for s in searches for r in s.records if r.fidelity})
+    words = [f"{', '.join(by_label(searches))} in {' and '.join(spaces) or 'a space'}"]
+    words += [f"each network: {', '.join(fidelities[:3])}"] if fidelities else []
+    return "; ".join(words) + "."
+
+
+def _cards(entries: Sequence[Entry], counts: Counts, searches: Sequence[Search]) -> list[tuple[str, str]]:
+    cards = [
+        (f"{counts.evaluations:,}", f"evaluations in {len(searches)} search{'es' * (len(searches) > 1)}")
+    ]
+    cards.append((f"{counts.networks:,}", "distinct networks"))
+    if entries:
+        rewards = ", ".join(map(tables.reward_text, entries[0].record.rewards))
+        cards.insert(0, (rewards, f"best reward{'s' * (searches[0].objectives > 1)}"))
+    cards.append((f"{sum(counts.failures.values()):,}", "evaluations failed"))
+    return [*cards, (duration(counts.seconds), "of evaluation in all")]
+
+
+def _board_line(rank: int, entry: Entry, names: Sequence[str], several: bool) -> str:
+    record = entry.record
+    cells = [html.number_cell(rank, tables.rank_of(rank, entry)), html.text_cell(record.name, code=True)]
+    cells += [*_numbers(record, names), f'<td class="text">{html.status_mark(record.status)}</td>']
+    cells += [
+        html.number_cell(entry.cost, duration(entry.cost)),
+        html.number_cell(entry.asked, str(entry.asked)),
+    ]
+    cells += [html.number_cell(entry.first, str(entry.first))]
+    return f"<tr>{''.join(cells)}{html.text_cell(', '.join(entry.found_by)) if several else ''}</tr>"
+
+
+def _line(label: str, record: Record, names: Sequence[str]) -> str:
+    cells = [html.text_cell(label)] if label else []
+    cells += [html.number_cell(record.index, str(record.index)), html.text_cell(record.name, code=True)]
+    cells += [*_numbers(record, names), html.number_cell(record.cost, duration(record.cost))]
+    cells += [html.text_cell("cached" if record.cached else "")]
+    return f'<tr>{"".join(cells)}<td class="text">{html.status_mark(record.status)}</td></tr>'
+
+
+def _numbers(record: Record, names: Sequence[str]) -> list[str]:
+    cells = [html.number_cell(reward, tables.reward_text(reward)) for reward in record.rewards]
+    metrics = (record.metrics.get(name) for name in names)
+    return cells + [html.number_cell(value, tables.metric_text(value)) for value in metrics]
+
+
+def _drawings(searches: Sequence[Search]) -> str:
+    """The best network of every search, each once."""
+    found = {search.arch: search for search in reversed(searches) if search.arch is not None}
+    shown = list(islice(reversed(found.items()), MOST_DRAWINGS))
+    parts = []
+    for arch, search in shown:
+        name = str(search.genotype.get("string", ""))
+        head = f"<h2>Best network{f' of {escape(search.label)}' if len(shown) > 1 else ''}</h2>"
+        drawing = svg.document(draw_network(arch), name)
+        parts.append(
+            f'<section><div class="bar">{head}</div><p class="note"><code>{escape(name)}</code></p>'
+            f'<div class="drawing">{drawing}</div></section>'
+        )
+    return "".join(parts)
+
+
+def _curve_note(searches: Sequence[Search], baseline: Baseline) -> str:
+    what = regret.measure(searches)
+    if what is None:
+        return f"There is no curve for {searches[0].objectives} objectives."
+    words = ["Dots are evaluations; hover them." if searches[0].objectives == 1 else ""]
+    if searches[0].objectives > 1:
+        words.append("The hypervolume is over the worst rewards of all searches.")
+    if any(len(group) > 1 for group in by_label(searches).values()):
+        words.append("Lines are means over seeds, shaded by one standard deviation.")
+    if baseline.expected is not None:
+        words.append("Dashed: what random search finds on average, by order statistics, and one deviation.")
+    if keys := unlike(searches):
+        words.append(f"These searches differ in {', '.join(keys[:5])}: their rewards may not compare.")
+    return " ".join(filter(None, words))
+
+
+def _comparisons(comparisons: Sequence[Comparison]) -> str:
+    if not comparisons:
+        return ""
+    parts = []
+    for comparison in comparisons:
+        lines = "".join(_sample_line(sample, comparison) for sample in comparison.samples)
+        heads = html.heads(
+            [f"{comparison.what}, by search", "mean", "scores"], [f"{comparison.what}, by search"]
+        )
+        verdicts = "".join(f"<p><b>{escape(words)}</b></p>" for words in comparison.verdicts)
+        parts.append(
+            f'<table class="still"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>{verdicts}'
+        )
+        parts.append(f'<p class="note">{escape(comparison.remark)} Intervals are Welch\'s, without correction '
+                     "for the number of comparisons.</p>")  # fmt: skip
+    return f'<section><div class="bar"><h2>Comparison</h2></div>{"".join(parts)}</section>'
+
+
+def _sample_line(sample: Sample, comparison: Comparison) -> str:
+    def text(value: float, deviation: float | None = None) -> str:
+        if comparison.what == TEST:
+            return percent(value, deviation)
+        return number(value, 5) + (f" ± {number(deviation, 2)}" if deviation is not None else "")
+
+    scores = ", ".join(text(score) for score in sample.scores[:10]) + ", …" * (len(sample.scores) > 10)
+    cells = [html.text_cell(sample.label), html.number_cell(sample.mean, text(sample.mean, sample.deviation))]
+    return f"<tr>{''.join(cells)}{html.number_cell(len(sample.scores), scores or MISSING)}</tr>"
+
+
+def _left_out(evaluations: int) -> str:
+    if evaluations <= MOST_LINES:
+        return ""
+    return f"The first {MOST_LINES:,} of {evaluations:,} are here; history.csv has all."
+
+
+def _lost(evaluations: Sequence[tuple[str, Record]], searches: Sequence[Search]) -> str:
+    """Evaluations that failed, with their messages, and what could not be read; "" where there are none."""
+    lost = [(label, r) for label, r in evaluations if r.status != "ok" and not r.cached]
+    parts = [f"<h2>Evaluations that failed ({len(lost)})</h2>"] if lost else []
+    parts += [
+        html.folded_message(r.status, r.name, f"{label}, index {r.index}", r.message)
+        for label, r in lost[:MOST_MESSAGES]
+    ]
+    if len(lost) > MOST_MESSAGES:
+        parts.append(f'<p class="note">{len(lost) - MOST_MESSAGES} more are in history.csv.</p>')
+    if problems := [problem for search in searches for problem in search.problems]:
+        listed = "\n".join(map(escape, problems))
+        parts.append(f"<h2>Runs that could not be read ({len(problems)})</h2><pre>{listed}</pre>")
+    return f"<section>{''.join(parts)}</section>" if parts else ""
+
+
+def _reproduce(search: Search) -> str:
+    """The command, and the config that it reads."""
+    place = search.directory if not search.directory.is_absolute() else search.directory.name
+    config = shlex.quote(f"{place}/config.json")
+    command = f"python -m experiments.search --config={config} --workdir={shlex.quote(f'{place}-again')}"
+    text = json.dumps(search.config, indent=1) if search.config else "no config.json was found"
+    return (
+        f"<pre>{escape(command)}</pre><details><summary>config.json of {escape(search.label)}, "
+        f"{escape(str(place))}</summary><pre>{escape(text)}</pre></details>"
+    )

@@ -1,0 +1,317 @@
+"""The host loop: the trace of a simulation, a kill that leaves none, failures that end nothing."""
+
+import csv
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from search import automaton, outcome
+from search.assemble import Search, assemble
+from search.evaluation import Evaluation
+from search.evaluators.lookup import Lookup
+from search.evaluators.tabular import tabular
+from search.history import FILE, History, Record, read
+from search.objectives import constrain, maximise, minimise, several
+from search.run import run
+from search.simulate import simulate
+from search.space import Space
+from search.spaces import nasbench201
+from search.spec import SearchSpec
+from search.strategies.catalogue import STRATEGIES, named
+from search.strategies.halving import halving, with_rungs
+from search.table import Table
+
+SPACE = Space("boxes", automaton.product([4, 4, 3]))
+TABLE = Table(
+    SPACE, {"y": np.random.default_rng(0).normal(size=SPACE.size), "size": np.arange(SPACE.size) / 8}
+)
+SHOWN = {"y": "y", "size": "size"}
+SINGLE = [name for name in STRATEGIES if name != "nsga2"]
+
+
+def silent(record, seconds):
+    del record, seconds
+
+
+class Recorded:
+    """An evaluator that remembers what it was asked, and does what a script says of some points."""
+
+    stateful = False
+
+    def __init__(self, script=None):
+        self.asked, self._script = [], script or {}
+
+    def __call__(self, points):
+        for point in points:
+            key = tuple(point.tolist())
+            self.asked.append(key)
+            answer = self._script.get(key, Evaluation({"y": float(sum(key))}))
+            if isinstance(answer, BaseException):
+                raise answer
+            yield answer
+
+    def save(self, seen):
+        raise AssertionError("it has no state")
+
+    restore = save
+
+
+def search_of(strategy, evaluator, objective=None, objectives=1, space=SPACE) -> Search:
+    return Search(space, strategy, evaluator, objective or maximise("y"), objectives)
+
+
+def points_of(records) -> list[tuple[int, ...]]:
+    return [record.point for record in records]
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_it_makes_the_trace_of_the_jitted_simulation(name, tmp_path):
+    strategy, seed, budget = named(name, SPACE), 3, 23
+    search = search_of(strategy, Lookup(TABLE, SHOWN))
+    records = run(search, budget, seed, History(tmp_path), silent)
+    found = simulate(strategy, tabular(TABLE, SHOWN), maximise("y"), budget, jax.random.key(seed)[None])
+    assert points_of(records) == [tuple(p) for p in found.points[0].tolist()]
+    assert [record.reward for record in records] == found.rewards[0].tolist()
+
+
+def test_several_objectives_make_the_trace_of_the_simulation_too(tmp_path):
+    strategy = named("nsga2", SPACE, objectives=2, population=6, batch=3)
+    both = several(maximise("y"), minimise("size"))
+    records = run(search_of(strategy, Lookup(TABLE, SHOWN), both, 2), 20, 0, History(tmp_path), silent)
+    found = simulate(strategy, tabular(TABLE, SHOWN), both, 20, jax.random.key(0)[None])
+    assert np.array_equal([record.rewards for record in records], found.rewards[0])
+    front = outcome.best(records, 3)
+    assert not any(all(np.greater(b.rewards, a.rewards)) for a, b in itertools.product(front[:1], records))
+
+
+def test_a_network_that_was_evaluated_is_answered_from_the_history(tmp_path):
+    evaluator = Recorded()
+    records = run(
+        search_of(named("evolution", SPACE, population=6), evaluator), 60, 0, History(tmp_path), silent
+    )
+    assert len(evaluator.asked) == len(set(evaluator.asked)) == sum(not record.cached for record in records)
+    assert 0 < sum(record.cached for record in records)
+    assert all(record.cost == 0 for record in records if record.cached)
+
+
+@pytest.mark.parametrize("name", ["evolution", "lstm_ppo", "local_search"])
+@pytest.mark.parametrize("stopped", [1, 12])
+def test_a_resumed_search_is_the_uninterrupted_one(name, stopped, tmp_path):
+    whole = run(search_of(named(name, SPACE), Recorded()), 20, 1, History(tmp_path / "a"), silent)
+
+    class Died(Exception):
+        pass
+
+    def die(record, seconds):
+        if record.index == stopped:
+            raise Died
+
+    with pytest.raises(Died):
+        run(search_of(named(name, SPACE), Recorded()), 20, 1, History(tmp_path / "b"), die)
+    with open(tmp_path / "b" / FILE, "a") as file:
+        file.write('{"index": 7, "poi')  # the machine died while it wrote
+    again = Recorded()
+    resumed = run(search_of(named(name, SPACE), again), 20, 1, History(tmp_path / "b"), silent)
+    assert [r.to_json() for r in resumed] == [r.to_json() for r in whole]
+    assert len(again.asked) < len({r.network for r in whole})
+    assert read(tmp_path / "b") == whole
+
+
+def test_a_larger_budget_goes_on_with_the_same_search(tmp_path):
+    strategy = named("lstm_ppo", SPACE)  # asks for five at a time
+    run(search_of(strategy, Recorded()), 8, 1, History(tmp_path / "a"), silent)
+    more = run(search_of(strategy, Recorded()), 20, 1, History(tmp_path / "a"), silent)
+    assert more == run(search_of(strategy, Recorded()), 20, 1, History(tmp_path / "b"), silent)
+
+
+def test_what_fails_is_recorded_and_the_search_goes_on(tmp_path):
+    script = {
+        (0, 0, 0): Evaluation({}, "oom", message="out of memory"),
+        (0, 0, 1): Evaluation({"y": float("nan")}),
+        (0, 0, 2): Evaluation({"y": 1.0, "z": float("inf")}),
+        (0, 1, 0): Evaluation({}, "failed", message="does not compile"),
+    }
+    records = run(search_of(named("grid", SPACE), Recorded(script)), SPACE.size, 0, History(tmp_path), silent)
+    assert [record.status for record in records[:5]] == ["oom", "nan", "nan", "failed", "ok"]
+    assert [record.rewards for record in records[:4]] == [(None,)] * 4
+    assert records[2].metrics == {"y": 1.0} and "z" in records[2].message
+    assert outcome.best(records, 1)[0].point == (3, 3, 2)
+    assert read(tmp_path) == records
+
+
+def test_nothing_found_is_said(tmp_path):
+    never = constrain(maximise("y"), {"y": -1.0})
+    records = run(search_of(named("random", SPACE), Recorded(), never), 5, 0, History(tmp_path), silent)
+    with pytest.raises(ValueError, match="none of 5 evaluations has a finite reward"):
+        outcome.best(records, 1)
+
+
+def test_a_metric_that_is_not_given_is_named(tmp_path):
+    with pytest.raises(ValueError, match="'macs', which the evaluator does not give: it gives y"):
+        run(search_of(named("random", SPACE), Recorded(), maximise("macs")), 5, 0, History(tmp_path), silent)
+
+
+def test_another_search_s_history_is_refused(tmp_path):
+    run(search_of(named("random", SPACE), Recorded()), 5, 0, History(tmp_path), silent)
+    with pytest.raises(ValueError, match="strategy, seed or version differs"):
+        run(search_of(named("random", SPACE), Recorded()), 9, 1, History(tmp_path), silent)
+
+
+def test_a_damaged_line_is_named(tmp_path):
+    run(search_of(named("random", SPACE), Recorded()), 3, 0, History(tmp_path), silent)
+    lines = (tmp_path / FILE).read_text().splitlines()
+    (tmp_path / FILE).write_text("\n".join([lines[0], "{broken", lines[2]]) + "\n")
+    with pytest.raises(ValueError, match="line 2"):
+        read(tmp_path)
+    (tmp_path / FILE).write_text("\n".join([lines[0], lines[2]]) + "\n")
+    with pytest.raises(ValueError, match="a line is lost"):
+        read(tmp_path)
+
+
+def test_halving_measures_many_briefly_and_compares_what_compares(tmp_path):
+    space = with_rungs(SPACE, 2)
+    search = search_of(halving(named("random", SPACE, batch=2), (4, 2)), Recorded(), space=space)
+    records = run(search, 12, 0, History(tmp_path), silent)
+    assert [record.point[-1] for record in records] == [0, 0, 0, 0, 1, 1] * 2
+    spec = SearchSpec.from_config(
+        {"strategy": {"widths": [4, 2]}, "evaluator": {"durations": ["1 steps", "2 steps"]}}
+    )
+    assert {record.point[-1] for record in outcome.contenders(spec, records)} == {1}
+
+
+CONFIG = {
+    "evaluations": 5,
+    "strategy": {"name": "lstm_ppo", "settings": {"batch": 2}},
+    "run": {
+        "model": {"base_width": 0.25, "base_depth": 0.2, "base_resolution": 8},
+        "data": {"source": "digits"},
+        "optimizer": {"name": "adamw", "lr": 0.003},
+        "train": {"batch": 64, "duration": "6 steps", "eval_every": "0 steps", "checkpoint_every": "0 steps"},
+    },
+}
+
+
+def command(config: Path, workdir: Path, *more: str) -> subprocess.Popen:
+    line = [sys.executable, "-m", "experiments.search", f"--config={config}", f"--workdir={workdir}", *more]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def test_a_search_killed_while_it_trains_ends_like_one_that_was_not(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    killed = command(tmp_path / "config.json", tmp_path / "a")
+    path = tmp_path / "a" / FILE
+    while killed.poll() is None and not (path.exists() and path.read_text().count("\n") >= 2):
+        time.sleep(0.05)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    before = path.read_text()
+    assert 2 <= before.count("\n") < 5
+    for directory in ("a", "b"):
+        ended = command(tmp_path / "config.json", tmp_path / directory)
+        told, _ = ended.communicate(timeout=300)
+        assert ended.returncode == 0, told
+    assert path.read_text().startswith(before)
+    pair = [read(tmp_path / directory) for directory in ("a", "b")]
+    for one, other in zip(*pair, strict=True):
+        assert (one.point, one.rewards, one.status, one.cached) == (
+            other.point, other.rewards, other.status, other.cached,
+        )  # fmt: skip
+        assert one.metrics.get("val_loss") == other.metrics.get("val_loss")
+        assert not any("test" in metric for metric in one.metrics)
+    check_what_is_written(tmp_path / "a")
+
+
+def check_what_is_written(workdir: Path) -> None:
+    genotype = json.loads((workdir / "best" / "genotype.json").read_text())
+    best = max(read(workdir), key=lambda record: record.reward)
+    assert tuple(genotype["point"]) == best.point
+    config = json.loads((workdir / "best" / "train_config.json").read_text())
+    assert config["model"]["arch"] == genotype["arch"] and config["data"]["test"] == "test"
+    rows = [json.loads(path.read_text()) for path in workdir.glob("runs/*/row.json")]
+    assert rows and all(row["test_top1"] is None for row in rows)
+
+
+def test_a_candidate_that_cannot_be_trained_is_a_record_and_not_the_end(tmp_path, monkeypatch):
+    spec = SearchSpec.from_config({**CONFIG, "strategy": {"name": "grid", "settings": {"batch": 3}}})
+    search = assemble(spec, tmp_path)
+    prepare = search.evaluator._prepare
+
+    def fail(point):
+        if point[-1] == 1:
+            raise RuntimeError("RESOURCE_EXHAUSTED: out of memory while compiling")
+        return prepare(point)
+
+    monkeypatch.setattr(search.evaluator, "_prepare", fail)
+    records = run(search, 3, 0, History(tmp_path), silent)
+    assert [record.status for record in records] == ["ok", "oom", "ok"]
+    assert "RESOURCE_EXHAUSTED" in records[1].message and records[1].rewards == (None,)
+
+
+def test_a_latency_joined_from_a_table_is_an_objective(tmp_path):
+    rows = [
+        ["arch", "phone"],
+        *(["".join(map(str, p)), str(1 + sum(p))] for p in nasbench201.SPACE.points().tolist()),
+    ]
+    with open(tmp_path / "latency.csv", "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    spec = SearchSpec.from_config(
+        {
+            "strategy": {"name": "random"},
+            "objective": {"kind": "product", "metric": "score", "cost": "phone", "target": 10.0},
+            "evaluator": {
+                "name": "tabular",
+                "settings": {"file": str(tmp_path / "latency.csv"), "shown": {"score": "phone"}},
+                "columns": {"phone": f"{tmp_path / 'latency.csv'}:phone"},
+            },
+        }
+    )
+    (record,) = run(assemble(spec, tmp_path), 1, 0, History(tmp_path), silent)
+    phone = 1 + sum(record.point)
+    assert record.metrics == {"score": phone, "phone": phone}
+    assert record.reward == pytest.approx(phone * (phone / 10.0) ** -0.07, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"evaluations": 0}, "evaluations=0 must be at least 1"),
+        ({"objective": {"kind": "product"}}, "target=0.0 must be above 0"),
+        ({"objective": {"kind": "best"}}, "must be one of maximise"),
+        ({"evaluator": {"name": "oracle"}}, "must be one of training"),
+        ({"strategy": {"widths": [4, 2]}}, "rungs of successive halving"),
+        ({"strategies": {}}, "unknown key config.strategies"),
+        ({"run": {"train": {"batch": 0}}}, "config.train.batch=0"),
+        ({"final": {"best": 0}}, "final.best=0"),
+    ],
+)
+def test_a_config_that_no_search_can_have_is_refused(changes, said):
+    with pytest.raises(ValueError, match=said):
+        SearchSpec.from_config(changes)
+
+
+def test_a_spec_survives_json_and_a_larger_budget_is_the_same_search():
+    spec = SearchSpec.from_config(CONFIG)
+    assert SearchSpec.from_config(json.loads(json.dumps(spec.to_dict()))) == spec
+    assert SearchSpec.from_config({**CONFIG, "evaluations": 50}).id == spec.id
+    assert SearchSpec.from_config({**CONFIG, "seed": 1}).id != spec.id
+
+
+def test_a_setting_that_a_strategy_does_not_take_is_said():
+    with pytest.raises(ValueError, match="'evolution' does not take settings"):
+        named("evolution", SPACE, size=3)
+    with pytest.raises(KeyError, match="did you mean 'evolution'"):
+        named("evolutoin", SPACE)
+
+
+def test_records_survive_json():
+    record = Record(0, (1, 2), "12", "12", (0.5, None), True, {"y": 0.1}, "nan", "a run", 3, 1.5, "why")
+    assert Record.from_json(record.to_json()) == record
