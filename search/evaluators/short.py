@@ -100,8 +100,8 @@ class ShortTraining:
 
     def measure(self, point: np.ndarray) -> BreakEven:
         """Measure both ways on one point: a few steps each, compiling apart."""
-        ways = [time_steps(*self._prepared(universal, point)) for universal in (True, False)]
-        return BreakEven(*ways[0], *ways[1])
+        shared, own = (time_steps(*self._prepared(universal, point)) for universal in (True, False))
+        return BreakEven(*shared, *own)
 
     def _metrics(self, point: np.ndarray) -> tuple[dict[str, float], bool]:
         rig, *given = self._prepared(bool(self.universal), point)
