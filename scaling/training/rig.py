@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
@@ -78,7 +79,8 @@ class Rig:
     def told(self, state: TrainState, choice: Mapping[str, Sequence[int]]) -> TrainState:
         """Tell a supernet on the devices which operation each edge does (`scaling.models.universal`)."""
         arrays = {name: np.asarray(value, np.int32) for name, value in choice.items()}
-        return state.replace(frozen={**(state.frozen or {}), "choice": self.engine.replicate(arrays)})
+        frozen = {**(state.frozen or {}), "choice": self.engine.replicate(arrays)}
+        return dataclasses.replace(state, frozen=frozen)
 
     def to_host(self, state: TrainState) -> TrainState:
         """Return the named host copy of the devices' state."""

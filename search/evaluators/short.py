@@ -104,8 +104,8 @@ class ShortTraining:
         return BreakEven(*shared, *own)
 
     def _metrics(self, point: np.ndarray) -> tuple[dict[str, float], bool]:
-        rig, *given = self._prepared(bool(self.universal), point)
-        ((state, metrics),) = deque(steps_of(rig, *given), maxlen=1)
+        rig, first, choice = self._prepared(bool(self.universal), point)
+        ((state, metrics),) = deque(steps_of(rig, first, choice), maxlen=1)
         finite = bool(np.all(rig.engine.unreplicate(metrics["finite"])))
         scored = rig.evaluate(models(state), self._plan.dataset.validation)["raw"]
         cost = count(self._arch(point))
