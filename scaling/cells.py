@@ -52,6 +52,9 @@ OPERATIONS = {
     "shrink": Operation("shrink"),
 }
 
+# Between the names of the operations that an edge chooses among: a network's `choice` says which it does
+OR = "|"
+
 # What "skip" is where it has a stride: a 1x1 convolution of that stride (NASNet, PNASNet, AmoebaNet) or a
 # factorized reduction, after the activation (DARTS) or without it (ENAS); "bare_conv" is the first without the
 # activation, also where only the width changes
@@ -66,6 +69,8 @@ class Cell:
     next state, the sum of its edges (operation of `OPERATIONS`, state it reads). The states `concat`
     leave, side by side; without any, the last node leaves alone. So the filters of every operation are
     the stage's width over the number of states that leave. Edges from inputs have the stage's stride.
+    "skip|conv_3x3" for an operation makes a supernet: the edge holds both, and does the one that the
+    network is told in its collection "choice" (`scaling.models.choice`).
 
     Two inputs are first brought to the filters and the newer's side: the older by a 1x1 convolution or,
     from a larger side, a factorized reduction, the newer by `entries` 1x1 convolutions in turn. Where
@@ -88,9 +93,24 @@ class Cell:
         _check(self)
 
     @property
+    def edges(self) -> tuple[tuple[str, ...], ...]:
+        """The operations that each edge may do, node by node."""
+        return tuple(options(operation) for edges in self.nodes for operation, _ in edges)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether an edge has several operations to choose among."""
+        return any(len(edge) > 1 for edge in self.edges)
+
+    @property
     def parts(self) -> int:
         """Number of states that leave: the width over the filters."""
         return max(1, len(self.concat))
+
+
+def options(operation: str) -> tuple[str, ...]:
+    """The names of the operations that an edge may do."""
+    return tuple(operation.split(OR))
 
 
 def _check(cell: Cell) -> None:
@@ -116,10 +136,11 @@ def _check(cell: Cell) -> None:
 
 
 def _check_edge(cell: Cell, node: int, operation: str, state: int) -> None:
-    if operation not in OPERATIONS:
-        raise ValueError(
-            f"Cell.nodes[{node}]: {operation!r} is no operation; choose from {', '.join(OPERATIONS)}."
-        )
+    for name in options(operation):
+        if name not in OPERATIONS:
+            raise ValueError(
+                f"Cell.nodes[{node}]: {name!r} is no operation; choose from {', '.join(OPERATIONS)}."
+            )
     if state not in range(cell.inputs + node):
         raise ValueError(
             f"Cell.nodes[{node}] reads state {state}, but only states 0 to {cell.inputs + node - 1} come before "

@@ -286,6 +286,19 @@ class Walker:
             carry = results[:carries]
         return [replace(v, leaf=None, product=None) for v in results or carry]
 
+    def _choose(self, eqn: Any, inputs: list[Value]) -> list[Value]:
+        """Follow every branch; of layers, only those of the branch with most multiply-adds cost anything."""
+        walks, outputs = [], []
+        for branch in eqn.params["branches"]:
+            walker = Walker(claimed=self.claimed)
+            outputs.append(walker.walk(branch.jaxpr, inputs[1:]))
+            walks.append(walker)
+        largest = max(walks, key=lambda walker: sum(layer.macs for layer in walker.layers))
+        for walker in walks:
+            free = {} if walker is largest else {"macs": 0, "activations": 0, "biases": 0}
+            self.layers += [replace(layer, **free) for layer in walker.layers]
+        return [replace(_largest(values), leaf=None, product=None) for values in zip(*outputs)]
+
     def _claim(self, value: Value, atom: Any) -> int:
         """Return a parameter's size the first time it is used, then 0."""
         if value.leaf is None or value.leaf in self.claimed:
@@ -324,6 +337,7 @@ HANDLERS = {
     "pad": Walker._pad,
     "split": Walker._split,
     "scan": Walker._scan,
+    "cond": Walker._choose,
 }
 
 

@@ -10,7 +10,10 @@ from typing import Any
 from search import objectives
 from search.evaluation import Evaluator
 from search.evaluators.lookup import Lookup, WithColumns
+from search.evaluators.shared_weights import SharedWeights
+from search.evaluators.short import ShortTraining
 from search.evaluators.training import Training
+from search.evaluators.zero_cost import ZeroCost
 from search.objectives import Objective
 from search.space import Space
 from search.spaces import catalogue as spaces
@@ -21,7 +24,10 @@ from search.strategies.halving import halving, with_rungs
 from search.strategy import Strategy
 from search.table import Table, read_points
 
-RUNS = "runs"  # of the candidates, below the search's directory
+RUNS, SHARED = (
+    "runs",
+    "shared",
+)  # of the candidates, and of weights that they share, below the search's directory
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,10 @@ def _evaluator(spec: SearchSpec, space: Space, table: Table | None, workdir: Pat
         return Lookup(table, settings["shown"], settings.get("cost", 1.0))
     if spec.evaluator.name == "training":
         return Training(space, spec.run, workdir / RUNS, spec.evaluator.durations, **settings)
-    raise NotImplementedError
+    if spec.evaluator.name == "shared_weights":
+        return SharedWeights(space, spec.run, workdir / SHARED, spec.evaluations, **settings)
+    others: dict[str, Any] = {"short": ShortTraining, "zero_cost": ZeroCost}
+    return others[spec.evaluator.name](space, spec.run, **settings)
 
 
 def _needed(spec: EvaluatorSpec, key: str) -> Any:

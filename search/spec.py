@@ -13,7 +13,7 @@ from scaling.spec import RunSpec, identity, logistic
 
 FREE = ("settings", "limits", "columns", "changes")  # sections that take any key
 OBJECTIVES = ("maximise", "minimise", "product", "absolute")
-EVALUATORS = ("training", "tabular", "zero_cost", "shared_weights")
+EVALUATORS = ("training", "tabular", "short", "zero_cost", "shared_weights")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from scaling import blocks as values
+from scaling.cells import options
 from scaling.models.cell_edges import ActConvNorm, Edge, FactorizedReduction
+from scaling.models.choice import ChosenEdge, moves
 from scaling.models.layers import Settings, drop_path, fold
 
 
@@ -66,11 +68,18 @@ class CellModule(nn.Module):
         for i, (operation, state) in enumerate(value.nodes[node]):
             stride = self.stride if state < value.inputs else 1
             form = operation, self.filters, stride, value.strided_skip, self.settings
-            x = states[state]
-            y = Edge(*form, name=f"edge_{node}_{i}")(x, train)
-            if drop_rate is not None and y is not x and operation != "none":
-                y = drop_path(y, drop_rate, fold(keys_b, before + i))
-            terms.append(y)
+            x, name, at = states[state], f"edge_{node}_{i}", before + i
+            if len(options(operation)) > 1:
+                y = ChosenEdge(*form, at, name=name)(x, train)
+                rate = (
+                    None
+                    if drop_rate is None
+                    else drop_rate * moves(operation, stride, self.settings.choice[at])
+                )
+            else:
+                y = Edge(*form, name=name)(x, train)
+                rate = None if y is x or operation == "none" else drop_rate
+            terms.append(y if rate is None else drop_path(y, rate, fold(keys_b, at)))
         return sum(terms[1:], start=terms[0])
 
     def _leave(self, states: list[Any], train: bool) -> Any:

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scaling.models.choice import OPTION
 from scaling.models.custom_network import CustomNetwork
-from scaling.models.initializers import from_generator
+from scaling.models.initializers import Law, from_generator, law
 
 
 def abstract_variables(net: Any, resolution: int, in_channels: int) -> Any:
@@ -21,24 +22,29 @@ def abstract_variables(net: Any, resolution: int, in_channels: int) -> Any:
     return jax.eval_shape(lambda k, x: net.init(k, x, train=False), key, image)
 
 
-def initialize(net: Any, seed: int) -> dict[str, Any]:
+def initialize(net: Any, seed: int, follow: Law = law) -> dict[str, Any]:
     """Return {"params", "batch_stats"} of float32 NumPy arrays for a `Network`, or a user's own.
 
     Each array is drawn from a generator named by its path, so it depends on the seed and its own
-    name alone; stacked layers (below a `blocks` key) are drawn one by one. A user's module draws its own.
+    name alone; stacked layers (below a `blocks` key) are drawn one by one. An operation that a supernet
+    holds starts as it would in the network of that operation. "choice", if any, is all zeros. `follow` is
+    the law of what is drawn (`scaling.models.initializers`). A user's module draws its own.
     """
     if isinstance(net, CustomNetwork):
         return net.initialize(seed)
     arch = net.arch
     shapes = abstract_variables(net, arch.resolution, arch.in_channels)
     return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: draw(seed, [entry.key for entry in path], leaf.shape), shapes
+        lambda path, leaf: draw(seed, [entry.key for entry in path], leaf.shape, follow), shapes
     )
 
 
-def draw(seed: int, names: Sequence[str], shape: tuple[int, ...]) -> np.ndarray:
+def draw(seed: int, names: Sequence[str], shape: tuple[int, ...], follow: Law = law) -> np.ndarray:
     """Return the initial array at a path such as ("params", "classifier", "kernel")."""
+    if names[0] == "choice":
+        return np.zeros(shape, np.int32)
+    names = [name for name in names if not name.startswith(OPTION)]
     rng = np.random.Generator(np.random.PCG64([seed, zlib.crc32("/".join(names).encode())]))
     if "blocks" not in names:
-        return from_generator(rng, names[-2], names[-1], shape)
-    return np.stack([from_generator(rng, names[-2], names[-1], shape[1:]) for _ in range(shape[0])])
+        return from_generator(rng, names[-2], names[-1], shape, follow)
+    return np.stack([from_generator(rng, names[-2], names[-1], shape[1:], follow) for _ in range(shape[0])])

@@ -10,7 +10,7 @@ code, arXiv 1502.01852.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -31,6 +31,19 @@ def law(module: str, leaf: str, shape: Sequence[int]) -> tuple[str, float]:
     if leaf == "kernel":
         return "uniform", 1.0 / math.sqrt(shape[-1])
     return "constant", CONSTANTS.get(leaf, 0.0)
+
+
+def torch_law(module: str, leaf: str, shape: Sequence[int]) -> tuple[str, float]:
+    """What PyTorch's layers start from: kernels uniform within 1 / sqrt(fan_in); biases 0 here, not random.
+
+    Source: torch.nn.Conv2d and Linear, whose scores networks of the benchmarks were published with.
+    """
+    if leaf == "kernel":
+        return "uniform", 1.0 / math.sqrt(math.prod(shape[:-1]))
+    return law(module, leaf, shape)
+
+
+Law = Callable[[str, str, Sequence[int]], tuple[str, float]]
 
 
 def from_key(module: str, leaf: str):
@@ -59,9 +72,11 @@ def parameter(module: nn.Module, leaf: str, shape: Sequence[int]) -> Any:
     return module.param(leaf, from_key(module.name or "", leaf), shape)
 
 
-def from_generator(rng: np.random.Generator, module: str, leaf: str, shape: Sequence[int]) -> np.ndarray:
-    """Draw float32 values on the host by the same `law`, without compiling anything."""
-    kind, size = law(module, leaf, shape)
+def from_generator(
+    rng: np.random.Generator, module: str, leaf: str, shape: Sequence[int], follow: Law = law
+) -> np.ndarray:
+    """Draw float32 values on the host by the same `law`, or another, without compiling anything."""
+    kind, size = follow(module, leaf, shape)
     if kind == "normal":
         return np.float32(size) * rng.standard_normal(shape, np.float32)
     if kind == "uniform":

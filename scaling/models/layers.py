@@ -15,6 +15,7 @@ from scaling.arch import Arch, Grid
 from scaling.blocks import Pool
 from scaling.models.activations import ACTIVATIONS, GATES
 from scaling.models.batch_norm import affine, count, normalize
+from scaling.models.codes import compare_codes
 from scaling.models.dense import dense, grouped
 from scaling.models.depthwise import depthwise
 from scaling.models.forms import LAX, Forms
@@ -28,7 +29,9 @@ from scaling.models.pointwise import pointwise
 class Settings:
     """What all layers of one network share; `axis_name` syncs batch-norm statistics over devices.
 
-    `dilation` and `traded` are those of the layer's place (`scaling.arch.Grid`).
+    `dilation` and `traded` are those of the layer's place (`scaling.arch.Grid`); `choice` int32[edges] says
+    what the edges of a stage's cells do where they have several operations; with `codes` zeros[n, n] the
+    network can be asked which examples activate it alike (`scaling.models.codes`).
     """
 
     activation: str = "relu"
@@ -41,6 +44,8 @@ class Settings:
     drop_rate: float = 0.0
     dilation: int = 1
     traded: bool = False
+    choice: Any = None
+    codes: Any = None
 
     @staticmethod
     def of(arch: Arch, dtype: Any, axis_name: str | None, forms: Forms) -> Settings:
@@ -68,7 +73,8 @@ class Settings:
         return 1 if self.traded else stride
 
     def activate(self, x):
-        return ACTIVATIONS[self.activation](x)
+        y = ACTIVATIONS[self.activation](x)
+        return y if self.codes is None else compare_codes(y, self.codes)
 
 
 def edges(
@@ -206,10 +212,12 @@ class BatchNorm(nn.Module):
         mean = self.variable("batch_stats", "mean", jnp.zeros, (features,))
         var = self.variable("batch_stats", "var", jnp.ones, (features,))
         settings, axis_name = self.settings, self.settings.axis_name
-        activation = settings.activation if self.act else "identity"
+        seen = self.act and settings.codes is not None  # the activation by itself, to be looked at
+        activation = settings.activation if self.act and not seen else "identity"
         if not train or self.is_initializing():
             factor = scale * lax.rsqrt(var.value + settings.eps)
-            return affine(x_nhwc, factor, bias - mean.value * factor, activation)
+            y = affine(x_nhwc, factor, bias - mean.value * factor, activation)
+            return settings.activate(y) if seen else y
         native = settings.forms.norm == "native"
         normalized: Any = normalize(x_nhwc, scale, bias, settings.eps, axis_name, activation, native)
         y, batch_mean, batch_var = normalized
@@ -218,7 +226,7 @@ class BatchNorm(nn.Module):
             momentum = settings.momentum
             mean.value = momentum * mean.value + (1 - momentum) * batch_mean
             var.value = momentum * var.value + (1 - momentum) * batch_var * (values / max(values - 1, 1))
-        return y
+        return settings.activate(y) if seen else y
 
 
 class LayerNorm(nn.Module):

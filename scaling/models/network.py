@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from jax import lax
 
 from scaling.arch import Arch, Sized, Stage
 from scaling.blocks import LEADING, keeping_side, leading_blocks, reads_two
+from scaling.cells import Cell
 from scaling.custom import Custom
 from scaling.models.auxiliary import AUXILIARY, AuxiliaryModule
 from scaling.models.blocks import MODULES
@@ -123,6 +125,8 @@ class StageModule(nn.Module):
     def _scanned(self, rest: int) -> bool:
         if self.scan is not None:
             return self.scan
+        if self.settings.choice is not None:
+            return rest > 1  # of few operations most of the program never runs: a loop costs it nothing
         # XLA:CPU merges a written-out block with its recomputation, which then saves nothing.
         return rest >= (2 if self.remat else self.settings.forms.scan_least)
 
@@ -147,7 +151,10 @@ class Network(nn.Module):
 
     In training pass `keys_b`, one key an example, or an rng named "dropout" from which they are
     split; they are needed only if the architecture drops anything. Auxiliary classifiers run in training
-    only; with "auxiliary" among the mutable collections they leave their logits there.
+    only; with "auxiliary" among the mutable collections they leave their logits there. Where edges of cells
+    have several operations, collection "choice" says which: {"cell_0": int32[edges]}, one for each
+    different cell (`choosing`). Collection "codes", {"alike": zeros[n, n]}, has for a gradient which examples
+    activate it alike (`scaling.models.codes`).
     """
 
     arch: Arch
@@ -173,10 +180,12 @@ class Network(nn.Module):
         recomputed, frozen = recomputed_stages(self.remat, len(arch.stages)), frozen_stages(self.frozen, arch)
         images = images_nhwc.astype(self.dtype)
         outputs: tuple[Any, ...] = ()
+        choices = self._choices()
         stages = zip(arch.stage_names, arch.stem + arch.stages, arch.grids)
         for i, (name, stage, grid) in enumerate(stages, start=-len(arch.stem)):
             trains = train and name not in frozen
-            module = StageModule(stage, settings.at(grid), self.scan, i in recomputed, name=name)
+            shared = dataclasses.replace(settings.at(grid), choice=choices.get(stage.block))
+            module = StageModule(stage, shared, self.scan, i in recomputed, name=name)
             if i < 0 or not trains:
                 outputs = advance(module, images, outputs, trains)
             else:
@@ -195,8 +204,15 @@ class Network(nn.Module):
                 )
                 module(x, train, fold(keys_b, self.arch.depth + 1 + i))
 
+    def _choices(self) -> dict[Any, Any]:
+        """What the edges of each cell do, where they have several operations: inputs of the program."""
+        zeros = lambda cell: jnp.zeros(len(cell.edges), jnp.int32)
+        names = choosing(self.arch).items()
+        return {cell: self.variable("choice", name, zeros, cell).value for cell, name in names}
+
     def _settings(self) -> Settings:
-        return Settings.of(self.arch, self.dtype, self.axis_name, forms(self.form))
+        settings = Settings.of(self.arch, self.dtype, self.axis_name, forms(self.form))
+        return dataclasses.replace(settings, codes=self.get_variable("codes", "alike"))
 
     def _randomness(self, batch: int, train: bool, keys_b) -> tuple[Any, Any]:
         """The examples' keys and each block's drop-path rate, linear in depth; None where unused."""
@@ -209,6 +225,12 @@ class Network(nn.Module):
         if not arch.drop_path_rate:
             return keys_b, None
         return keys_b, np.float32(arch.drop_path_rate * np.arange(arch.depth) / arch.depth)
+
+
+def choosing(arch: Arch) -> dict[Any, str]:
+    """Return the different cells of a supernet whose edges choose, and their names in "choice"."""
+    cells = (s.block for s in arch.stem + arch.stages if isinstance(s.block, Cell) and s.block.chooses)
+    return {cell: f"cell_{i}" for i, cell in enumerate(dict.fromkeys(cells))}
 
 
 def recomputed_stages(remat: Recomputed, count: int) -> tuple[int, ...]:

@@ -44,15 +44,17 @@ def save(directory: Path, step: int, state: Any, meta: dict[str, Any], keep: int
     _prune(directory, keep)
 
 
-def restore(directory: Path, like: Any = None) -> tuple[Any, dict[str, Any]] | None:
-    """Return (state, meta) of the newest intact checkpoint, or None where there is none.
+def restore(
+    directory: Path, like: Any = None, newest: int | None = None
+) -> tuple[Any, dict[str, Any]] | None:
+    """Return (state, meta) of the newest intact checkpoint, of step `newest` at most; None where there is none.
 
     Damaged ones are renamed to `*.damaged`, with a warning that names them. `like` is a state of
     the same structure (None: dicts and lists in its place); the arrays come back as NumPy's. All
     processes get the same checkpoint.
     """
     directory = Path(directory).absolute()
-    step = _newest_intact(directory) if jax.process_index() == 0 else NONE
+    step = _newest_intact(directory, newest) if jax.process_index() == 0 else NONE
     if jax.process_count() > 1:
         step = int(multihost_utils.broadcast_one_to_all(np.int32(step)))
     if step == NONE:
@@ -82,8 +84,9 @@ def problems(path: Path) -> list[str]:
     return [f"{name}: checksum differs" for name in expected if found.get(name) != expected[name]]
 
 
-def _newest_intact(directory: Path) -> int:
-    for step in reversed(saved_steps(directory)):
+def _newest_intact(directory: Path, newest: int | None) -> int:
+    steps = [step for step in saved_steps(directory) if newest is None or step <= newest]
+    for step in reversed(steps):
         path = directory / f"{step:08d}"
         found = problems(path)
         if not found:

@@ -28,12 +28,22 @@ class Scores:
 
 
 class Evaluator:
-    """Scores models, {name: replicated variables}, on splits; `batch` is rounded up to the devices."""
+    """Scores models, {name: replicated variables}, on splits; `batch` is rounded up to the devices.
 
-    def __init__(self, engine: Engine, network: Applied, transform: Callable[[Any], Any], batch: int):
+    `by_batch` as in `build_eval_step`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        network: Applied,
+        transform: Callable[[Any], Any],
+        batch: int,
+        by_batch: bool = False,
+    ):
         devices = engine.mesh.size
         self._engine, self._batch = engine, -(-batch // devices) * devices
-        self.program = Program(engine, build_eval_step(network, transform), cut={1: 0})
+        self.program = Program(engine, build_eval_step(network, transform, by_batch), cut={1: 0})
 
     def __call__(self, models: dict[str, Any], split: Split) -> dict[str, Scores]:
         """Return each model's scores, in one pass over the data."""

@@ -77,7 +77,7 @@ def whole(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Return the named collections of a network from packed or unpacked ones, the "frozen" part put in."""
     trained = {name: tree_of(tree) for name, tree in variables.items() if name != "frozen"}
     held = variables.get("frozen") or {}
-    return {name: {**held.get(name, {}), **tree} for name, tree in trained.items()}
+    return {name: {**held.get(name, {}), **trained.get(name, {})} for name in {**held, **trained}}
 
 
 def like(value: Any, tree: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -50,8 +50,7 @@ class Rig:
         self._rate = schedules.build(spec.schedule, peak, plan.total_steps, plan.steps_per_epoch)
         self._optimizer = optimizers.build(spec.optimizer, self._rate)
         self._programs: dict[tuple, Program] = {}
-        transform = eval_transform(spec.augment, plan.arch.resolution, data.mean, data.std)
-        self.evaluate = Evaluator(self.engine, self._network(plan.arch), transform, spec.train.eval_batch)
+        self.evaluate = self.scorer(plan.arch, spec.train.eval_batch)
 
     def first_state(self) -> TrainState:
         """Return the host state of step 0, checked against the count."""
@@ -70,6 +69,18 @@ class Rig:
         """Put a host state on every device, packed into vectors."""
         mask = optimizers.decay_mask(self.plan.spec.optimizer.decay_mask)
         return self.engine.replicate(pack_state(state, mask))
+
+    def scorer(self, arch: Sized, batch: int, by_batch: bool = False) -> Evaluator:
+        """Return what evaluates variables of an architecture, `batch` images at a time (`Evaluator`)."""
+        data, augment = self.plan.dataset, self.plan.spec.augment
+        transform = eval_transform(augment, arch.resolution, data.mean, data.std)
+        return Evaluator(self.engine, self._network(arch), transform, batch, by_batch)
+
+    def told(self, state: TrainState, choice: Mapping[str, Sequence[int]]) -> TrainState:
+        """Tell a supernet on the devices which operation each edge does (`scaling.models.universal`)."""
+        arrays = {name: np.asarray(value, np.int32) for name, value in choice.items()}
+        frozen = {**(state.frozen or {}), "choice": self.engine.replicate(arrays)}
+        return dataclasses.replace(state, frozen=frozen)
 
     def to_host(self, state: TrainState) -> TrainState:
         """Return the named host copy of the devices' state."""

@@ -16,8 +16,9 @@ from flax import struct
 class TrainState:
     """`step` counts finished updates; `ema` is {"params", "batch_stats"} averaged, or None.
 
-    `frozen` is {"params", "batch_stats"} of the stages that are not trained, or None; they are not in
-    the other fields, so that no update, decay or average can reach them.
+    `frozen` is {"params", "batch_stats"} of the stages that are not trained, and all other collections that
+    the network reads (a supernet's "choice"), or None; they are not in the other fields, so that no update,
+    decay or average can reach them.
     """
 
     step: Any
@@ -38,6 +39,7 @@ def create(
     collections = {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
     trained = {name: without(tree, frozen) for name, tree in collections.items()}
     held = {name: without(tree, trained[name]) for name, tree in collections.items()}
+    told = {name: tree for name, tree in variables.items() if name not in collections}
     params, batch_stats = trained["params"], trained["batch_stats"]
     state = TrainState(
         step=np.zeros([], np.int32),
@@ -45,7 +47,7 @@ def create(
         batch_stats=batch_stats,
         opt_state=optimizer.init(params),
         ema=trained if ema else None,
-        frozen=held if frozen else None,
+        frozen={**held, **told} if frozen or told else None,
     )
     return jax.tree.map(np.array, state)
 

@@ -109,14 +109,17 @@ def several(step: Step) -> Step:
     return steps
 
 
-def build_eval_step(network: Applied, transform: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+def build_eval_step(
+    network: Applied, transform: Callable[[Any], Any], by_batch: bool = False
+) -> Callable[[Any, Any], Any]:
     """Return step(models, batch) -> {model: sums over all devices' examples whose mask is 1}.
 
-    `models` is {name: variables}, packed or not; `batch` holds {"image", "label", "mask"}.
+    `models` is {name: variables}, packed or not; `batch` holds {"image", "label", "mask"}. With `by_batch`
+    batch norm uses the statistics of the images on a device, padding and all, not the running ones.
     """
 
     def sums(variables, x_nhwc, batch):
-        logits_bk: Any = network.apply(whole(variables), x_nhwc, train=False)
+        logits_bk: Any = network.apply(whole(variables), x_nhwc, train=by_batch, mutable=["batch_stats"])[0]
         mask_b = batch["mask"].astype(bool)
         label_b = jnp.where(mask_b, batch["label"], 0)
         loss_b = cross_entropy(logits_bk, jax.nn.one_hot(label_b, logits_bk.shape[-1]))

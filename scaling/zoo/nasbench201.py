@@ -5,9 +5,11 @@ The networks have no names in the zoo; a search space decodes to `network(cell(d
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scaling.arch import Arch, Head, Stage
 from scaling.blocks import Conv
-from scaling.cells import Cell
+from scaling.cells import OR, Cell
 
 OPERATIONS = ("none", "skip", "conv_1x1", "conv_3x3", "avg_3x3")  # by digit, in the benchmark's order
 READ = ((0,), (0, 1), (0, 1, 2))  # the states that each of the three nodes reads
@@ -24,6 +26,30 @@ def cell(digits: str) -> Cell:
         )
     operations = iter(OPERATIONS[int(digit)] for digit in digits)
     return Cell(tuple(tuple((next(operations), state) for state in states) for states in READ), inputs=1)
+
+
+def any_cell() -> Cell:
+    """The cell whose six edges hold all five operations each: `network` of it is the supernet."""
+    return Cell(tuple(tuple((OR.join(OPERATIONS), state) for state in states) for states in READ), inputs=1)
+
+
+def universal(arch: Arch) -> tuple[Arch, dict[str, list[int]]] | None:
+    """Return the supernet that holds a network of one of these cells, and the choice that makes it that.
+
+    None where the network has no such cell, or several.
+    """
+    cells = {stage.block for stage in arch.stages if isinstance(stage.block, Cell)} - {REDUCTION}
+    if len(cells) != 1:
+        return None
+    (found,) = cells
+    operations = [operation for edges in found.nodes for operation, _ in edges]
+    if len(operations) != 6 or not set(operations) <= set(OPERATIONS):
+        return None
+    choice = [OPERATIONS.index(operation) for operation in operations]
+    if found != cell("".join(map(str, choice))):
+        return None
+    stages = (replace(s, block=any_cell()) if s.block == found else s for s in arch.stages)
+    return arch.replace(stages=tuple(stages)), {"cell_0": choice}
 
 
 def network(searched: Cell, filters: int = 16, repeats: int = 5, num_classes: int = 10) -> Arch:

@@ -21,6 +21,7 @@ from scaling.training.plan import make_plan, read_data
 from scaling.training.progress import Silent
 from scaling.training.rig import Rig
 from search.evaluation import Evaluation
+from search.evaluators.supernet import run_of
 from search.space import Space
 
 CHECKPOINTS = "checkpoints"
@@ -59,13 +60,11 @@ class Training:
 
     def spec(self, point: np.ndarray) -> RunSpec:
         """The run of a point."""
-        model = dataclasses.replace(
-            self._proxy.model, arch=self._space.decode(point[: self._space.length]).to_dict()
-        )
-        train = self._proxy.train
-        if self._durations and len(point) > self._space.length:
-            train = dataclasses.replace(train, duration=self._durations[point[self._space.length]])
-        return dataclasses.replace(self._proxy, model=model, train=train)
+        spec = run_of(self._space.decode(point[: self._space.length]), self._proxy)
+        if not self._durations or len(point) == self._space.length:
+            return spec
+        duration = self._durations[point[self._space.length]]
+        return dataclasses.replace(spec, train=dataclasses.replace(spec.train, duration=duration))
 
     def __call__(self, points: Sequence[np.ndarray]) -> Iterator[Evaluation]:
         """Train the networks of valid points [L], or [L + 1] with rungs, one after another."""

@@ -1,0 +1,54 @@
+"""The one compiled network that is every point of a space: what it is told, and what it takes to train it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from scaling import rules
+from scaling.arch import Arch
+from scaling.data import Dataset
+from scaling.spec import RunSpec
+from scaling.training.plan import Plan, make_plan
+from scaling.zoo import nasbench201
+from search.space import Space
+
+Choice = dict[str, list[int]]  # the operation of each edge, by the names of `scaling.models.network.choosing`
+
+
+def run_of(arch: Arch, spec: RunSpec) -> RunSpec:
+    """Return the run that trains an architecture as a template says; its model's factors apply to it."""
+    return dataclasses.replace(spec, model=dataclasses.replace(spec.model, arch=arch.to_dict()))
+
+
+def arch_of(arch: Arch, spec: RunSpec, dataset: Dataset) -> Arch:
+    """Return the network that this run trains."""
+    made, _ = rules.resolve(run_of(arch, spec).model, dataset.num_classes, dataset.in_channels)
+    assert isinstance(made, Arch), "an architecture's run trains an architecture"
+    return made
+
+
+def supernet_plan(space: Space, spec: RunSpec) -> Plan:
+    """Return the plan of a run of the space's supernet; ValueError where it has none."""
+    found = nasbench201.universal(any_arch(space))
+    if found is None:
+        raise ValueError(
+            f"space {space.name!r} has no supernet: networks of NAS-Bench-201's cells have one, others are trained "
+            "one by one (evaluator 'training')."
+        )
+    return make_plan(run_of(found[0], spec))
+
+
+def any_arch(space: Space) -> Arch:
+    """Return a network of the space, always the same one."""
+    return space.decode(space.sample(jax.random.key(0)))
+
+
+def choice_of(space: Space, point: Sequence[int] | np.ndarray) -> Choice:
+    """Return what tells the supernet to be a point's network."""
+    found = nasbench201.universal(space.decode(point))
+    assert found is not None, "every point of a space with a supernet is in it"
+    return found[1]
