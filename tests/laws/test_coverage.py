@@ -10,7 +10,7 @@ from scaling.laws.holdout import hold_out
 from scaling.laws.power import fit, interval
 
 STUDIES = 200
-# A right interval of 95 % falls short of this by chance once in a thousand times two hundred studies.
+# Two hundred studies of a right 95 % interval fall below this about once in a thousand times.
 LEAST = 0.9
 E_INF, A, B = 0.05, 0.1, 0.4
 X_REF = 1e7
