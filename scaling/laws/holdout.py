@@ -61,7 +61,7 @@ def hold_out(
             f"holding out {largest} of {len(distinct)} sizes leaves no law: hold out at least 1 and leave 2."
         )
     small = x_all < distinct[-largest]
-    law = fit(x_all[small], y_all[small], floor, seed, resamples, level)
+    law = fit(x_all[small].tolist(), y_all[small].tolist(), floor, seed, resamples, level)
     if law is None:
         return None, []
     # A stream of its own, apart from the fit's.

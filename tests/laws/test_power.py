@@ -1,4 +1,4 @@
-"""A known law is found again, its interval says how well, and few points are not made more of."""
+"""A known law is found again, and few points are not made more of; test_coverage tries the intervals."""
 
 import numpy as np
 import pytest
@@ -23,19 +23,6 @@ def test_without_noise_the_law_is_exact():
     assert law is not None and law.saturating
     np.testing.assert_allclose([law.e_inf, law.a, law.b, law.x_ref], [*TRUTH.values(), X_REF], rtol=1e-3)
     np.testing.assert_allclose(law.error(SIZES), law_error(SIZES), rtol=1e-4)
-
-
-@pytest.mark.parametrize("repeats", [1, 3])
-def test_intervals_hold_the_truth_in_most_trials(repeats):
-    x = np.repeat(SIZES, repeats)
-    grid = np.geomspace(1e6, 1e9, 5)
-    laws = [fit(x, noisy(x, 0.05, i), floor=1e-6, seed=i, resamples=40) for i in range(12)]
-    for name, truth in TRUTH.items():
-        held = [law.intervals[name][0] <= truth <= law.intervals[name][1] for law in laws]
-        assert sum(held) >= 8, name
-    bands = np.array([law.band(grid) for law in laws])
-    held = (bands[:, 0] <= law_error(grid)) & (law_error(grid) <= bands[:, 1])
-    assert (held.sum(0) >= 8).all()
 
 
 def test_more_noise_gives_wider_intervals():
