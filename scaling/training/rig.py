@@ -23,6 +23,7 @@ from scaling.training.evaluate import Evaluator
 from scaling.training.packing import pack_state, unpack_state
 from scaling.training.parallel import ENGINES, Program
 from scaling.training.plan import Phase, Plan
+from scaling.training.starting import read, started
 from scaling.training.state import TrainState, create
 from scaling.training.step import AXIS, build_train_step, several
 
@@ -51,12 +52,14 @@ class Rig:
         self._optimizer = optimizers.build(spec.optimizer, self._rate)
         self._programs: dict[tuple, Program] = {}
         transform = eval_transform(spec.augment, plan.arch.resolution, data.mean, data.std)
+        # Now, so that weights which do not fit are refused before anything is written.
+        self._variables = self._initial()
         self.evaluate = Evaluator(self.engine, self._network(plan.arch), transform, spec.train.eval_batch)
 
     def first_state(self) -> TrainState:
         """Return the host state of step 0, checked against the count."""
         plan = self.plan
-        variables = initialize(self._network(plan.arch), plan.spec.seed)
+        variables = self._variables
         sizes = tuple(_size(variables.get(name, {})) for name in ("params", "batch_stats"))
         if sizes != (plan.cost.params, plan.cost.batch_stats):
             raise RuntimeError(
@@ -65,6 +68,11 @@ class Rig:
             )
         frozen = frozen_stages(plan.spec.optimizer.frozen, plan.arch)
         return create(variables, self._optimizer, plan.spec.train.ema > 0, frozen)
+
+    def _initial(self) -> dict[str, Any]:
+        plan = self.plan
+        fresh, init = initialize(self._network(plan.arch), plan.spec.seed), plan.spec.model.init
+        return started(plan.arch, fresh, read(init), init) if init else fresh
 
     def to_devices(self, state: TrainState) -> TrainState:
         """Put a host state on every device, packed into vectors."""
