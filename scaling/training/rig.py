@@ -52,14 +52,14 @@ class Rig:
         self._optimizer = optimizers.build(spec.optimizer, self._rate)
         self._programs: dict[tuple, Program] = {}
         transform = eval_transform(spec.augment, plan.arch.resolution, data.mean, data.std)
-        # Now, so that weights which do not fit are refused before anything is written.
-        self._variables = self._initial()
+        if spec.model.init:
+            self._initial()  # weights that do not fit are refused before anything is written
         self.evaluate = Evaluator(self.engine, self._network(plan.arch), transform, spec.train.eval_batch)
 
     def first_state(self) -> TrainState:
         """Return the host state of step 0, checked against the count."""
         plan = self.plan
-        variables = self._variables
+        variables = self._initial()
         sizes = tuple(_size(variables.get(name, {})) for name in ("params", "batch_stats"))
         if sizes != (plan.cost.params, plan.cost.batch_stats):
             raise RuntimeError(
@@ -70,6 +70,7 @@ class Rig:
         return create(variables, self._optimizer, plan.spec.train.ema > 0, frozen)
 
     def _initial(self) -> dict[str, Any]:
+        """The variables of step 0: drawn by the seed, or the given ones."""
         plan = self.plan
         fresh, init = initialize(self._network(plan.arch), plan.spec.seed), plan.spec.model.init
         return started(plan.arch, fresh, read(init), init) if init else fresh

@@ -31,7 +31,7 @@ def test_other_classes_get_a_new_classifier_and_nothing_else():
 
 def test_another_network_is_refused_with_its_arrays():
     wider = scaling.scale(ARCH, width=2.0)
-    with pytest.raises(ValueError, match=r"config\.model\.init='x'.*stem_0.*needed .*given"):
+    with pytest.raises(ValueError, match=r"config\.model\.init='x'.*holds other arrays.*needed .*given"):
         starting.started(wider, initialize(scaling.build(wider), 0), VARIABLES, "x")
 
 
