@@ -29,7 +29,8 @@ def started(arch: Sized, fresh: Mapping[str, Any], given: Mapping[str, Any], ini
 
     ValueError, naming the arrays, where anything else is missing, unknown or of another shape.
     """
-    ours, theirs = (dict(traverse_util.flatten_dict(dict(tree))) for tree in (fresh, given))
+    ours: dict[Any, Any] = dict(traverse_util.flatten_dict(dict(fresh)))
+    theirs: dict[Any, Any] = dict(traverse_util.flatten_dict(dict(given)))
     replaced = any(
         np.shape(theirs[path]) != np.shape(leaf)
         for path, leaf in ours.items()
