@@ -30,7 +30,9 @@ class ModelSpec:
     """The network: a zoo name, a function in a file or a serialised Arch, made a base, then scaled by a rule.
 
     `name` is of the zoo, or "nets/mixer.py:network" for a function of your own (docs/own_network.md), to
-    which a run adds "@" and a digest of the file's text. `arch` replaces it.
+    which a run adds "@" and a digest of the file's text. `arch` replaces it. `init` names weights to start
+    from: a .safetensors file as `scaling.save` writes it, or a name of `scaling.from_pretrained`; the classifier is
+    new where the number of classes differs.
 
     The base is `name` (only `stages` of it, by index, if given) with `base_depth` and `base_width`
     applied, `base_resolution` set and, for small images, `stem="small"` and `strides`; `rounding`
@@ -68,6 +70,7 @@ class ModelSpec:
     dtype: str = "float32"
     size: str = field(default="", metadata=LATER)
     exponent: float = field(default=0.8, metadata=LATER)
+    init: str = field(default="", metadata=LATER)
     scan: bool | None = logistic(None)
     remat: bool | tuple[int, ...] = logistic(False)
 

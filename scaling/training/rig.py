@@ -23,6 +23,7 @@ from scaling.training.evaluate import Evaluator
 from scaling.training.packing import pack_state, unpack_state
 from scaling.training.parallel import ENGINES, Program
 from scaling.training.plan import Phase, Plan
+from scaling.training.starting import read, started
 from scaling.training.state import TrainState, create, models
 from scaling.training.step import AXIS, build_train_step, several
 
@@ -50,12 +51,14 @@ class Rig:
         self._rate = schedules.build(spec.schedule, peak, plan.total_steps, plan.steps_per_epoch)
         self._optimizer = optimizers.build(spec.optimizer, self._rate)
         self._programs: dict[tuple, Program] = {}
+        if spec.model.init:
+            self._initial()  # weights that do not fit are refused before anything is written
         self.evaluate = self.scorer(plan.arch, spec.train.eval_batch)
 
     def first_state(self) -> TrainState:
         """Return the host state of step 0, checked against the count."""
         plan = self.plan
-        variables = initialize(self._network(plan.arch), plan.spec.seed)
+        variables = self._initial()
         sizes = tuple(_size(variables.get(name, {})) for name in ("params", "batch_stats"))
         if sizes != (plan.cost.params, plan.cost.batch_stats):
             raise RuntimeError(
@@ -64,6 +67,12 @@ class Rig:
             )
         frozen = frozen_stages(plan.spec.optimizer.frozen, plan.arch)
         return create(variables, self._optimizer, plan.spec.train.ema > 0, frozen)
+
+    def _initial(self) -> dict[str, Any]:
+        """The variables of step 0: drawn by the seed, or the given ones."""
+        plan = self.plan
+        fresh, init = initialize(self._network(plan.arch), plan.spec.seed), plan.spec.model.init
+        return started(plan.arch, fresh, read(init), init) if init else fresh
 
     def to_devices(self, state: TrainState) -> TrainState:
         """Put a host state on every device, packed into vectors."""

@@ -1,0 +1,48 @@
+"""A run may start from given weights: all of them, or all but a classifier of other classes."""
+
+import jax
+import numpy as np
+import pytest
+
+import scaling
+from scaling.models.initialize import initialize
+from scaling.training import starting
+from scaling.training.plan import make_plan
+from scaling.training.rig import Rig
+
+ARCH = scaling.get("lenet5").replace(num_classes=7, in_channels=1)
+VARIABLES = initialize(scaling.build(ARCH), 5)
+
+
+def test_the_same_network_takes_every_array():
+    fresh = initialize(scaling.build(ARCH), 0)
+    taken = starting.started(ARCH, fresh, VARIABLES, "x")
+    jax.tree.map(np.testing.assert_array_equal, taken, VARIABLES)
+
+
+def test_other_classes_get_a_new_classifier_and_nothing_else():
+    arch = ARCH.replace(num_classes=3)
+    fresh = initialize(scaling.build(arch), 0)
+    taken = starting.started(arch, fresh, VARIABLES, "x")["params"]
+    np.testing.assert_array_equal(taken["classifier"]["kernel"], fresh["params"]["classifier"]["kernel"])
+    for name in VARIABLES["params"].keys() - {"classifier"}:
+        jax.tree.map(np.testing.assert_array_equal, taken[name], VARIABLES["params"][name])
+
+
+def test_another_network_is_refused_with_its_arrays():
+    wider = scaling.scale(ARCH, width=2.0)
+    with pytest.raises(ValueError, match=r"config\.model\.init='x'.*holds other arrays.*needed .*given"):
+        starting.started(wider, initialize(scaling.build(wider), 0), VARIABLES, "x")
+
+
+def test_a_run_starts_from_the_file_that_its_config_names(make_spec, tmp_path):
+    plain = make_spec()
+    arch = make_plan(plain).arch.replace(num_classes=4)
+    given = initialize(scaling.build(arch), 9)
+    scaling.save(tmp_path / "w.safetensors", arch, given)
+    spec = make_spec({"model.init": str(tmp_path / "w.safetensors")})
+    state, before = Rig(make_plan(spec)).first_state(), Rig(make_plan(plain)).first_state()
+    assert spec.id != plain.id
+    for name, leaves in state.params.items():
+        expected = before.params[name] if name == "classifier" else given["params"][name]
+        jax.tree.map(np.testing.assert_array_equal, leaves, expected)
