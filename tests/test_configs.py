@@ -22,8 +22,12 @@ from scaling.training.parallel import check_batch
 from scaling.training.state import TrainState
 from scaling.training.step import AXIS, build_train_step
 
+# Configs of searches hold other sections: tests/search/test_search_configs.py, tests/experiments/test_pipeline.py.
+SEARCHES = ("__init__", "pipeline", "search_")
 CONFIGS = sorted(
-    path for path in (Path(__file__).parent.parent / "configs").glob("*.py") if path.name != "__init__.py"
+    path
+    for path in (Path(__file__).parent.parent / "configs").glob("*.py")
+    if not path.stem.startswith(SEARCHES)
 )
 
 # Classes, channels, side in pixels and training images of what the configs read.
