@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
+from jax import lax
 
 from scaling.cells import OPERATIONS
 from scaling.models.layers import BatchNorm, Convolution, Settings, pool
@@ -71,7 +72,9 @@ class Edge(nn.Module):
         x = x[:, :: self.stride, :: self.stride]
         if self.settings.codes is not None and x.shape[-1] == self.filters:
             return 0.0 * x  # keeps activations in the program that nothing else carries on
-        return jnp.zeros((*x.shape[:3], self.filters), x.dtype)
+        zeros = jnp.zeros((*x.shape[:3], self.filters), x.dtype)
+        # or XLA computes, slowly and while compiling, what pools and convolutions make of a constant
+        return lax.optimization_barrier(zeros)
 
     def _skip(self, x, train: bool):
         bare = self.strided_skip.startswith("bare")

@@ -51,7 +51,7 @@ def test_auto_measures_and_a_bad_learning_rate_is_a_status():
     (found,) = evaluator(POINTS[1:])
     assert found.status == "nan"
     assert evaluator.universal in (True, False)
-    assert min(dataclasses.astuple(evaluator.measured)) > 0
+    assert evaluator.measured is not None and min(dataclasses.astuple(evaluator.measured)) > 0
 
 
 def test_what_cannot_be_is_told():
