@@ -15,13 +15,19 @@ from scaling.reports.build import CSV, PAGE, PICTURE, TABLE, Study, build, read_
 
 
 def main(argv: Sequence[str]) -> None:
-    arguments = _parser().parse_args(argv)
+    """Write the report and print where everything is."""
+    write(*parse("experiments.report", __doc__, argv))
+
+
+def parse(prog: str, doc: str | None, argv: Sequence[str]) -> tuple[list[Path], Path, str]:
+    """What a command that reports directories is told: the directories, where to write, the heading."""
+    arguments = _parser(prog, doc).parse_args(argv)
     if len(arguments.workdir) > 1 and arguments.out is None:
         raise ValueError(
             "several --workdir make one report: say where with --out=DIR, so that none is overwritten."
         )
     out = arguments.out or arguments.workdir[0]
-    write(arguments.workdir, out, arguments.title or out.resolve().name)
+    return arguments.workdir, out, arguments.title or out.resolve().name
 
 
 def write(sources: Sequence[Path], out: Path, title: str) -> Study:
@@ -36,10 +42,8 @@ def write(sources: Sequence[Path], out: Path, title: str) -> Study:
     return study
 
 
-def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="experiments.report", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
-    )
+def _parser(prog: str, doc: str | None) -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog=prog, description=(doc or "").partition("\n")[0], allow_abbrev=False)
     made.add_argument(
         "--workdir", action="append", required=True, type=Path, metavar="DIR", help="may be repeated"
     )
