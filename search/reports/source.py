@@ -13,8 +13,9 @@ from typing import Any
 
 from scaling.arch import Arch
 from scaling.border import flatten
+from scaling.reports.build import CSV, Study, read_study
 from scaling.reports.curve import tells
-from scaling.rows import Row, read_rows
+from scaling.rows import Row
 from search import history
 from search.history import Record
 from search.outcome import BEST, FINAL, GENOTYPE, longest_trained
@@ -109,16 +110,23 @@ def _read(directory: Path) -> Search:
     if not directory.is_dir():
         raise ValueError(f"--workdir={directory} is not a directory: name one that a search has written.")
     genotype = _json(directory / BEST / GENOTYPE)
-    finals, problems = read_rows(sorted((directory / FINAL).glob("*/row.json")))
+    study = _finals(directory / FINAL)
     return Search(
         directory,
         _json(directory / "config.json"),
         tuple(history.read(directory)),
         genotype=genotype,
         arch=Arch.from_dict(genotype["arch"]) if genotype.get("arch") else None,
-        finals=tuple(finals),
-        problems=tuple(problems),
+        finals=study.rows,
+        problems=study.problems,
     )
+
+
+def _finals(directory: Path) -> Study:
+    """The retrained runs, or of a committed study its rows; none before they are trained."""
+    if not any(directory.glob("*/row.json")) and not (directory / CSV).exists():
+        return Study((), {}, ())
+    return read_study([directory])
 
 
 def _json(path: Path) -> dict[str, Any]:
