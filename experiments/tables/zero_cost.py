@@ -13,10 +13,9 @@ SAMSUNG = "SamsungLabs/zero-cost-nas, notebooks/nasbench201_correlations.ipynb (
 PUBLISHED = {"grad_norm": 0.594, "snip": 0.596, "synflow": 0.737, "jacob_cov": 0.731}
 ORDER = ("params", "macs", "grad_norm", "snip", "synflow", "jacob_cov", "naswot")
 NOTE = """Spearman's rho between the score of an untrained network and its validation accuracy after training, over the same
-{cells} cells of NAS-Bench-201 on CIFAR-10 for "ours" and "NASLib's scores" (`zero_cost_subset.csv.gz`; where NASLib has
-a score). Published: all 15,625 cells; source: {source}. Ours: {batch} training images, seed {seed}, the
+{cells} cells of the {known} of NAS-Bench-201 in `zero_cost_subset.csv.gz` on CIFAR-10 for "ours" and "NASLib's scores" (where NASLib has a score). Published: all 15,625 cells; source: {source}. Ours: {batch} training images, seed {seed}, the
 benchmark's network (16 filters, 5 cells, 32 px), kernels from PyTorch's law (uniform within 1 / sqrt(fan_in)), all
-cells by one compiled program. Mean {seconds:.1f} s a cell on 2 CPU cores that also did other work.
+cells by one compiled program. Median {seconds:.1f} s a cell on 2 CPU cores that did much other work.
 Parameters and multiply-adds are what a score must beat to be worth its batch."""
 HEADINGS = ("score", "ours", "NASLib's scores", "published", "ours - published")
 
@@ -28,8 +27,10 @@ def table(
     by_cell = {line["arch"]: line for line in scored}
     lines = [line for line in known if line["arch"] in by_cell]
     accuracy = [float(line["val_accuracy"]) for line in lines]
-    seconds = float(np.mean([float(line["seconds"]) for line in scored]))
-    note = NOTE.format(cells=len(lines), source=SAMSUNG, batch=batch, seed=seed, seconds=seconds)
+    seconds = float(np.median([float(line["seconds"]) for line in scored]))
+    note = NOTE.format(
+        cells=len(lines), known=len(known), source=SAMSUNG, batch=batch, seed=seed, seconds=seconds
+    )
     text = ["# Zero-cost scores on NAS-Bench-201", "", note, "", *markdown(HEADINGS)]
     for name in ORDER:
         ours = spearman([float(by_cell[line["arch"]][name]) for line in lines], accuracy)
