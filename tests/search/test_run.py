@@ -240,6 +240,7 @@ def check_what_is_written(workdir: Path) -> None:
     assert rows and all(row["test_top1"] is None for row in rows)
 
 
+@pytest.mark.usefixtures("quick_compilation")
 def test_a_candidate_that_cannot_be_trained_is_a_record_and_not_the_end(tmp_path, monkeypatch):
     spec = SearchSpec.from_config({**CONFIG, "strategy": {"name": "grid", "settings": {"batch": 3}}})
     search = assemble(spec, tmp_path)
@@ -254,6 +255,28 @@ def test_a_candidate_that_cannot_be_trained_is_a_record_and_not_the_end(tmp_path
     records = run(search, 3, 0, History(tmp_path), silent)
     assert [record.status for record in records] == ["ok", "oom", "ok"]
     assert "RESOURCE_EXHAUSTED" in records[1].message and records[1].rewards == (None,)
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_shared_weights_resume_with_the_history(tmp_path):
+    evaluator = {"name": "shared_weights", "settings": {"steps": 2, "validation": 32}}
+    spec = SearchSpec.from_config({**CONFIG, "evaluations": 6, "evaluator": evaluator})
+    histories = {name: History(tmp_path / name) for name in ("whole", "stopped")}
+    whole = run(assemble(spec, tmp_path / "whole"), 6, 0, histories["whole"], silent)
+    run(assemble(spec, tmp_path / "stopped"), 2, 0, histories["stopped"], silent)
+    resumed = run(assemble(spec, tmp_path / "stopped"), 6, 0, History(tmp_path / "stopped"), silent)
+    assert [r.point for r in resumed] == [r.point for r in whole]
+    assert [r.metrics for r in resumed] == [r.metrics for r in whole]
+    assert {r.status for r in whole} == {"ok"} and not any(r.cached for r in whole)
+
+
+@pytest.mark.usefixtures("quick_compilation")
+@pytest.mark.parametrize("name", ["short", "zero_cost"])
+def test_every_evaluator_that_a_config_names_serves_the_loop(name, tmp_path):
+    objective = {"metric": "synflow" if name == "zero_cost" else "val_top1"}
+    config = {**CONFIG, "evaluator": {"name": name, "settings": {"universal": False}}, "objective": objective}
+    records = run(assemble(SearchSpec.from_config(config), tmp_path), 2, 0, History(tmp_path), silent)
+    assert [r.status for r in records] == ["ok", "ok"] and all(r.fidelity and r.cost > 0 for r in records)
 
 
 def test_a_latency_joined_from_a_table_is_an_objective(tmp_path):

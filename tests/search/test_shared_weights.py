@@ -1,6 +1,5 @@
 """Shared weights learn, tell cells apart, and go on after a stop as if there had been none."""
 
-import jax
 import numpy as np
 import pytest
 
@@ -8,6 +7,8 @@ from scaling.spec import RunSpec
 from scaling.training.checkpoints import saved_steps
 from search.evaluators.shared_weights import SharedWeights
 from search.spaces import nasbench201, transnas
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 SPEC = RunSpec.from_config(
     {
@@ -18,14 +19,6 @@ SPEC = RunSpec.from_config(
     }
 )
 GOOD, NONE = np.array([3, 1, 2, 1, 2, 3]), np.zeros(6, np.int64)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def shared(directory) -> SharedWeights:

@@ -2,13 +2,14 @@
 
 import dataclasses
 
-import jax
 import numpy as np
 import pytest
 
 from scaling.spec import RunSpec
 from search.evaluators.short import BreakEven, ShortTraining
 from search.spaces import nasbench201, transnas
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 SPEC = RunSpec.from_config(
     {
@@ -19,14 +20,6 @@ SPEC = RunSpec.from_config(
     }
 )
 POINTS = [np.array([3, 1, 2, 1, 0, 4]), np.zeros(6, np.int64)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def test_one_program_trains_points_as_their_own_do():

@@ -15,6 +15,8 @@ from scaling.zoo import nasbench201 as networks
 from search.evaluators.zero_cost import SCORES, ZeroCost, jacobian_score, kernel_score
 from search.spaces import nasbench201
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 SPEC = RunSpec.from_config(
     {
         "model": {"base_width": 0.25, "base_depth": 0.2, "base_resolution": 8},
@@ -22,14 +24,6 @@ SPEC = RunSpec.from_config(
     }
 )
 POINTS = [np.array([3, 1, 2, 0, 0, 4]), np.array([1, 3, 3, 2, 2, 0]), np.zeros(6, np.int64)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def test_both_programs_score_alike_and_a_dead_cell_scores_least():
