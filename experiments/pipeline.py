@@ -23,9 +23,10 @@ from experiments import cli, coefficients, sweep
 from experiments import search as searching
 from scaling.border import build
 from scaling.factors import Powers
+from scaling.reports import law_tables
 from scaling.reports.build import read_study
 from scaling.reports.coefficients import ranking
-from scaling.reports.curve import group
+from scaling.reports.curve import group, network
 from scaling.reports.grid import read_grids
 from scaling.reports.units import number, percent, si
 from scaling.rows import Row, write_atomically
@@ -36,7 +37,7 @@ from scaling.training.allocator import keep_memory
 from search import outcome
 from search.spec import FREE, SearchSpec
 
-SEARCH, GRID, CURVE, SUMMARY = "search", "grid", "curve", "pipeline.md"
+SEARCH, GRID, CURVE, SUMMARY, LAWS = "search", "grid", "curve", "pipeline.md", "laws.md"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def main(argv: Sequence[str]) -> int:
     if not sweep.execute(made, told):
         return sweep.INTERRUPTED
     code = sweep.conclude(made, told.workdir)
+    found = law_tables.curves(read_study([told.workdir]).rows, "macs")
+    write_atomically(told.workdir / LAWS, law_tables.to_markdown(found, "macs", largest=1))
     write_atomically(arguments.workdir / SUMMARY, summary(spec, arguments.workdir))
     print(f"summary: {arguments.workdir / SUMMARY}")
     return code
@@ -138,7 +141,8 @@ def summary(spec: PipelineSpec, workdir: Path) -> str:
         "",
         f"1. [Search]({SEARCH}/leaderboard.md): {by}.",
         f"2. [Coefficients]({GRID}/{coefficients.MARKDOWN}): {found}; {over}.",
-        f"3. [Curve]({CURVE}/table.md): the found base and {spec.rival.name}, made as small, scaled by these coefficients.",
+        f"3. [Curve]({CURVE}/table.md): the found base and {spec.rival.name}, made as small, scaled by these coefficients;",
+        f"   [at equal multiply-adds]({CURVE}/{LAWS}).",
         "",
         "| base | phi | params | MACs | test top-1 (%) | runs |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
@@ -148,7 +152,7 @@ def summary(spec: PipelineSpec, workdir: Path) -> str:
 
 
 def _place(rows: Sequence[Row]) -> tuple[str, float]:
-    return rows[0].arch_name, rows[0].phi or 0.0
+    return network(rows[0]), rows[0].phi or 0.0
 
 
 def _line(rows: Sequence[Row]) -> str:
@@ -156,7 +160,7 @@ def _line(rows: Sequence[Row]) -> str:
     mean = statistics.fmean(scores) if scores else None
     deviation = statistics.stdev(scores) if len(scores) > 1 else None
     cells = [
-        one.arch_name,
+        network(one),
         number(one.phi),
         si(one.params),
         si(one.macs),
