@@ -47,14 +47,14 @@ def get_config() -> ConfigDict:
 
     config.schedule = ConfigDict()
     config.schedule.name = "cosine"
-    config.schedule.warmup = "50 steps"
+    config.schedule.warmup = "30 steps"
 
     config.train = ConfigDict()
     config.train.batch = 64
-    config.train.duration = "250 steps"
+    config.train.duration = "150 steps"
     config.train.label_smoothing = 0.1
-    config.train.eval_every = "250 steps"
-    config.train.checkpoint_every = "250 steps"
+    config.train.eval_every = "150 steps"
+    config.train.checkpoint_every = "150 steps"
     return config
 
 
