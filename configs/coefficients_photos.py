@@ -58,4 +58,4 @@ def get_config() -> ConfigDict:
 
 
 def get_grid() -> dict:
-    return {"step": 0.2, "tolerance": 0.04, "seeds": 3}
+    return {"step": 0.2, "tolerance": 0.05, "seeds": 3}
