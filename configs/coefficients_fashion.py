@@ -7,7 +7,7 @@ Command: python -m experiments.coefficients --config=configs/coefficients_fashio
     --config.data.dir=DIR
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
 Expected: resolution alone is best, 79.09 % of validation (test 79.17), depth alone last, 75.41 (75.95); the paper's
-    coefficients 77.18 (77.71), 1.91 below the best with an interval of 0.00 to 3.82; the base 76.92 (77.36). About 25
+    coefficients 77.18 (77.71), 1.91 below the best with an interval of -0.00 to 3.82; the base 76.92 (77.36). About 25
     core-minutes (experiments/results/coefficients_fashion), on two cores that others kept busy two hours.
 """
 

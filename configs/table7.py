@@ -7,7 +7,8 @@ each axis alone the phi at which `scaling.solve` finds compound's multiply-adds:
 Rules: arXiv 1905.11946. Dated 2026-11-26; a proxy sized for two CPU cores, not a record.
 Command: python -m experiments.sweep --config=configs/table7.py --workdir=runs/table7 --config.data.dir=DIR
 DIR holds train/ and val/, or train.tar and val.tar.
-Expected: EXPECTED
+Expected: not measured yet; about 15 core-minutes. `python -m experiments.reproduce efficientnet-7-proxy` prints it once
+    the rows are in experiments/results/table7.
 """
 
 from ml_collections import ConfigDict
