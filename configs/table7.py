@@ -7,7 +7,8 @@ each axis alone the phi at which `scaling.solve` finds compound's multiply-adds:
 Rules: arXiv 1905.11946. Dated 2026-11-26; a proxy sized for two CPU cores, not a record.
 Command: python -m experiments.sweep --config=configs/table7.py --workdir=runs/table7 --config.data.dir=DIR
 DIR holds train/ and val/, or train.tar and val.tar.
-Expected: EXPECTED
+Expected: not measured yet; about 15 core-minutes. `python -m experiments.reproduce efficientnet-7-proxy` prints it once
+    the rows are in experiments/results/table7.
 """
 
 from ml_collections import ConfigDict
@@ -47,14 +48,14 @@ def get_config() -> ConfigDict:
 
     config.schedule = ConfigDict()
     config.schedule.name = "cosine"
-    config.schedule.warmup = "50 steps"
+    config.schedule.warmup = "30 steps"
 
     config.train = ConfigDict()
     config.train.batch = 64
-    config.train.duration = "250 steps"
+    config.train.duration = "150 steps"
     config.train.label_smoothing = 0.1
-    config.train.eval_every = "250 steps"
-    config.train.checkpoint_every = "250 steps"
+    config.train.eval_every = "150 steps"
+    config.train.checkpoint_every = "150 steps"
     return config
 
 
