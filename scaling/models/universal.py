@@ -8,14 +8,16 @@ from typing import Any
 from scaling.arch import Arch
 from scaling.cells import Cell
 from scaling.models.choice import OPTION
-from scaling.models.network import choosing
+from scaling.models.network import choosing, kind_of
 
 Choice = Mapping[str, Sequence[int]]  # the operation of each edge, by the names of `choosing`
+# For an edge of the supernet its name in the own network and its operation's name; None where it does nothing
+Edges = dict[str, tuple[str, str] | None]
 
 
-def take(variables: Mapping[str, Any], supernet: Arch, choice: Choice) -> dict[str, Any]:
-    """Return the variables of the network that a supernet is for a choice, as that network has them."""
-    chosen = _by_stage(supernet, choice)
+def take(variables: Mapping[str, Any], supernet: Arch, choice: Choice, own: Arch) -> dict[str, Any]:
+    """Return the variables of the network that a supernet is for a choice, as that network, `own`, has them."""
+    chosen = _by_stage(supernet, choice, own)
     taken = {
         name: {stage: _taken(tree, chosen.get(stage, {})) for stage, tree in variables[name].items()}
         for name in ("params", "batch_stats")
@@ -24,13 +26,13 @@ def take(variables: Mapping[str, Any], supernet: Arch, choice: Choice) -> dict[s
 
 
 def put(
-    variables: Mapping[str, Any], own: Mapping[str, Any], supernet: Arch, choice: Choice
+    variables: Mapping[str, Any], taken: Mapping[str, Any], supernet: Arch, choice: Choice, own: Arch
 ) -> dict[str, Any]:
-    """Return a supernet's variables with those of one of its networks put in their places."""
-    chosen = _by_stage(supernet, choice)
+    """Return a supernet's variables with those of one of its networks, `own`, put in their places."""
+    chosen = _by_stage(supernet, choice, own)
     new = {
         name: {
-            stage: _filled(tree, own.get(name, {}).get(stage, {}), chosen.get(stage, {}))
+            stage: _filled(tree, taken.get(name, {}).get(stage, {}), chosen.get(stage, {}))
             for stage, tree in variables[name].items()
         }
         for name in ("params", "batch_stats")
@@ -38,44 +40,54 @@ def put(
     return {**variables, **new}
 
 
-def _by_stage(supernet: Arch, choice: Choice) -> dict[str, dict[str, str]]:
-    """For each stage of cells that choose, the variable that stands for each edge's operation."""
+def _by_stage(supernet: Arch, choice: Choice, own: Arch) -> dict[str, Edges]:
+    """For each stage of cells that choose, where each edge's variables stand."""
     names = choosing(supernet)
-    stages = zip(supernet.stage_names, supernet.stem + supernet.stages)
+    stages = zip(supernet.stage_names, supernet.stem + supernet.stages, own.stem + own.stages, strict=True)
     return {
-        name: _by_edge(stage.block, choice[names[stage.block]])
-        for name, stage in stages
-        if isinstance(stage.block, Cell) and stage.block in names
+        name: _by_edge(stage.block, choice[names[kind_of(stage)]], like.block)
+        for name, stage, like in stages
+        if isinstance(stage.block, Cell) and isinstance(like.block, Cell) and kind_of(stage) in names
     }
 
 
-def _by_edge(cell: Cell, choice: Sequence[int]) -> dict[str, str]:
-    edges = [f"edge_{node}_{i}" for node, read in enumerate(cell.nodes) for i in range(len(read))]
-    return {
-        edge: OPTION + held[int(value)]
-        for edge, held, value in zip(edges, cell.edges, choice, strict=True)
-        if len(held) > 1
-    }
+def _by_edge(cell: Cell, choice: Sequence[int], own: Cell) -> Edges:
+    """The edges that do something are those of the own cell that do, in this order; it may lack the others."""
+    edges: Edges = {}
+    done = iter(held[int(value)] for held, value in zip(cell.edges, choice, strict=True))
+    for node, (read, own_read) in enumerate(zip(cell.nodes, own.nodes, strict=True)):
+        doing = {f"edge_{node}_{i}": next(done) for i in range(len(read))}
+        edges |= dict.fromkeys(doing)
+        busy = [name for name, operation in doing.items() if operation != "none"]
+        own_busy = [f"edge_{node}_{i}" for i, (operation, _) in enumerate(own_read) if operation != "none"]
+        edges |= {
+            name: (own_name, OPTION + doing[name]) for name, own_name in zip(busy, own_busy, strict=True)
+        }
+    return edges
 
 
-def _taken(tree: Any, chosen: Mapping[str, str]) -> Any:
+def _taken(tree: Any, chosen: Edges) -> Any:
     if not isinstance(tree, Mapping):
         return tree
-    return {
-        name: below.get(chosen[name], {}) if name in chosen else _taken(below, chosen)
-        for name, below in tree.items()
-    }
+    taken = {name: _taken(below, chosen) for name, below in tree.items() if name not in chosen}
+    for name, place in chosen.items():
+        if place and name in tree:
+            own_name, operation = place
+            taken[own_name] = tree[name].get(operation, {})
+    return taken
 
 
-def _filled(tree: Any, own: Any, chosen: Mapping[str, str]) -> Any:
+def _filled(tree: Any, own: Any, chosen: Edges) -> Any:
     if not isinstance(tree, Mapping):
         return own
     filled = dict(tree)
     for name, below in tree.items():
-        if name in chosen and name in own:
-            filled[name] = {**below, chosen[name]: own[name]}
-        elif name not in chosen and name in own:
-            filled[name] = _filled(below, own[name], chosen)
+        if name not in chosen:
+            filled[name] = _filled(below, own[name], chosen) if name in own else below
+            continue
+        own_name, operation = chosen[name] or ("", "")
+        if own_name in own:
+            filled[name] = {**below, operation: own[own_name]}
     return filled
 
 
