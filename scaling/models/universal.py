@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scaling.arch import Arch
-from scaling.cells import Cell
+from scaling.cells import Cell, options
 from scaling.models.choice import OPTION
 from scaling.models.network import choosing, kind_of
 
 Choice = Mapping[str, Sequence[int]]  # the operation of each edge, by the names of `choosing`
-# For an edge of the supernet its name in the own network and its operation's name; None where it does nothing
+# For an edge of the supernet its name in the own network and where its variables stand; None: it does nothing
 Edges = dict[str, tuple[str, str] | None]
 
 
@@ -54,16 +54,27 @@ def _by_stage(supernet: Arch, choice: Choice, own: Arch) -> dict[str, Edges]:
 def _by_edge(cell: Cell, choice: Sequence[int], own: Cell) -> Edges:
     """The edges that do something are those of the own cell that do, in this order; it may lack the others."""
     edges: Edges = {}
-    done = iter(held[int(value)] for held, value in zip(cell.edges, choice, strict=True))
+    values = iter(choice)
     for node, (read, own_read) in enumerate(zip(cell.nodes, own.nodes, strict=True)):
-        doing = {f"edge_{node}_{i}": next(done) for i in range(len(read))}
-        edges |= dict.fromkeys(doing)
-        busy = [name for name, operation in doing.items() if operation != "none"]
-        own_busy = [f"edge_{node}_{i}" for i, (operation, _) in enumerate(own_read) if operation != "none"]
-        edges |= {
-            name: (own_name, OPTION + doing[name]) for name, own_name in zip(busy, own_busy, strict=True)
-        }
+        done = [_done(operation, int(next(values))) for operation, _ in read]
+        busy = [name for name, (operation, _) in zip(_names(node, read), done) if operation != "none"]
+        own_busy = [
+            name for name, (operation, _) in zip(_names(node, own_read), own_read) if operation != "none"
+        ]
+        places = dict(zip(busy, own_busy, strict=True))
+        for name, (_, variables) in zip(_names(node, read), done):
+            edges[name] = (places[name], variables) if name in places else None
     return edges
+
+
+def _names(node: int, read: Sequence[Any]) -> list[str]:
+    return [f"edge_{node}_{i}" for i in range(len(read))]
+
+
+def _done(operation: str, value: int) -> tuple[str, str]:
+    """The operation that an edge does, and where its variables stand below the edge's: "" for right there."""
+    held = options(operation)
+    return held[value], OPTION + held[value] if len(held) > 1 else ""
 
 
 def _taken(tree: Any, chosen: Edges) -> Any:
@@ -72,8 +83,8 @@ def _taken(tree: Any, chosen: Edges) -> Any:
     taken = {name: _taken(below, chosen) for name, below in tree.items() if name not in chosen}
     for name, place in chosen.items():
         if place and name in tree:
-            own_name, operation = place
-            taken[own_name] = tree[name].get(operation, {})
+            own_name, variables = place
+            taken[own_name] = tree[name].get(variables, {}) if variables else tree[name]
     return taken
 
 
@@ -85,9 +96,9 @@ def _filled(tree: Any, own: Any, chosen: Edges) -> Any:
         if name not in chosen:
             filled[name] = _filled(below, own[name], chosen) if name in own else below
             continue
-        own_name, operation = chosen[name] or ("", "")
+        own_name, variables = chosen[name] or ("", "")
         if own_name in own:
-            filled[name] = {**below, operation: own[own_name]}
+            filled[name] = {**below, variables: own[own_name]} if variables else own[own_name]
     return filled
 
 
