@@ -18,12 +18,12 @@ SPEC = RunSpec.from_config(
     }
 )
 NASNET = catalogue.named(
-    "nasnet", blocks=2, operations=["none", "conv_3x3"], leaving="all", filters=32, repeats=[1, 1]
+    "nasnet", blocks=1, operations=["none", "conv_3x3"], leaving="all", filters=32, repeats=[1, 1]
 )
 # A space, a network of it that learns, and one that sees nothing; by block state, operation, state, operation
 MEMBERS = {
     "nasbench201": (nasbench201.SPACE, np.array([3, 1, 2, 1, 2, 3]), np.zeros(6, np.int64)),
-    "nasnet": (NASNET, np.array([0, 1, 1, 1, 1, 1, 2, 1] * 2), np.zeros(16, np.int64)),
+    "nasnet": (NASNET, np.array([0, 1, 1, 1] * 2), np.zeros(8, np.int64)),
 }
 
 
