@@ -42,7 +42,8 @@ def specialised(space: str, point: str):
 
 def held(space: str, point: str):
     """The supernet and the choice that makes it the network of a point."""
-    found = SPACES[space].universal(specialised(space, point))
+    universal = SPACES[space].universal
+    found = universal and universal(specialised(space, point))
     assert found is not None
     return found
 
