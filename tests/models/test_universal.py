@@ -1,5 +1,6 @@
 """A supernet told a cell is the network of that cell: values, gradients, statistics, first variables."""
 
+import dataclasses
 import functools
 
 import jax
@@ -42,8 +43,8 @@ def specialised(space: str, point: str):
 
 def held(space: str, point: str):
     """The supernet and the choice that makes it the network of a point."""
-    universal = SPACES[space].universal
-    found = universal and universal(specialised(space, point))
+    find = SPACES[space].universal
+    found = find and find(specialised(space, point))
     assert found is not None
     return found
 
@@ -130,8 +131,11 @@ def test_all_networks_of_a_space_have_one_supernet(space, point):
 
 def test_a_network_beyond_a_supernet_is_refused():
     arch = specialised("nasnet", POINTS[0])
+    other = dataclasses.replace(arch.stages[2], block=dataclasses.replace(arch.stages[2].block, entries=2))
     with pytest.raises(ValueError, match="'skip' is none of the supernet's operations"):
         cell_supernet.universal(arch, ("conv_1x1", "conv_3x3"))
+    with pytest.raises(ValueError, match="cells of 2 forms"):
+        cell_supernet.universal(arch.replace(stages=(*arch.stages[:2], other)), ("skip", "conv_1x1"))
     unread = catalogue.named("nasnet", blocks=2, operations="enas")
     assert unread.universal is None
     with pytest.raises(ValueError, match="leaving='all'"):
