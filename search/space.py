@@ -44,7 +44,8 @@ class Space:
     `write` and `read` are the official string of a point and back. Points that are the same network:
     `normal_form` maps each to the first of them, in a space of any size; `identity` to equal values, in one
     that can be listed; with neither no two points are. `network` is the architecture of a point, None
-    where points have none (a table of anything). ValueError where there is only one point.
+    where points have none (a table of anything). `universal` maps such an architecture, scaled or not, to the
+    supernet of the space and the choice that makes it this network; None where there is no supernet. ValueError where there is only one point.
     """
 
     name: str
@@ -54,6 +55,9 @@ class Space:
     identity: Callable[[Sequence[int]], Hashable] | None = field(default=None, repr=False)
     network: Callable[[Sequence[int]], Arch] | None = field(default=None, repr=False)
     normal_form: Callable[[Sequence[int]], Sequence[int]] | None = field(default=None, repr=False)
+    universal: Callable[[Arch], tuple[Arch, dict[str, list[int]]] | None] | None = field(
+        default=None, repr=False
+    )
 
     def __post_init__(self):
         if self.size < 2:

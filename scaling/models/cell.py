@@ -74,13 +74,17 @@ class CellModule(nn.Module):
                 rate = (
                     None
                     if drop_rate is None
-                    else drop_rate * moves(operation, stride, self.settings.choice[at])
+                    else drop_rate * moves(operation, self._keeps(x, stride), self.settings.choice[at])
                 )
             else:
                 y = Edge(*form, name=name)(x, train)
                 rate = None if y is x or operation == "none" else drop_rate
             terms.append(y if rate is None else drop_path(y, rate, fold(keys_b, at)))
         return sum(terms[1:], start=terms[0])
+
+    def _keeps(self, x, stride: int) -> bool:
+        """Whether "skip" is the identity: the first cell of a network may read a state of another width."""
+        return stride == 1 and x.shape[-1] == self.filters
 
     def _leave(self, states: list[Any], train: bool) -> Any:
         """Join the leaving states, inputs that are still of another side or width made to fit."""

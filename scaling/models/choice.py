@@ -65,9 +65,9 @@ class ChosenEdge(nn.Module):
         return {key: self.variable(key, name) for key in COLLECTIONS if self.has_variable(key, name)}
 
 
-def moves(operation: str, stride: int, choice) -> Any:
-    """Whether the chosen operation is one that drop-path drops: neither zero nor the identity."""
-    still = {"none"} if stride > 1 else {"none", "skip"}
+def moves(operation: str, keeps: bool, choice) -> Any:
+    """Whether the chosen operation is one that drop-path drops: neither zero nor, where it `keeps`, "skip"."""
+    still = {"none", "skip"} if keeps else {"none"}
     return jnp.asarray([name not in still for name in options(operation)], jnp.float32)[choice]
 
 

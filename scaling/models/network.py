@@ -24,6 +24,7 @@ from scaling.models.forms import forms
 from scaling.models.head import classify
 from scaling.models.layers import Settings, fold
 
+NAMES = ("cell", "reduction")  # in "choice", of a cell without and with a stride
 Recomputed = bool | tuple[int, ...]  # which stages: all, none, or those of these indices
 
 
@@ -153,7 +154,7 @@ class Network(nn.Module):
     split; they are needed only if the architecture drops anything. Auxiliary classifiers run in training
     only; with "auxiliary" among the mutable collections they leave their logits there. Where edges of cells
     have several operations, collection "choice" says which: {"cell_0": int32[edges]}, one for each
-    different cell (`choosing`). Collection "codes", {"alike": zeros[n, n]}, has for a gradient which examples
+    different cell, and {"reduction_0": ...} where it has a stride (`choosing`). Collection "codes", {"alike": zeros[n, n]}, has for a gradient which examples
     activate it alike (`scaling.models.codes`).
     """
 
@@ -184,7 +185,7 @@ class Network(nn.Module):
         stages = zip(arch.stage_names, arch.stem + arch.stages, arch.grids)
         for i, (name, stage, grid) in enumerate(stages, start=-len(arch.stem)):
             trains = train and name not in frozen
-            shared = dataclasses.replace(settings.at(grid), choice=choices.get(stage.block))
+            shared = dataclasses.replace(settings.at(grid), choice=choices.get(kind_of(stage)))
             module = StageModule(stage, shared, self.scan, i in recomputed, name=name)
             if i < 0 or not trains:
                 outputs = advance(module, images, outputs, trains)
@@ -208,7 +209,7 @@ class Network(nn.Module):
         """What the edges of each cell do, where they have several operations: inputs of the program."""
         zeros = lambda cell: jnp.zeros(len(cell.edges), jnp.int32)
         names = choosing(self.arch).items()
-        return {cell: self.variable("choice", name, zeros, cell).value for cell, name in names}
+        return {kind: self.variable("choice", name, zeros, kind[0]).value for kind, name in names}
 
     def _settings(self) -> Settings:
         settings = Settings.of(self.arch, self.dtype, self.axis_name, forms(self.form))
@@ -228,9 +229,19 @@ class Network(nn.Module):
 
 
 def choosing(arch: Arch) -> dict[Any, str]:
-    """Return the different cells of a supernet whose edges choose, and their names in "choice"."""
-    cells = (s.block for s in arch.stem + arch.stages if isinstance(s.block, Cell) and s.block.chooses)
-    return {cell: f"cell_{i}" for i, cell in enumerate(dict.fromkeys(cells))}
+    """Return the kinds of cells of a supernet whose edges choose (`kind_of`), and their names in "choice".
+
+    The same cell with and without a stride makes two choices: "reduction_0" and "cell_0".
+    """
+    stages = [s for s in arch.stem + arch.stages if isinstance(s.block, Cell) and s.block.chooses]
+    numbers = {cell: i for i, cell in enumerate(dict.fromkeys(s.block for s in stages))}
+    kinds = dict.fromkeys(map(kind_of, stages))
+    return {(cell, strided): f"{NAMES[strided]}_{numbers[cell]}" for cell, strided in kinds}
+
+
+def kind_of(stage: Stage) -> tuple[Any, bool]:
+    """Return a stage's block, and whether it has a stride."""
+    return stage.block, stage.stride > 1
 
 
 def recomputed_stages(remat: Recomputed, count: int) -> tuple[int, ...]:

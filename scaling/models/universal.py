@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scaling.arch import Arch
-from scaling.cells import Cell
+from scaling.cells import Cell, options
 from scaling.models.choice import OPTION
-from scaling.models.network import choosing
+from scaling.models.network import choosing, kind_of
 
 Choice = Mapping[str, Sequence[int]]  # the operation of each edge, by the names of `choosing`
+# For an edge of the supernet its name in the own network and where its variables stand; None: it does nothing
+Edges = dict[str, tuple[str, str] | None]
 
 
-def take(variables: Mapping[str, Any], supernet: Arch, choice: Choice) -> dict[str, Any]:
-    """Return the variables of the network that a supernet is for a choice, as that network has them."""
-    chosen = _by_stage(supernet, choice)
+def take(variables: Mapping[str, Any], supernet: Arch, choice: Choice, own: Arch) -> dict[str, Any]:
+    """Return the variables of the network that a supernet is for a choice, as that network, `own`, has them."""
+    chosen = _by_stage(supernet, choice, own)
     taken = {
         name: {stage: _taken(tree, chosen.get(stage, {})) for stage, tree in variables[name].items()}
         for name in ("params", "batch_stats")
@@ -24,13 +26,13 @@ def take(variables: Mapping[str, Any], supernet: Arch, choice: Choice) -> dict[s
 
 
 def put(
-    variables: Mapping[str, Any], own: Mapping[str, Any], supernet: Arch, choice: Choice
+    variables: Mapping[str, Any], taken: Mapping[str, Any], supernet: Arch, choice: Choice, own: Arch
 ) -> dict[str, Any]:
-    """Return a supernet's variables with those of one of its networks put in their places."""
-    chosen = _by_stage(supernet, choice)
+    """Return a supernet's variables with those of one of its networks, `own`, put in their places."""
+    chosen = _by_stage(supernet, choice, own)
     new = {
         name: {
-            stage: _filled(tree, own.get(name, {}).get(stage, {}), chosen.get(stage, {}))
+            stage: _filled(tree, taken.get(name, {}).get(stage, {}), chosen.get(stage, {}))
             for stage, tree in variables[name].items()
         }
         for name in ("params", "batch_stats")
@@ -38,44 +40,65 @@ def put(
     return {**variables, **new}
 
 
-def _by_stage(supernet: Arch, choice: Choice) -> dict[str, dict[str, str]]:
-    """For each stage of cells that choose, the variable that stands for each edge's operation."""
+def _by_stage(supernet: Arch, choice: Choice, own: Arch) -> dict[str, Edges]:
+    """For each stage of cells that choose, where each edge's variables stand."""
     names = choosing(supernet)
-    stages = zip(supernet.stage_names, supernet.stem + supernet.stages)
+    stages = zip(supernet.stage_names, supernet.stem + supernet.stages, own.stem + own.stages, strict=True)
     return {
-        name: _by_edge(stage.block, choice[names[stage.block]])
-        for name, stage in stages
-        if isinstance(stage.block, Cell) and stage.block in names
+        name: _by_edge(stage.block, choice[names[kind_of(stage)]], like.block)
+        for name, stage, like in stages
+        if isinstance(stage.block, Cell) and isinstance(like.block, Cell) and kind_of(stage) in names
     }
 
 
-def _by_edge(cell: Cell, choice: Sequence[int]) -> dict[str, str]:
-    edges = [f"edge_{node}_{i}" for node, read in enumerate(cell.nodes) for i in range(len(read))]
-    return {
-        edge: OPTION + held[int(value)]
-        for edge, held, value in zip(edges, cell.edges, choice, strict=True)
-        if len(held) > 1
-    }
+def _by_edge(cell: Cell, choice: Sequence[int], own: Cell) -> Edges:
+    """The edges that do something are those of the own cell that do, in this order; it may lack the others."""
+    edges: Edges = {}
+    values = iter(choice)
+    for node, (read, own_read) in enumerate(zip(cell.nodes, own.nodes, strict=True)):
+        done = [_done(operation, int(next(values))) for operation, _ in read]
+        busy = [name for name, (operation, _) in zip(_names(node, read), done) if operation != "none"]
+        own_busy = [
+            name for name, (operation, _) in zip(_names(node, own_read), own_read) if operation != "none"
+        ]
+        places = dict(zip(busy, own_busy, strict=True))
+        for name, (_, variables) in zip(_names(node, read), done):
+            edges[name] = (places[name], variables) if name in places else None
+    return edges
 
 
-def _taken(tree: Any, chosen: Mapping[str, str]) -> Any:
+def _names(node: int, read: Sequence[Any]) -> list[str]:
+    return [f"edge_{node}_{i}" for i in range(len(read))]
+
+
+def _done(operation: str, value: int) -> tuple[str, str]:
+    """The operation that an edge does, and where its variables stand below the edge's: "" for right there."""
+    held = options(operation)
+    return held[value], OPTION + held[value] if len(held) > 1 else ""
+
+
+def _taken(tree: Any, chosen: Edges) -> Any:
     if not isinstance(tree, Mapping):
         return tree
-    return {
-        name: below.get(chosen[name], {}) if name in chosen else _taken(below, chosen)
-        for name, below in tree.items()
-    }
+    taken = {name: _taken(below, chosen) for name, below in tree.items() if name not in chosen}
+    for name, place in chosen.items():
+        if place and name in tree:
+            own_name, variables = place
+            taken[own_name] = tree[name].get(variables, {}) if variables else tree[name]
+    return taken
 
 
-def _filled(tree: Any, own: Any, chosen: Mapping[str, str]) -> Any:
+def _filled(tree: Any, own: Any, chosen: Edges) -> Any:
     if not isinstance(tree, Mapping):
         return own
     filled = dict(tree)
     for name, below in tree.items():
-        if name in chosen and name in own:
-            filled[name] = {**below, chosen[name]: own[name]}
-        elif name not in chosen and name in own:
-            filled[name] = _filled(below, own[name], chosen)
+        if name not in chosen:
+            filled[name] = _filled(below, own[name], chosen) if name in own else below
+            continue
+        own_name, variables = chosen[name] or ("", "")
+        if own_name in own:
+            filled[name] = {**below, variables: own[own_name]} if variables else own[own_name]
     return filled
 
 

@@ -34,7 +34,7 @@ class SharedWeights:
     next point in turn; then each point is scored on a validation minibatch of `validation` images, its own
     draw. `evaluations` points make up the run of `spec` (data, augmentation, optimizer, schedule,
     train.batch), whose duration is evaluations * steps. States go to `directory`. ValueError where the
-    space has no supernet.
+    space has no supernet (`Space.universal`).
     """
 
     stateful = True

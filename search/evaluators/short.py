@@ -52,7 +52,8 @@ class BreakEven:
 class ShortTraining:
     """Trains each point as `spec` says, without a directory: "val_top1", "val_loss", params and macs.
 
-    Both ways start from equal weights and see equal batches, so they differ by rounding only. `universal`
+    Both ways see equal batches. On NAS-Bench-201 they start from equal weights too and differ by rounding only; a
+    NASNet cell's edges have other places in the supernet, so other first weights and draws of drop-path. `universal`
     is True, False, or "auto": measured on the first point asked for, for `candidates` of them; False where the space has
     no supernet.
     """

@@ -13,7 +13,6 @@ from scaling.arch import Arch
 from scaling.data import Dataset
 from scaling.spec import RunSpec
 from scaling.training.plan import Plan, make_plan
-from scaling.zoo import nasbench201
 from search.space import Space
 
 Choice = dict[str, list[int]]  # the operation of each edge, by the names of `scaling.models.network.choosing`
@@ -33,13 +32,7 @@ def arch_of(arch: Arch, spec: RunSpec, dataset: Dataset) -> Arch:
 
 def supernet_plan(space: Space, spec: RunSpec) -> Plan:
     """Return the plan of a run of the space's supernet; ValueError where it has none."""
-    found = nasbench201.universal(any_arch(space))
-    if found is None:
-        raise ValueError(
-            f"space {space.name!r} has no supernet: networks of NAS-Bench-201's cells have one, others are trained "
-            "one by one (evaluator 'training')."
-        )
-    return make_plan(run_of(found[0], spec))
+    return make_plan(run_of(_universal(space, any_arch(space))[0], spec))
 
 
 def any_arch(space: Space) -> Arch:
@@ -49,6 +42,15 @@ def any_arch(space: Space) -> Arch:
 
 def choice_of(space: Space, point: Sequence[int] | np.ndarray) -> Choice:
     """Return what tells the supernet to be a point's network."""
-    found = nasbench201.universal(space.decode(point))
+    return _universal(space, space.decode(point))[1]
+
+
+def _universal(space: Space, arch: Arch) -> tuple[Arch, Choice]:
+    if space.universal is None:
+        raise ValueError(
+            f"space {space.name!r} has no supernet: 'nasbench201' has one, and 'nasnet' with leaving='all'; others' "
+            "networks are trained one by one (evaluator 'training')."
+        )
+    found = space.universal(arch)
     assert found is not None, "every point of a space with a supernet is in it"
-    return found[1]
+    return found

@@ -73,7 +73,7 @@ def space(filters: int = 16, repeats: int = 5) -> Space:
         return networks.network(networks.cell(digits(point)), filters, repeats)
 
     moves = automaton.product([len(OPERATIONS)] * len(edges()))
-    return Space("nasbench201", moves, write, read, identity, network)
+    return Space("nasbench201", moves, write, read, identity, network, universal=networks.universal)
 
 
 SPACE = space()

@@ -18,6 +18,7 @@ from scaling.arch import Arch
 from scaling.cells import OPERATIONS, Cell
 from scaling.spec import nearest
 from scaling.zoo import enas, nasnet
+from scaling.zoo.cell_supernet import universal
 from search import automaton
 from search.space import Space
 from search.spaces.cell_graph import Graph
@@ -34,9 +35,10 @@ OPERATION_SETS = {
     "enas": enas.OPERATIONS,
 }  # fmt: skip
 
-# Which states leave a cell: those that no block reads, as the papers say; or, with a decision a state, some of
-# the others too, as in the published code of NASNet-A and AmoebaNet-A
-LEAVING = ("unread", "chosen")
+# Which states leave a cell: those that no block reads, as the papers say; with a decision a state, some of the
+# others too, as in the published code of NASNet-A and AmoebaNet-A; or all blocks', as in DARTS: only so is the width
+# of the filters the same for all cells, which a supernet needs
+LEAVING = ("unread", "chosen", "all")
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,17 @@ SKELETONS = {
 
 @dataclass(frozen=True)
 class Language:
-    """How two cells stand in a point: the blocks of one, with `chosen` a bit a state, then the other's."""
+    """How two cells stand in a point: the blocks of one, if chosen a bit a state, then the other's."""
 
     blocks: int
     operations: tuple[str, ...]
-    chosen: bool
+    leaving: str
     skeleton: Skeleton
+
+    @property
+    def chosen(self) -> bool:
+        """Whether decisions say which states leave."""
+        return self.leaving == "chosen"
 
     @property
     def bits(self) -> int:
@@ -100,9 +107,12 @@ class Language:
         numbers, bits = values[: 2 * EDGES * self.blocks], values[2 * EDGES * self.blocks :]
         edges = list(zip(numbers[::2], numbers[1::2]))
         also = {state for state, bit in enumerate(bits) if bit}
-        return Graph(tuple(zip(edges[::2], edges[1::2])), self._unread(edges) | also)
+        return Graph(tuple(zip(edges[::2], edges[1::2])), self._leaving(edges) | also)
 
-    def _unread(self, edges: Sequence[tuple[int, int]]) -> frozenset[int]:
+    def _leaving(self, edges: Sequence[tuple[int, int]]) -> frozenset[int]:
+        """The states that leave whatever a decision says."""
+        if self.leaving == "all":
+            return frozenset(range(INPUTS, INPUTS + self.blocks))
         return frozenset(range(INPUTS + self.blocks)) - {state for state, _ in edges}
 
     def point(self, graphs: Sequence[Graph]) -> list[int]:
@@ -110,10 +120,10 @@ class Language:
         values = []
         for graph in graphs:
             edges = [edge for block in graph.blocks for edge in block]
-            if not self.chosen and graph.leaving != self._unread(edges):
+            if not self.chosen and graph.leaving != self._leaving(edges):
                 raise ValueError(
-                    f"states {sorted(graph.leaving)} leave, but {sorted(self._unread(edges))} are those that no "
-                    "block reads: say leaving='chosen'."
+                    f"states {sorted(graph.leaving)} leave, but leaving={self.leaving!r} means "
+                    f"{sorted(self._leaving(edges))}: say leaving='chosen'."
                 )
             values += [value for edge in edges for value in edge]
             values += [int(state in graph.leaving) for state in range(self.bits)]
@@ -164,7 +174,7 @@ class Language:
             (int(state), self.operations.index(name))
             for name, state in re.findall(r"([a-z0-9_]+)~(\d+)", blocks)
         ]
-        chosen = frozenset(map(int, leaving.split(","))) if leaving else self._unread(edges)
+        chosen = frozenset(map(int, leaving.split(","))) if leaving else self._leaving(edges)
         return Graph(tuple(zip(edges[::2], edges[1::2])), chosen)
 
 
@@ -189,7 +199,7 @@ def language(
         raise ValueError(
             f"blocks={blocks}, operations={list(operations)}: say one block and one operation at least, each once."
         )
-    return Language(blocks, tuple(operations), leaving == "chosen", SKELETONS[skeleton])
+    return Language(blocks, tuple(operations), leaving, SKELETONS[skeleton])
 
 
 def _check(setting: str, value: str, known: Iterable[str]) -> None:
@@ -203,7 +213,8 @@ def space(language: Language, **network: Any) -> Space:
     """All pairs of cells that a language has words for.
 
     `network` may give the skeleton's `filters` (int) and `repeats` (normal cells of each stage). Cells that
-    differ only in the order of blocks, and of the terms in a block, are one network.
+    differ only in the order of blocks, and of the terms in a block, are one network. With leaving="all" there
+    is a supernet.
     """
     build = language.skeleton.network
     settings = {name: tuple(value) if name == "repeats" else value for name, value in network.items()}
@@ -214,4 +225,5 @@ def space(language: Language, **network: Any) -> Space:
         language.read,
         network=lambda point: build("nasnet_cells", *language.cells(point), **settings),
         normal_form=language.first,
+        universal=(lambda arch: universal(arch, language.operations)) if language.leaving == "all" else None,
     )

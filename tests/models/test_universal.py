@@ -1,5 +1,8 @@
 """A supernet told a cell is the network of that cell: values, gradients, statistics, first variables."""
 
+import dataclasses
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,33 +10,63 @@ import pytest
 
 from scaling.cells import Cell
 from scaling.counting import count
+from scaling.models.cell import CellModule
 from scaling.models.initialize import initialize
-from scaling.models.network import Network
+from scaling.models.layers import Settings
+from scaling.models.network import Network, choosing
 from scaling.models.universal import put, take
-from scaling.zoo import nasbench201
+from scaling.zoo import cell_supernet, nasbench201
+from search.spaces import catalogue
 
 CELLS = ("000000", "111111", "421213", "023140")
-SUPERNET = nasbench201.network(nasbench201.any_cell(), 4, 2, num_classes=3).replace(resolution=8)
+# A block's state, operation, state, operation; the second reads states twice
+POINTS = ("0100210100101101", "0001212111001011", "1001002110112011")
+SPACES = {
+    "nasbench201": catalogue.named("nasbench201", filters=4, repeats=2),
+    "nasnet": catalogue.named(
+        "nasnet",
+        blocks=2,
+        operations=("skip", "conv_1x1"),
+        leaving="all",
+        filters=4,
+        repeats=(1, 1),
+    ),
+}
+MEMBERS = [("nasbench201", cell) for cell in CELLS] + [("nasnet", point) for point in POINTS]
 IMAGES = np.random.default_rng(0).normal(size=(8, 8, 8, 3)).astype(np.float32)
 
 
-def specialised(cell: str):
-    return nasbench201.network(nasbench201.cell(cell), 4, 2, num_classes=3).replace(resolution=8)
+def specialised(space: str, point: str):
+    arch = SPACES[space].decode([int(digit) for digit in point])
+    return arch.replace(num_classes=3, resolution=8, drop_path_rate=0.0)
 
 
-def choice(cell: str):
-    return {"cell_0": [int(digit) for digit in cell]}
+def held(space: str, point: str):
+    """The supernet and the choice that makes it the network of a point."""
+    find = SPACES[space].universal
+    found = find and find(specialised(space, point))
+    assert found is not None
+    return found
 
 
-def told(variables, cell: str):
-    return {**variables, "choice": {name: np.array(c, np.int32) for name, c in choice(cell).items()}}
+def supernet(space: str):
+    return held(space, dict(MEMBERS)[space])[0]
 
 
-@pytest.fixture(scope="module")
-def variables():
+def told(variables, choice):
+    return {**variables, "choice": {name: np.array(c, np.int32) for name, c in choice.items()}}
+
+
+@functools.cache
+def drawn_of(space: str):
+    return initialize(Network(supernet(space)), 3)
+
+
+@functools.cache
+def variables_of(space: str):
     """First variables with scales, biases and statistics that tell one norm from another."""
     rng = np.random.default_rng(1)
-    made = initialize(Network(SUPERNET), 0)
+    made = drawn_of(space)
     moved = lambda leaf: leaf + np.float32(rng.uniform(0.1, 0.5, leaf.shape))
     return {**jax.tree.map(moved, {k: made[k] for k in ("params", "batch_stats")}), "choice": made["choice"]}
 
@@ -57,42 +90,61 @@ def gradients_of(net: Network):
     return run
 
 
-@pytest.fixture(scope="module")
-def universal():
-    return gradients_of(Network(SUPERNET, form="lax"))
+@functools.cache
+def universal(space: str):
+    return gradients_of(Network(supernet(space), form="lax"))
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_the_universal_program_equals_the_specialised_one(cell, universal, variables, assert_close):
-    value, statistics, params, images = universal(told(variables, cell))
-    own = take(variables, SUPERNET, choice(cell))
-    expected = gradients_of(Network(specialised(cell), form="lax"))(own)
-    found = take({"params": params, "batch_stats": statistics}, SUPERNET, choice(cell))
+@pytest.mark.parametrize(("space", "point"), MEMBERS)
+def test_the_universal_program_equals_the_specialised_one(space, point, assert_close):
+    own, variables, (shared, choice) = specialised(space, point), variables_of(space), held(space, point)
+    value, statistics, params, images = universal(space)(told(variables, choice))
+    expected = gradients_of(Network(own, form="lax"))(take(variables, shared, choice, own))
+    found = take({"params": params, "batch_stats": statistics}, shared, choice, own)
     assert_close((value, found["batch_stats"], found["params"], images), expected, 1e-5)
     zeros = jax.tree.map(np.zeros_like, found)
-    unused = put({"params": params, "batch_stats": statistics}, zeros, SUPERNET, choice(cell))
+    unused = put({"params": params, "batch_stats": statistics}, zeros, shared, choice, own)
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(unused["params"])), "operations not done learn"
-    before = put(variables, found, SUPERNET, choice(cell))["batch_stats"]
+    before = put(variables, found, shared, choice, own)["batch_stats"]
     assert_close(statistics, before, 0)
 
 
-def test_variables_are_named_and_drawn_as_those_of_the_network(variables, assert_close):
-    drawn = initialize(Network(SUPERNET), 3)
-    for cell in CELLS:
-        own = initialize(Network(specialised(cell)), 3)
-        assert_close(take(drawn, SUPERNET, choice(cell)), own, 0)
-        assert_close(take(put(variables, own, SUPERNET, choice(cell)), SUPERNET, choice(cell)), own, 0)
+@pytest.mark.parametrize(("space", "point"), MEMBERS)
+def test_variables_are_named_as_those_of_the_network(space, point, assert_close):
+    own, (shared, choice) = specialised(space, point), held(space, point)
+    drawn = initialize(Network(own), 3)
+    assert_close(take(put(variables_of(space), drawn, shared, choice, own), shared, choice, own), drawn, 0)
+    if space == "nasbench201":  # where an edge has one place, it is drawn by that
+        assert_close(take(drawn_of(space), shared, choice, own), drawn, 0)
 
 
-def test_a_network_of_these_cells_finds_its_supernet():
-    for cell in CELLS:
-        assert nasbench201.universal(specialised(cell)) == (SUPERNET, choice(cell))
-    assert nasbench201.universal(SUPERNET) is None
+@pytest.mark.parametrize(("space", "point"), MEMBERS)
+def test_all_networks_of_a_space_have_one_supernet(space, point):
+    shared, choice = held(space, point)
+    assert shared == supernet(space)
+    names = choosing(shared)
+    assert {names[kind]: len(kind[0].edges) for kind in names} == {k: len(c) for k, c in choice.items()}
+    if space == "nasbench201":
+        assert choice == {"cell_0": [int(digit) for digit in point]}
+        assert nasbench201.universal(shared) is None
+
+
+def test_a_network_beyond_a_supernet_is_refused():
+    arch = specialised("nasnet", POINTS[0])
+    other = dataclasses.replace(arch.stages[2], block=dataclasses.replace(arch.stages[2].block, entries=2))
+    with pytest.raises(ValueError, match="'skip' is none of the supernet's operations"):
+        cell_supernet.universal(arch, ("conv_1x1", "conv_3x3"))
+    with pytest.raises(ValueError, match="cells of 2 forms"):
+        cell_supernet.universal(arch.replace(stages=(*arch.stages[:2], other)), ("skip", "conv_1x1"))
+    unread = catalogue.named("nasnet", blocks=2, operations="enas")
+    assert unread.universal is None
+    with pytest.raises(ValueError, match="leaving='all'"):
+        cell_supernet.universal(unread.decode(np.zeros(16, int)), ("sep_3x3",))
 
 
 def test_a_supernet_counts_all_parameters_and_the_costliest_operations():
-    largest, cost = count(specialised("333333")), count(SUPERNET)
-    sizes = jax.tree.map(lambda leaf: leaf.size, initialize(Network(SUPERNET), 0))
+    largest, cost = count(specialised("nasbench201", "333333")), count(supernet("nasbench201"))
+    sizes = jax.tree.map(lambda leaf: leaf.size, drawn_of("nasbench201"))
     assert cost.params == sum(jax.tree.leaves(sizes["params"]))
     assert (cost.macs, cost.activations) == (largest.macs, largest.activations)
 
@@ -102,13 +154,9 @@ def test_a_cell_says_which_of_its_operations_there_is_not():
         Cell(((("skip|conv_9x9", 0),),), inputs=1)
 
 
-def test_edges_that_choose_drop_as_the_operation_does(universal):
-    del universal
+def test_edges_that_choose_drop_as_the_operation_does():
     x_nhwc = np.ones((64, 2, 2, 6), np.float32)
     keys_b = jax.random.split(jax.random.key(0), 64)
-    from scaling.models.cell import CellModule
-    from scaling.models.layers import Settings
-
     cell = Cell(((("none|skip|avg_3x3", 0), ("avg_3x3|skip", 0), ("skip", 0)),), inputs=1)
     settings = Settings(choice=np.array([2, 0, 0]))
     y = CellModule(cell, 6, 1, settings).apply({}, x_nhwc, True, 0.5, keys_b)
@@ -116,3 +164,14 @@ def test_edges_that_choose_drop_as_the_operation_does(universal):
     settings = Settings(choice=np.array([0, 1, 0]))
     y = CellModule(cell, 6, 1, settings).apply({}, x_nhwc, True, 0.5, keys_b)
     assert set(np.asarray(y).ravel()) == {2.0}
+
+
+def test_a_skip_that_widens_drops():
+    x_nhwc = np.random.default_rng(0).normal(size=(64, 2, 2, 4)).astype(np.float32)
+    keys_b = jax.random.split(jax.random.key(0), 64)
+    cell = Cell(((("none|skip", 0),),), inputs=1)
+    wider, narrow = (CellModule(cell, width, 1, Settings(choice=np.array([1]))) for width in (6, 4))
+    variables = wider.init(jax.random.key(0), x_nhwc, False)
+    y, _ = wider.apply(variables, x_nhwc, True, 0.5, keys_b, mutable=["batch_stats"])
+    assert 0 < np.sum(~np.any(y, axis=(1, 2, 3))) < 64
+    np.testing.assert_array_equal(narrow.apply({}, x_nhwc, True, 0.5, keys_b), x_nhwc)

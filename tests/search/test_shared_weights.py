@@ -6,7 +6,7 @@ import pytest
 from scaling.spec import RunSpec
 from scaling.training.checkpoints import saved_steps
 from search.evaluators.shared_weights import SharedWeights
-from search.spaces import nasbench201, transnas
+from search.spaces import catalogue, nasbench201, transnas
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -18,25 +18,30 @@ SPEC = RunSpec.from_config(
         "train": {"batch": 32, "devices": 1},
     }
 )
-GOOD, NONE = np.array([3, 1, 2, 1, 2, 3]), np.zeros(6, np.int64)
+NASNET = catalogue.named(
+    "nasnet", blocks=1, operations=["none", "conv_3x3"], leaving="all", filters=32, repeats=[1, 1]
+)
+# A space, a network of it that learns, and one that sees nothing; by block state, operation, state, operation
+MEMBERS = {
+    "nasbench201": (nasbench201.SPACE, np.array([3, 1, 2, 1, 2, 3]), np.zeros(6, np.int64)),
+    "nasnet": (NASNET, np.array([0, 1, 1, 1] * 2), np.zeros(8, np.int64)),
+}
 
 
-def shared(directory) -> SharedWeights:
-    return SharedWeights(nasbench201.SPACE, SPEC, directory, evaluations=6, steps=20, validation=128)
-
-
-def test_shared_weights_learn_and_resume(tmp_path):
-    evaluator = shared(tmp_path)
-    before = list(evaluator([GOOD, NONE]))
+@pytest.mark.parametrize("name", MEMBERS)
+def test_shared_weights_learn_and_resume(name, tmp_path):
+    space, good, none = MEMBERS[name]
+    evaluator = SharedWeights(space, SPEC, tmp_path, evaluations=6, steps=20, validation=128)
+    before = list(evaluator([good, none]))
     evaluator.save(2)
-    after = list(evaluator([GOOD, NONE, GOOD, NONE]))
+    after = list(evaluator([good, none, good, none]))
     assert all(found.status == "ok" for found in before + after)
-    good, none = (np.mean([found.metrics["val_top1"] for found in after[i::2]]) for i in (0, 1))
-    assert good > none + 0.2, "the shared weights do not tell a network from none"
+    learnt, blind = (np.mean([found.metrics["val_top1"] for found in after[i::2]]) for i in (0, 1))
+    assert learnt > blind + 0.2, "the shared weights do not tell a network from none"
     assert after[0].metrics["val_loss"] < before[0].metrics["val_loss"]
-    assert next(evaluator([GOOD])).status == "failed", "more evaluations than steps were planned for"
+    assert next(evaluator([good])).status == "failed", "more evaluations than steps were planned for"
     evaluator.restore(2)
-    again = list(evaluator([GOOD, NONE, GOOD, NONE]))
+    again = list(evaluator([good, none, good, none]))
     assert [found.metrics for found in again] == [found.metrics for found in after]
     assert saved_steps(tmp_path) == [2]
     with pytest.raises(ValueError, match="no intact state after 4 evaluations"):
@@ -44,5 +49,6 @@ def test_shared_weights_learn_and_resume(tmp_path):
 
 
 def test_only_a_space_with_a_supernet_shares_weights(tmp_path):
-    with pytest.raises(ValueError, match="no networks|no supernet"):
-        SharedWeights(transnas.MICRO, SPEC, tmp_path, evaluations=1)
+    for space in (transnas.MICRO, catalogue.named("nasnet", blocks=2)):
+        with pytest.raises(ValueError, match="no supernet.*leaving='all'"):
+            SharedWeights(space, SPEC, tmp_path, evaluations=1)

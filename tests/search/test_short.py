@@ -48,7 +48,7 @@ def test_auto_measures_and_a_bad_learning_rate_is_a_status():
 
 
 def test_what_cannot_be_is_told():
-    with pytest.raises(ValueError, match="no networks|no supernet"):
+    with pytest.raises(ValueError, match="no supernet"):
         ShortTraining(transnas.MICRO, SPEC, True)
     with pytest.raises(ValueError, match="candidates=0"):
         ShortTraining(nasbench201.SPACE, SPEC, candidates=0)

@@ -29,6 +29,7 @@ SETTINGS = {
     "nasbench201": {"filters": 4, "repeats": 1},
     "nasnet": {"blocks": 2, **SMALL_CELLS},
     "nasnet_chosen": {"blocks": 2, "operations": ["skip", "sep_3x3"], "leaving": "chosen", **SMALL_CELLS},
+    "nasnet_all": {"blocks": 2, "operations": ["skip", "sep_3x3"], "leaving": "all", **SMALL_CELLS},
     "nasnet_enas": {"blocks": 2, "operations": "enas", "skeleton": "enas", **SMALL_CELLS},
     "mnasnet": {},
     "mnasnet_v2": {"base": "mobilenetv2_100", "skips": False},
@@ -157,7 +158,7 @@ def test_unknown_names_and_settings_are_refused():
         catalogue.named("nasnett")
     with pytest.raises(ValueError, match="wings"):
         catalogue.named("nasbench201", wings=2)
-    for wrong in ({"operations": "enass"}, {"operations": ["sep_9x9"]}, {"leaving": "all"}, {"blocks": 0}):
+    for wrong in ({"operations": "enass"}, {"operations": ["sep_9x9"]}, {"leaving": "none"}, {"blocks": 0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             catalogue.named("nasnet", **wrong)
     with pytest.raises(ValueError, match="each once"):
