@@ -32,7 +32,9 @@ def table_7(results: Path = committed.RESULTS) -> Table:
         macs = same.first.macs / 1e6
         entries.append(Entry(name, MEGA_MACS.column, "", macs, SOURCE, exact=False))
         half = ranked.half_width(scaled.index(name)) if ranked and name != BASELINE else None
-        interval = "" if half is None else f"± {percent(half)}, {ranked.level:.0%} t interval; "
+        interval = (
+            "" if half is None or ranked is None else f"± {percent(half)}, {ranked.level:.0%} t interval; "
+        )
         accuracy = 100 * statistics.fmean(same.scores)
         reason = interval + committed.describe(same.rows)
         entries.append(Entry(name, "top-1 (%)", "", accuracy, SOURCE, reason, exact=False))
