@@ -303,6 +303,29 @@ def test_a_latency_joined_from_a_table_is_an_objective(tmp_path):
     assert record.reward == pytest.approx(phone * (phone / 10.0) ** -0.07, rel=1e-5)
 
 
+def test_a_file_of_one_s_own_is_a_space_and_its_table(tmp_path):
+    lines = ["tile,unroll,ms", *(f"{tile},{unroll},{tile * unroll}" for tile in (8, 16) for unroll in (1, 2))]
+    (tmp_path / "kernels.csv").write_text("\n".join(lines))
+    settings = {
+        "file": str(tmp_path / "kernels.csv"),
+        "decisions": ["tile", "unroll"],
+        "shown": {"time": "ms"},
+    }
+    config = {
+        "space": {"name": "table"},
+        "strategy": {"name": "grid"},
+        "objective": {"kind": "minimise", "metric": "time"},
+        "evaluator": {"name": "tabular", "settings": settings},
+    }
+    search = assemble(SearchSpec.from_config(config), tmp_path)
+    records = run(search, 4, 0, History(tmp_path), silent)
+    assert [record.name for record in records][0] == outcome.best(records, 1)[0].name == "tile=8,unroll=1"
+    assert [record.reward for record in records] == [-8, -16, -16, -32]
+    del settings["decisions"]
+    with pytest.raises(ValueError, match="settings.decisions is missing"):
+        assemble(SearchSpec.from_config(config), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
