@@ -319,7 +319,7 @@ def test_a_file_of_one_s_own_is_a_space_and_its_table(tmp_path):
     }
     search = assemble(SearchSpec.from_config(config), tmp_path)
     records = run(search, 4, 0, History(tmp_path), silent)
-    assert [record.name for record in records][0] == outcome.best(records, 1)[0].name == "tile=8,unroll=1"
+    assert records[0].name == outcome.best(records, 1)[0].name == "tile=8,unroll=1"
     assert [record.reward for record in records] == [-8, -16, -16, -32]
     del settings["decisions"]
     with pytest.raises(ValueError, match="settings.decisions is missing"):
