@@ -7,8 +7,8 @@ each axis alone the phi at which `scaling.solve` finds compound's multiply-adds:
 Rules: arXiv 1905.11946. Dated 2026-11-26; a proxy sized for two CPU cores, not a record.
 Command: python -m experiments.sweep --config=configs/table7.py --workdir=runs/table7 --config.data.dir=DIR
 DIR holds train/ and val/, or train.tar and val.tar.
-Expected: not measured yet; about 15 core-minutes. `python -m experiments.reproduce efficientnet-7-proxy` prints it once
-    the rows are in experiments/results/table7.
+Expected: compound 31.2, width 33.0, resolution 31.0, depth 16.9, the base 26.7 % test accuracy; only depth is told apart
+    (experiments/results/table7). About 20 minutes on two CPU cores.
 """
 
 from ml_collections import ConfigDict
