@@ -189,7 +189,7 @@ def test_halving_measures_many_briefly_and_compares_what_compares(tmp_path):
 
 
 CONFIG = {
-    "evaluations": 5,
+    "evaluations": 4,
     "strategy": {"name": "lstm_ppo", "settings": {"batch": 2}},
     "run": {
         "model": {"base_width": 0.25, "base_depth": 0.2, "base_resolution": 8},
@@ -209,12 +209,12 @@ def test_a_search_killed_while_it_trains_ends_like_one_that_was_not(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     killed = command(tmp_path / "config.json", tmp_path / "a")
     path = tmp_path / "a" / FILE
-    while killed.poll() is None and not (path.exists() and path.read_text().count("\n") >= 2):
+    while killed.poll() is None and not (path.exists() and path.read_text().count("\n") >= 1):
         time.sleep(0.05)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
     before = path.read_text()
-    assert 2 <= before.count("\n") < 5
+    assert 1 <= before.count("\n") < 4
     for directory in ("a", "b"):
         ended = command(tmp_path / "config.json", tmp_path / directory)
         told, _ = ended.communicate(timeout=300)
@@ -257,6 +257,7 @@ def test_a_candidate_that_cannot_be_trained_is_a_record_and_not_the_end(tmp_path
     assert "RESOURCE_EXHAUSTED" in records[1].message and records[1].rewards == (None,)
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("quick_compilation")
 def test_shared_weights_resume_with_the_history(tmp_path):
     evaluator = {"name": "shared_weights", "settings": {"steps": 2, "validation": 32}}
@@ -270,6 +271,7 @@ def test_shared_weights_resume_with_the_history(tmp_path):
     assert {r.status for r in whole} == {"ok"} and not any(r.cached for r in whole)
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize("name", ["short", "zero_cost"])
 def test_every_evaluator_that_a_config_names_serves_the_loop(name, tmp_path):

@@ -159,9 +159,10 @@ def test_bad_input_is_one_paragraph_and_writes_nothing(
     assert not (tmp_path / "new").exists()
 
 
-def test_every_field_can_be_overridden_also_those_the_file_leaves_out(config):
-    from experiments.cli import override
-    from scaling.spec import RunSpec
+def test_every_field_can_be_overridden_also_those_the_file_leaves_out(config, tmp_path):
+    from experiments.cli import load_spec
+
+    (tmp_path / "config.json").write_text(json.dumps(config))
 
     texts = {
         "train.ema": "0.999",
@@ -172,7 +173,7 @@ def test_every_field_can_be_overridden_also_those_the_file_leaves_out(config):
         "model.base_resolution": "32",
         "optimizer.clip_norm": "1",
     }
-    spec = RunSpec.from_config(override(config, texts))
+    spec = load_spec(str(tmp_path / "config.json"), texts)
     assert (spec.train.ema, spec.train.devices, spec.data.name) == (0.999, None, "123")
     assert spec.train.progressive == ((0.0, 0.5), (0.5, 1.0))
     assert (spec.augment.flip, spec.model.base_resolution, spec.optimizer.clip_norm) == (True, 32, 1.0)
