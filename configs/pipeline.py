@@ -6,7 +6,7 @@ Command: python -m experiments.pipeline --config=configs/pipeline.py --workdir=r
     --config.search.run.data.dir=DIR
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
 Expected: a base of plain convolutions, 78.7 % test accuracy at 2.2 M multiply-adds against 75.4 for B0's stages, 82.3
-    against 80.5 at 10 M (experiments/results/pipeline); about half an hour on two quiet CPU cores.
+    against 80.5 at 10 M (experiments/results/pipeline); 80 minutes on two busy CPU cores.
 """
 
 from ml_collections import ConfigDict

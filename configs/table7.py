@@ -8,7 +8,7 @@ Rules: arXiv 1905.11946. Dated 2026-11-26; a proxy sized for two CPU cores, not 
 Command: python -m experiments.sweep --config=configs/table7.py --workdir=runs/table7 --config.data.dir=DIR
 DIR holds train/ and val/, or train.tar and val.tar.
 Expected: compound 31.2, width 33.0, resolution 31.0, depth 16.9, the base 26.7 % test accuracy; only depth is told apart
-    (experiments/results/table7). About 20 minutes on two CPU cores.
+    (experiments/results/table7). 30 minutes on two busy CPU cores.
 """
 
 from ml_collections import ConfigDict

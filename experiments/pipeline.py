@@ -31,6 +31,7 @@ from scaling.reports.grid import read_grids
 from scaling.reports.units import number, percent, si
 from scaling.rows import Row, write_atomically
 from scaling.spec import ModelSpec, RunSpec
+from scaling.sweeps import store
 from scaling.sweeps.expand import Trial
 from scaling.training import Interrupted, compilation_cache
 from scaling.training.allocator import keep_memory
@@ -100,7 +101,8 @@ def main(argv: Sequence[str]) -> int:
 
 def found_base(spec: PipelineSpec, workdir: Path) -> RunSpec:
     """Search the base, or take what was found; return the run that trains it."""
-    space, records = searching.search(spec.search, workdir)
+    with store.lock(workdir):
+        space, records = searching.search(spec.search, workdir)
     (best,) = outcome.best(outcome.contenders(spec.search, records), 1)
     searching.build([workdir], workdir, "search of the base")
     return outcome.train_spec(spec.search, space, best)

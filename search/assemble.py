@@ -24,10 +24,7 @@ from search.strategies.halving import halving, with_rungs
 from search.strategy import Strategy
 from search.table import Table, read_points
 
-RUNS, SHARED = (
-    "runs",
-    "shared",
-)  # of the candidates, and of weights that they share, below the search's directory
+RUNS, SHARED = "runs", "shared"  # below the search's directory: of the candidates, and of shared weights
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,12 @@ def assemble(spec: SearchSpec, workdir: Path) -> Search:
     table = _table(spec) if spec.evaluator.name == "tabular" else None
     space = table.space if table else spaces.named(spec.space.name, **spec.space.settings)
     strategy = strategies.named(spec.strategy.name, space, **spec.strategy.settings)
-    evaluator = _evaluator(spec, space, table, workdir)
+    try:
+        evaluator = _evaluator(spec, space, table, workdir)
+    except TypeError as error:
+        raise ValueError(
+            f"evaluator {spec.evaluator.name!r} does not take settings {spec.evaluator.settings}: {error}."
+        ) from error
     if spec.evaluator.columns:
         evaluator = WithColumns(space, evaluator, spec.evaluator.columns)
     if widths := spec.strategy.widths:

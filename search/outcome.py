@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -91,8 +90,3 @@ def final_trials(spec: SearchSpec, space: Space, records: Sequence[Record]) -> l
                 )
             )
     return made
-
-
-def total_cost(records: Sequence[Record]) -> float:
-    """What the evaluations took, in seconds of one device."""
-    return math.fsum(record.cost for record in records)

@@ -353,6 +353,12 @@ def test_a_spec_survives_json_and_a_larger_budget_is_the_same_search():
     assert SearchSpec.from_config({**CONFIG, "seed": 1}).id != spec.id
 
 
+def test_a_setting_that_an_evaluator_does_not_take_is_said(tmp_path):
+    spec = SearchSpec.from_config({**CONFIG, "evaluator": {"settings": {"latency": 1}}})
+    with pytest.raises(ValueError, match="'training' does not take settings"):
+        assemble(spec, tmp_path)
+
+
 def test_a_setting_that_a_strategy_does_not_take_is_said():
     with pytest.raises(ValueError, match="'evolution' does not take settings"):
         named("evolution", SPACE, size=3)
