@@ -17,7 +17,7 @@ from scaling.training.workdir import write_json
 from search.history import Record
 from search.space import Space
 from search.spec import SearchSpec
-from search.strategies.nsga2 import front_numbers
+from search.strategies.nsga2 import dominates
 
 BEST, GENOTYPE, TRAIN_CONFIG, FINAL = "best", "genotype.json", "train_config.json", "final"
 
@@ -35,10 +35,21 @@ def best(records: Sequence[Record], count: int) -> list[Record]:
             f"none of {len(records)} evaluations has a finite reward (statuses: {', '.join(statuses)}): loosen the "
             "constraints, or see the messages in history.jsonl."
         )
-    rewards = np.array([record.rewards for record in distinct], np.float32)
-    fronts = np.asarray(front_numbers(jnp.asarray(rewards)))
-    order = np.lexsort((-rewards[:, 0], fronts))
+    rewards = np.array([record.rewards for record in distinct], float)
+    order = np.lexsort((-rewards[:, 0], front_numbers(rewards)))
     return [distinct[i] for i in order[:count]]
+
+
+def front_numbers(rewards: np.ndarray) -> np.ndarray:
+    """Of each row of [N, M] the front that it is on: 0 where no row dominates it."""
+    if rewards.shape[1] == 1:
+        return np.unique(-rewards, return_inverse=True)[1].reshape(-1)
+    beats = np.asarray(dominates(jnp.asarray(rewards)))
+    fronts, left, number = np.zeros(len(rewards), int), np.ones(len(rewards), bool), 0
+    while left.any():
+        first = left & ~(beats & left[:, None]).any(0)
+        fronts[first], left, number = number, left & ~first, number + 1
+    return fronts
 
 
 def contenders(spec: SearchSpec, records: Sequence[Record]) -> list[Record]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 
 from search.history import Record
+from search.outcome import front_numbers
 from search.reports.source import Search, statuses
-from search.strategies.nsga2 import dominates
 
 
 @dataclass(frozen=True)
@@ -68,18 +67,6 @@ def leaderboard(searches: Sequence[Search], most: int | None = None) -> list[Ent
     ]
     entries.sort(key=lambda entry: (entry.front, *(-(reward or 0.0) for reward in entry.record.rewards)))
     return entries[:most]
-
-
-def front_numbers(rewards: np.ndarray) -> np.ndarray:
-    """Of each row of [N, M] the front that it is on: 0 where no row dominates it."""
-    if rewards.shape[1] == 1:
-        return np.unique(-rewards, return_inverse=True)[1].reshape(-1)
-    beats = np.asarray(dominates(jnp.asarray(rewards)))
-    fronts, left, number_ = np.zeros(len(rewards), int), np.ones(len(rewards), bool), 0
-    while left.any():
-        first = left & ~(beats & left[:, None]).any(0)
-        fronts[first], left, number_ = number_, left & ~first, number_ + 1
-    return fronts
 
 
 def count(searches: Sequence[Search]) -> Counts:
