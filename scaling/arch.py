@@ -118,7 +118,7 @@ class Grid:
 class Arch:
     """One network of one size.
 
-    `rounding` names the rule (see `scaling.rules.ROUNDINGS`) that turns scaled widths, depths and
+    `rounding` names the rule (see `scaling.rounding.ROUNDINGS`) that turns scaled widths, depths and
     resolutions into integers; `padding` is "torch" (symmetric) or "tf" (SAME); `resolution` is the
     input side in pixels; `drop_rate` and `drop_path_rate` are the recipe's regularisation, both
     probabilities of dropping; `weights` names the peer whose tensor names `load_torch` reads.

@@ -30,7 +30,7 @@ class Custom:
     """`network(depth, width, resolution, **options)` at one size; a size that cannot be built is refused.
 
     `depth` and `width` are factors over the callable's own base, `resolution` is the side in pixels. How
-    they become whole layers and channels is the callable's to say: `scaling.rules` has `round_depth` and
+    they become whole layers and channels is the callable's to say: `scaling.rounding` has `round_depth` and
     `round_width`. Two sizes are the same where the modules are equal. `source` is "file.py:function" where
     the callable came from a file: only then can the value be written down.
     """

@@ -36,7 +36,7 @@ class ModelSpec:
 
     The base is `name` (only `stages` of it, by index, if given) with `base_depth` and `base_width`
     applied, `base_resolution` set and, for small images, `stem="small"` and `strides`; `rounding`
-    replaces the architecture's (a name of `scaling.rules.ROUNDINGS`). `rule="compound"` scales it by `alpha**phi`,
+    replaces the architecture's (a name of `scaling.rounding.ROUNDINGS`). `rule="compound"` scales it by `alpha**phi`,
     `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`; the other rules are those of
     `scaling.factors.RULES`: "depth", "width", "resolution", "uniform" and "dwr" (with its `exponent`) double
     the multiply-adds with every `phi`, "efficientnet", "resnet_rs" and "mobilenet" have a published `size`

@@ -17,7 +17,7 @@ from scaling.counting import count_module
 from scaling.custom import pin
 from scaling.factors import EFFICIENTNET, RESNET_RS
 from scaling.models.initialize import initialize
-from scaling.rules import round_depth, round_width
+from scaling.rounding import round_depth, round_width
 from scaling.spec import ModelSpec, RunSpec
 from scaling.training.optimizers import decay_mask
 

@@ -22,6 +22,7 @@ FLOORS = (
     ("cells", "border"),
     ("blocks", "factors", "custom"),
     ("arch", "spec", "rows", "private_cache"),
+    ("rounding",),
     ("rules",),
     ("zoo", "steps", "inception_names"),
     ("models", "peer_names", "data"),

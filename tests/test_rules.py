@@ -21,7 +21,8 @@ from scaling.factors import (
     compound_grid,
     dwr,
 )
-from scaling.rules import ROUNDINGS, compound, follow, resolve, round_depth, round_width, scale
+from scaling.rounding import ROUNDINGS, round_depth, round_width
+from scaling.rules import compound, follow, resolve, scale
 from scaling.spec import ModelSpec, RunSpec
 
 FAMILIES = ["efficientnet_b0", "efficientnet_lite0", "efficientnetv2_s", "resnet50", "resnext50_32x4d"]

@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from scaling import blocks as values
 from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add
-from scaling.rules import round_width
+from scaling.rounding import round_width
 
 
 class MBConvModule(nn.Module):

@@ -16,7 +16,7 @@ import numpy as np
 
 from scaling.arch import Arch, Stage
 from scaling.blocks import Conv, MBConv
-from scaling.rules import ROUNDINGS, round_width
+from scaling.rounding import ROUNDINGS, round_width
 from scaling.zoo.efficientnet import B0
 from search import automaton
 from search.space import Space
