@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import importlib.util
 import inspect
 import json
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from flax import linen as nn
+
+from scaling.pinned import digest
 
 FILE = ".py:"  # what tells "nets/mixer.py:network" from a name of the zoo
 # Keywords that a callable gets where its signature names them
@@ -151,35 +152,34 @@ def pin(name: str) -> str:
     ValueError where there is no such file, or where the name already holds another digest.
     """
     path, function, told = split(name)
-    text = _text(path, name)
-    digest = hashlib.sha256(text).hexdigest()[:12]
-    if told and told != digest:
+    found = digest(_text(path, name))
+    if told and told != found:
         raise ValueError(
-            f"config.model.name={name!r}: the file has changed, its text is now @{digest}, so this is another "
+            f"config.model.name={name!r}: the file has changed, its text is now @{found}, so this is another "
             f"network: put the file back, or name it {path}:{function} for a new run."
         )
-    return f"{path}:{function}@{digest}"
+    return f"{path}:{function}@{found}"
 
 
 def split(name: str) -> tuple[str, str, str]:
     """Return the path, the function and the digest ("" where not pinned) of a name."""
     path, _, rest = name.rpartition(FILE)
-    function, _, digest = rest.partition("@")
-    return f"{path}.py", function, digest
+    function, _, told = rest.partition("@")
+    return f"{path}.py", function, told
 
 
 def load(name: str) -> Callable[..., nn.Module]:
     """Import the function of "file.py:function", which runs the file; the same text is run once."""
-    path, function, digest = split(pin(name))
-    module = _module(path, digest)
+    path, function, pinned = split(pin(name))
+    module = _module(path, pinned)
     if not callable(getattr(module, function, None)):
         raise ValueError(f"config.model.name={name!r}: {path} defines no function {function!r}.")  # noqa: TRY004
     return getattr(module, function)
 
 
 @functools.lru_cache(maxsize=64)
-def _module(path: str, digest: str) -> Any:
-    name = f"network_{Path(path).stem}_{digest}"
+def _module(path: str, pinned: str) -> Any:
+    name = f"network_{Path(path).stem}_{pinned}"
     found = importlib.util.spec_from_file_location(name, path)
     assert found is not None and found.loader is not None
     module = sys.modules[name] = importlib.util.module_from_spec(

@@ -18,6 +18,7 @@ from scaling.blocks import LATER
 from scaling.border import build, nearest
 from scaling.custom import is_file, pin
 from scaling.factors import RULES, Table, dwr
+from scaling.pinned import pin_weights
 
 
 def logistic(default: Any) -> Any:
@@ -31,8 +32,8 @@ class ModelSpec:
 
     `name` is of the zoo, or "nets/mixer.py:network" for a function of your own (docs/own_network.md), to
     which a run adds "@" and a digest of the file's text. `arch` replaces it. `init` names weights to start
-    from: a .safetensors file as `scaling.save` writes it, or a name of `scaling.from_pretrained`; the classifier is
-    new where the number of classes differs.
+    from: a .safetensors file as `scaling.save` writes it, to which a run adds a digest too, or a name of
+    `scaling.from_pretrained`; the classifier is new where the number of classes differs.
 
     The base is `name` (only `stages` of it, by index, if given) with `base_depth` and `base_width`
     applied, `base_resolution` set and, for small images, `stem="small"` and `strides`; `rounding`
@@ -218,10 +219,10 @@ class RunSpec:
         to_dict = getattr(config, "to_dict", None)  # a ConfigDict is not a Mapping
         spec = build(RunSpec, to_dict() if to_dict else config, "config")
         check(spec)
-        if spec.model.arch is None and is_file(spec.model.name):
-            pinned = dataclasses.replace(spec.model, name=pin(spec.model.name))
-            return dataclasses.replace(spec, model=pinned)
-        return spec
+        model = spec.model
+        name = pin(model.name) if model.arch is None and is_file(model.name) else model.name
+        pinned = dataclasses.replace(model, name=name, init=pin_weights(model.init))
+        return dataclasses.replace(spec, model=pinned)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values; `RunSpec.from_config(spec.to_dict()) == spec`."""

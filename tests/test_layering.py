@@ -19,7 +19,7 @@ PACKAGES = ("configs", "scaling", "search", "experiments")
 
 # From the lowest up; rooms of one floor do not know each other.
 FLOORS = (
-    ("cells", "border"),
+    ("cells", "border", "pinned"),
     ("blocks", "factors", "custom"),
     ("arch", "spec", "rows", "private_cache"),
     ("rounding",),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from flax import traverse_util
 
 from scaling.arch import Sized
+from scaling.pinned import is_weights, weights_path
 from scaling.pretrained import from_pretrained
 from scaling.weight_files import load
 
@@ -18,10 +18,8 @@ NAMED = 8  # arrays that an error spells out
 
 
 def read(init: str) -> Mapping[str, Any]:
-    """Return the variables of `config.model.init`: a .safetensors file, else a name of `from_pretrained`."""
-    if init.endswith(".safetensors") or Path(init).is_file():
-        return load(init).variables
-    return from_pretrained(init)[1]
+    """Return the variables of `config.model.init`: a pinned .safetensors file, else a name of `from_pretrained`."""
+    return load(weights_path(init)).variables if is_weights(init) else from_pretrained(init)[1]
 
 
 def started(arch: Sized, fresh: Mapping[str, Any], given: Mapping[str, Any], init: str) -> dict[str, Any]:

@@ -46,3 +46,21 @@ def test_a_run_starts_from_the_file_that_its_config_names(make_spec, tmp_path):
     for name, leaves in state.params.items():
         expected = before.params[name] if name == "classifier" else given["params"][name]
         jax.tree.map(np.testing.assert_array_equal, leaves, expected)
+
+
+def test_other_weights_under_the_same_name_are_another_run(make_spec, tmp_path):
+    path = tmp_path / "w.safetensors"
+    scaling.save(path, ARCH, VARIABLES)
+    spec = make_spec({"model.init": str(path)})
+    assert make_spec({"model.init": spec.model.init}) == spec and spec.model.init.startswith(f"{path}@")
+    scaling.save(path, ARCH, initialize(scaling.build(ARCH), 6))
+    assert make_spec({"model.init": str(path)}).id != spec.id
+    with pytest.raises(ValueError, match="the file has changed, its content is now @.*for a new run"):
+        starting.read(spec.model.init)
+
+
+def test_a_missing_file_is_named_before_anything_is_read(make_spec):
+    with pytest.raises(
+        ValueError, match=r"config\.model\.init='no\.safetensors'.*cannot be read.*scaling\.save"
+    ):
+        make_spec({"model.init": "no.safetensors"})
