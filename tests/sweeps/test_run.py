@@ -114,7 +114,15 @@ def test_a_trial_over_its_time_is_ended_even_where_it_resists(tmp_path):
     assert not good.timed_out and good.code == 0
 
 
-def test_interrupting_leaves_no_process_and_every_open_run_resumable(tmp_path):
+@pytest.fixture
+def interruptible():
+    """Interrupts raise KeyboardInterrupt, also where a shell started the tests in its background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interrupting_leaves_no_process_and_every_open_run_resumable(tmp_path, interruptible):
     made = fake_trials(tmp_path, "good", "slow", "slow")
     executor = LocalExecutor(workers=2, grace=20.0)
     began = time.monotonic()

@@ -46,6 +46,7 @@ def quick_compilation(compilation_cache):
     changes = {
         "jax_disable_most_optimizations": True,
         "jax_compilation_cache_dir": compilation_cache,
+        "jax_compilation_cache_max_size": -1,  # a command that was tested in this process may have set one
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }
