@@ -6,6 +6,7 @@ from scaling.counting import Cost, count
 from scaling.custom import Custom
 from scaling.fields import Field, receptive_fields
 from scaling.models.backbone import backbone
+from scaling.models.initialize import initialize
 from scaling.models.network import build
 from scaling.pretrained import from_pretrained
 from scaling.rules import compound, scale
@@ -25,6 +26,7 @@ __all__ = [
     "count",
     "from_pretrained",
     "get",
+    "initialize",
     "ladder",
     "load",
     "load_torch",

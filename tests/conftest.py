@@ -1,11 +1,15 @@
-"""What all tests share: four virtual CPU devices, a cache of their own, the offline data where it lies."""
+"""What all tests share: quickly compiled programs on four virtual CPU devices, the offline data where it lies."""
 
 import os
 import tempfile
 from pathlib import Path
 
-import jax
 import pytest
+
+# The programs here are too small to gain by optimised code; commands that tests start inherit this.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+import jax
 
 jax.config.update("jax_num_cpu_devices", 4)
 

@@ -8,6 +8,7 @@ With `native` the three are C++ kernels (`scaling.models.native`), where float32
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,13 +34,10 @@ def depthwise(
     if native and x_nhwc.dtype == jnp.float32:
         return kernels.depthwise(x_nhwc, kernel_hw1c, stride, padding, dilation, out)
     padded = _pad(x_nhwc, padding)
-    terms = (
-        _taps(padded, i * dilation, j * dilation, stride, out).astype(jnp.float32)
-        * kernel_hw1c[i, j, 0].astype(jnp.float32)
-        for i in range(kernel_hw1c.shape[0])
-        for j in range(kernel_hw1c.shape[1])
-    )
-    return sum(terms).astype(x_nhwc.dtype)  # pyright: ignore[reportAttributeAccessIssue]
+    where = [(i, j) for i in range(kernel_hw1c.shape[0]) for j in range(kernel_hw1c.shape[1])]
+    taps = _filter_taps(kernel_hw1c)
+    pixels = (_taps(padded, i * dilation, j * dilation, stride, out) for i, j in where)
+    return _sum_of_products(pixels, [taps[at] for at in where]).astype(x_nhwc.dtype)
 
 
 def _forward(x_nhwc, kernel_hw1c, stride, padding, dilation, native):
@@ -97,13 +95,31 @@ def _phase(grad_nhwc, kernel_hw1c, row_taps, column_taps, size: tuple[int, int])
         return jnp.zeros((n, *size, c), jnp.float32)
     above, before = row_taps[-1][1], column_taps[-1][1]
     padded = _pad(grad_nhwc, ((above, max(size[0] - oh, 0)), (before, max(size[1] - ow, 0))))
-    terms = (
-        _taps(padded, above - up, before - left, 1, size).astype(jnp.float32)
-        * kernel_hw1c[i, j, 0].astype(jnp.float32)
-        for i, up in row_taps
-        for j, left in column_taps
+    taps = _filter_taps(kernel_hw1c)
+    shifted = (
+        _taps(padded, above - up, before - left, 1, size) for _, up in row_taps for _, left in column_taps
     )
-    return sum(terms)
+    return _sum_of_products(shifted, [taps[i, j] for i, _ in row_taps for j, _ in column_taps])
+
+
+def _filter_taps(kernel_hw1c) -> dict[tuple[int, int], Any]:
+    """The (c,) float32 factors of each tap, split at once."""
+    kh, kw, _, c = kernel_hw1c.shape
+    rows = lax.split(lax.convert_element_type(kernel_hw1c, jnp.float32).reshape(kh * kw, c), (1,) * (kh * kw))
+    return {divmod(at, kw): lax.squeeze(row, (0,)) for at, row in enumerate(rows)}
+
+
+def _sum_of_products(pixels: Iterable[Any], taps: Sequence[Any]) -> Any:
+    """Add pixel * tap in float32, in order.
+
+    Of `lax`, not `jnp`, operations: there are thousands of them in a network, and these are traced in half the time.
+    """
+    total = None
+    for pixel, tap in zip(pixels, taps):
+        factors = lax.broadcast_in_dim(tap, pixel.shape, (3,))
+        product = lax.mul(lax.convert_element_type(pixel, jnp.float32), factors)
+        total = product if total is None else lax.add(total, product)
+    return total
 
 
 def _kernel_gradient(x_nhwc, grad_nhwc, stride: int, padding: Padding, dilation: int, shape):

@@ -13,16 +13,21 @@ import numpy as np
 from scaling.models.choice import OPTION
 from scaling.models.custom_network import CustomNetwork
 from scaling.models.initializers import Law, from_generator, law
+from scaling.models.network import Network
 
 
 def abstract_variables(net: Any, resolution: int, in_channels: int) -> Any:
-    """Return the tree of shapes and dtypes of a network's variables, without computing."""
+    """Return the tree of shapes and dtypes of a network's variables, without computing.
+
+    They are the same in every form; plain convolutions are traced soonest.
+    """
+    net = net.clone(form="lax") if isinstance(net, Network) else net
     image = jax.ShapeDtypeStruct((1, resolution, resolution, in_channels), jnp.float32)
     key = jax.eval_shape(lambda: jax.random.key(0))
     return jax.eval_shape(lambda k, x: net.init(k, x, train=False), key, image)
 
 
-def initialize(net: Any, seed: int, follow: Law = law) -> dict[str, Any]:
+def initialize(net: Any, seed: int = 0, follow: Law = law) -> dict[str, Any]:
     """Return {"params", "batch_stats"} of float32 NumPy arrays for a `Network`, or a user's own.
 
     Each array is drawn from a generator named by its path, so it depends on the seed and its own

@@ -1,19 +1,10 @@
-"""What the model tests share: quick compilation, and comparing trees leaf by leaf."""
+"""What the model tests share: comparing trees leaf by leaf."""
 
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Compile faster: the networks here are too small to gain by optimised code."""
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="session")

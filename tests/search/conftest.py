@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax
 import numpy as np
 import pytest
 
@@ -69,12 +68,3 @@ def hill() -> Table:
     noise = np.random.default_rng(0).normal(size=(2, len(points)))
     height = points @ np.arange(1, 5)
     return Table(space, {"val": height + noise[0], "test": height + noise[1]})
-
-
-@pytest.fixture
-def quick_compilation():
-    """Compile with next to no optimisation: much faster where a program runs a few times only."""
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)

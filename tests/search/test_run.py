@@ -240,7 +240,6 @@ def check_what_is_written(workdir: Path) -> None:
     assert rows and all(row["test_top1"] is None for row in rows)
 
 
-@pytest.mark.usefixtures("quick_compilation")
 def test_a_candidate_that_cannot_be_trained_is_a_record_and_not_the_end(tmp_path, monkeypatch):
     spec = SearchSpec.from_config({**CONFIG, "strategy": {"name": "grid", "settings": {"batch": 3}}})
     search = assemble(spec, tmp_path)
@@ -258,7 +257,6 @@ def test_a_candidate_that_cannot_be_trained_is_a_record_and_not_the_end(tmp_path
 
 
 @pytest.mark.nightly
-@pytest.mark.usefixtures("quick_compilation")
 def test_shared_weights_resume_with_the_history(tmp_path):
     evaluator = {"name": "shared_weights", "settings": {"steps": 2, "validation": 32}}
     spec = SearchSpec.from_config({**CONFIG, "evaluations": 6, "evaluator": evaluator})
@@ -272,7 +270,6 @@ def test_shared_weights_resume_with_the_history(tmp_path):
 
 
 @pytest.mark.nightly
-@pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize("name", ["short", "zero_cost"])
 def test_every_evaluator_that_a_config_names_serves_the_loop(name, tmp_path):
     objective = {"metric": "synflow" if name == "zero_cost" else "val_top1"}

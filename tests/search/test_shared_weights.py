@@ -8,8 +8,6 @@ from scaling.training.checkpoints import saved_steps
 from search.evaluators.shared_weights import SharedWeights
 from search.spaces import catalogue, nasbench201, transnas
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SPEC = RunSpec.from_config(
     {
         "model": {"base_width": 0.25, "base_depth": 0.2, "base_resolution": 8},

@@ -9,8 +9,6 @@ from scaling.spec import RunSpec
 from search.evaluators.short import BreakEven, ShortTraining
 from search.spaces import nasbench201, transnas
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SPEC = RunSpec.from_config(
     {
         "model": {"base_width": 0.25, "base_depth": 0.2, "base_resolution": 8},

@@ -15,8 +15,6 @@ from scaling.zoo import nasbench201 as networks
 from search.evaluators.zero_cost import SCORES, ZeroCost, jacobian_score, kernel_score
 from search.spaces import nasbench201
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SPEC = RunSpec.from_config(
     {
         "model": {"base_width": 0.25, "base_depth": 0.2, "base_resolution": 8},

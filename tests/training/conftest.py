@@ -41,10 +41,9 @@ def compilation_cache(tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_compilation(compilation_cache):
-    """Compile in a third of the time: the networks here are too small to gain by optimised code."""
+def kept_programs(compilation_cache):
+    """Compile a program once, however many tests meet it."""
     changes = {
-        "jax_disable_most_optimizations": True,
         "jax_compilation_cache_dir": compilation_cache,
         "jax_compilation_cache_max_size": -1,  # a command that was tested in this process may have set one
         "jax_persistent_cache_min_compile_time_secs": 0.0,

@@ -51,7 +51,7 @@ def test_scratch_is_kept_and_not_cleared_anew():
         [sys.executable, "-c", PROGRAM],
         check=False,
         cwd=REPOSITORY,
-        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"},
         capture_output=True,
         text=True,
         timeout=300,

@@ -236,15 +236,6 @@ def gradients(net: Network, variables, side: int):
     return jax.jit(jax.grad(loss, has_aux=True))(variables["params"])
 
 
-@pytest.fixture
-def quick_compilation():
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
-@pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize("side", [15, 20])
 def test_a_loop_is_its_steps_and_every_parameter_gets_a_gradient(side):
     arch = tiny()
