@@ -4,7 +4,7 @@ The default tests take the smallest network of each family, or kind of blocks; t
 """
 
 import dataclasses
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Any
 
 import jax
@@ -46,12 +46,16 @@ def kinds(name: str) -> frozenset[type]:
     return frozenset(type(stage.block) for stage in arch.stem + arch.stages)
 
 
-def one_each(group: Callable[[str], Hashable]) -> list[Any]:
-    """All names; those that are not the smallest of their group are nightly."""
+# tests/zoo/test_inception.py and tests/models/test_cell.py ask the same of small networks of their blocks
+LEARN_ELSEWHERE = {"inception_v2", "inception_v4", "pnasnet5mobile"}
+
+
+def one_each(group: Callable[[str], Hashable], elsewhere: Collection[str] = ()) -> list[Any]:
+    """All names; those that are not the smallest of their group, or are tested elsewhere, are nightly."""
     smallest: dict[Hashable, str] = {}
     for name in sorted(zoo.names(), key=size):
         smallest.setdefault(group(name), name)
-    nightly = set(zoo.names()) - set(smallest.values())
+    nightly = (set(zoo.names()) - set(smallest.values())) | set(elsewhere)
     return [pytest.param(name, marks=pytest.mark.nightly if name in nightly else ()) for name in zoo.names()]
 
 
@@ -120,7 +124,7 @@ def test_a_network_takes_images_of_two_sides(name):
         assert jax.eval_shape(net.apply, variables, images).shape == (2, 3)
 
 
-@pytest.mark.parametrize("name", one_each(kinds))
+@pytest.mark.parametrize("name", one_each(kinds, LEARN_ELSEWHERE))
 def test_every_parameter_learns_scanned_or_not(name):
     arch = tiny(zoo.get(name))
     variables = initialize(Network(arch), seed=0)
