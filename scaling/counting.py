@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from scaling.arch import Sized
+from scaling.models.initialize import shapes_of
 from scaling.models.network import Applied, build
 
 
@@ -92,8 +93,7 @@ def follow(
 ) -> tuple[Walker, dict[str, Any], list[Value]]:
     """Walk a module's program on one example; return the walker, abstract variables and the outputs' values."""
     x = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    variables: Any = jax.eval_shape(lambda k, x: module.init(k, x, **call), key, x)
+    variables = shapes_of(module, x, **call)
     closed = jax.make_jaxpr(lambda v, x: module.apply(v, x, **call))(variables, x)
     walker = Walker()
     leaves = [_leaf_value(path, leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(variables)]

@@ -17,6 +17,7 @@ from jax import lax
 
 from scaling.cells import options
 from scaling.models.cell_edges import Edge
+from scaling.models.initializers import inner_rngs
 from scaling.models.layers import Settings
 
 OPTION = "as_"  # before an operation's name, in the names of variables
@@ -60,7 +61,7 @@ class ChosenEdge(nn.Module):
     def _variables(self, name: str, edge: Edge, x_nhwc) -> dict[str, Any]:
         """The collections of one operation; created, when initialising, by its own initialisation."""
         if self.is_initializing() and not self.has_variable("params", name):
-            created = edge.init(self.make_rng("params"), x_nhwc, False)
+            created = edge.init(inner_rngs(self), x_nhwc, False)
             return {key: self.variable(key, name, lambda v: v, value) for key, value in created.items()}
         return {key: self.variable(key, name) for key in COLLECTIONS if self.has_variable(key, name)}
 

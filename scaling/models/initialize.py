@@ -12,8 +12,8 @@ import numpy as np
 
 from scaling.models.choice import OPTION
 from scaling.models.custom_network import CustomNetwork
-from scaling.models.initializers import Law, from_generator, law
-from scaling.models.network import Network
+from scaling.models.initializers import SHAPES, Law, from_generator, law
+from scaling.models.network import Applied, Network
 
 
 def abstract_variables(net: Any, resolution: int, in_channels: int) -> Any:
@@ -23,8 +23,14 @@ def abstract_variables(net: Any, resolution: int, in_channels: int) -> Any:
     """
     net = net.clone(form="lax") if isinstance(net, Network) else net
     image = jax.ShapeDtypeStruct((1, resolution, resolution, in_channels), jnp.float32)
+    return shapes_of(net, image, train=False)
+
+
+def shapes_of(module: Applied, x: Any, **call: Any) -> Any:
+    """Return the shapes and dtypes of any module's variables; `call` are keywords of its call."""
     key = jax.eval_shape(lambda: jax.random.key(0))
-    return jax.eval_shape(lambda k, x: net.init(k, x, train=False), key, image)
+    # our modules draw nothing where they find the second; others draw by the first
+    return jax.eval_shape(lambda k, x: module.init({"params": k, SHAPES: k}, x, **call), key, x)
 
 
 def initialize(net: Any, seed: int = 0, follow: Law = law) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from scaling.models.blocks import MODULES
 from scaling.models.custom_network import CustomNetwork
 from scaling.models.forms import forms
 from scaling.models.head import classify
+from scaling.models.initializers import SHAPES, inner_rngs
 from scaling.models.layers import Settings, fold
 
 NAMES = ("cell", "reduction")  # in "choice", of a cell without and with a stride
@@ -70,8 +71,12 @@ class Repeated(nn.Module):
         if any(self.has_variable(name, "blocks") for name in collections) or not self.is_initializing():
             held = [name for name in collections if self.has_variable(name, "blocks")]
             return {name: self.variable(name, "blocks") for name in held}
-        keys = jax.random.split(self.make_rng("params"), self.length)
-        created = jax.vmap(lambda key: self.block.init(key, x, False))(keys)
+        if self.has_rng(SHAPES):
+            one = self.block.init(inner_rngs(self), x, False)
+            created = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (self.length, *leaf.shape)), one)
+        else:
+            keys = jax.random.split(self.make_rng("params"), self.length)
+            created = jax.vmap(lambda key: self.block.init(key, x, False))(keys)
         return {name: self.variable(name, "blocks", lambda v: v, value) for name, value in created.items()}
 
 
