@@ -19,6 +19,12 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     CACHE = tempfile.TemporaryDirectory(prefix="jax-compound-tests-")
     os.environ["XDG_CACHE_HOME"] = CACHE.name
 
+# Nor is a program compiled twice, however many tests meet it.
+PROGRAMS = tempfile.TemporaryDirectory(prefix="jax-compound-programs-")
+jax.config.update("jax_compilation_cache_dir", PROGRAMS.name)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -31,3 +37,9 @@ def shared() -> Path:
             pytest.fail(f"CI must have the offline data at {path}.")
         pytest.skip(f"needs the offline data directory {path}, which a clone does not have.")
     return path
+
+
+@pytest.fixture(scope="session")
+def compilation_cache() -> str:
+    """The directory of compiled programs, for commands that a test starts."""
+    return PROGRAMS.name

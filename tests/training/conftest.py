@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
-from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 from scaling.arch import Arch, Head, Stage
 from scaling.blocks import Conv
@@ -32,30 +31,6 @@ class TinyNet(nn.Module):
             kept = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - self.drop_rate, (4,)))(keys_b)
             features_bf = jnp.where(kept, features_bf / (1 - self.drop_rate), 0.0)
         return nn.Dense(self.num_classes, name="classifier")(features_bf)
-
-
-@pytest.fixture(scope="session")
-def compilation_cache(tmp_path_factory) -> str:
-    """A directory where the same program, met again in another test, is found compiled."""
-    return str(tmp_path_factory.mktemp("compiled"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def kept_programs(compilation_cache):
-    """Compile a program once, however many tests meet it."""
-    changes = {
-        "jax_compilation_cache_dir": compilation_cache,
-        "jax_compilation_cache_max_size": -1,  # a command that was tested in this process may have set one
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
-    before = {name: jax.config.values[name] for name in changes}
-    for values in (changes, before):
-        for name, value in values.items():
-            jax.config.update(name, value)
-        reset_cache()
-        if values is changes:
-            yield
 
 
 @pytest.fixture(scope="session")
