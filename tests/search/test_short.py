@@ -36,6 +36,7 @@ def test_the_way_is_the_quicker_one_for_as_many_steps_and_candidates():
     assert measured.choose(10, 20) and not measured.choose(100, 20) and not measured.choose(10, 4)
 
 
+@pytest.mark.nightly
 def test_auto_measures_and_a_bad_learning_rate_is_a_status():
     broken = dataclasses.replace(SPEC, optimizer=dataclasses.replace(SPEC.optimizer, lr=1e30))
     evaluator = ShortTraining(nasbench201.SPACE, broken, "auto", candidates=50)
