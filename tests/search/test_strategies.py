@@ -41,7 +41,8 @@ BATCHED = {
         space, policies.lstm(space, 4), Learning(0.01, batch=3, baseline="value"), epochs=2
     ),
 }
-SINGLE = {name: made for name, made in STRATEGIES.items() if name != "nsga2"}  # that one is of several objectives
+# NSGA-II is of several objectives
+SINGLE = {name: made for name, made in STRATEGIES.items() if name != "nsga2"}
 EVERY = SINGLE | BATCHED
 BASELINES = ("grid", "random", "random_without_replacement")
 LEARNING = [name for name in SINGLE if name not in BASELINES]
