@@ -1,5 +1,7 @@
 """What all tests share: quickly compiled programs on four virtual CPU devices, the offline data where it lies."""
 
+import gc
+import itertools
 import os
 import tempfile
 from pathlib import Path
@@ -25,6 +27,8 @@ jax.config.update("jax_compilation_cache_dir", PROGRAMS.name)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
+MODULES = itertools.count(1)  # that are done
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -37,6 +41,15 @@ def shared() -> Path:
             pytest.fail(f"CI must have the offline data at {path}.")
         pytest.skip(f"needs the offline data directory {path}, which a clone does not have.")
     return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bounded_memory():
+    """Let compiled programs go now and then: those of all tests hold five gigabytes."""
+    yield
+    if next(MODULES) % 20 == 0:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
