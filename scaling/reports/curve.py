@@ -161,9 +161,14 @@ def fit_law(rows: Sequence[Row], axis: str, resamples: int = 200) -> Law | None:
 
 
 def swept(rows: Sequence[Row]) -> tuple[dict[str, Any], list[str]]:
-    """What all specs share, as {"section.key": value}, and the keys in which they differ."""
+    """What all specs share, as {"section.key": value}, and the keys in which they differ.
+
+    A field that came later than a row has its default there.
+    """
     specs = [flatten(row.spec) for row in rows]
     keys = list(dict.fromkeys(key for spec in specs for key in spec))
+    later = {key: value for key, value in _later_defaults().items() if key in keys}
+    specs = [later | spec for spec in specs]
     first = specs[0] if specs else {}
     shared = [key for key in keys if all(key in spec and spec[key] == first.get(key) for spec in specs)]
     return {key: first[key] for key in shared}, [key for key in keys if key not in set(shared)]
@@ -173,6 +178,12 @@ def logistic() -> set[str]:
     """The keys of a spec, "section.key", that say how a run is executed and change no result."""
     fields = _fields().items()
     return {".".join(place) for place, entry in fields if not entry.metadata.get("identity", True)}
+
+
+def _later_defaults() -> dict[str, Any]:
+    """The defaults of fields that older rows lack, as JSON gives them."""
+    fields = {".".join(place): entry for place, entry in _fields().items() if "later" in entry.metadata}
+    return json.loads(json.dumps({key: entry.default for key, entry in fields.items()}))
 
 
 def _averaged_is_better(row: Row) -> bool:

@@ -95,6 +95,17 @@ def test_the_law_of_a_series_is_found_along_every_axis(rows, axis):
     assert low <= 0.5 <= high
 
 
+def test_a_field_that_came_later_has_its_default_in_an_older_row(rows):
+    key = "progressive_drop_rate"
+    older = {**rows[0].spec, "train": {k: v for k, v in rows[0].spec["train"].items() if k != key}}
+    shared, varied = swept([dataclasses.replace(rows[0], spec=older), rows[0]])
+    assert varied == [] and shared[f"train.{key}"] == []
+    other = {**rows[0].spec, "train": {**rows[0].spec["train"], key: [0.1]}}
+    assert swept([dataclasses.replace(rows[0], spec=older), dataclasses.replace(rows[0], spec=other)])[1] == [
+        f"train.{key}"
+    ]
+
+
 def test_what_is_swept_and_what_is_shared(rows):
     shared, varied = swept(rows)
     assert set(varied) == {"seed", "model.name", "model.phi"}
