@@ -27,6 +27,20 @@ def test_series_split_the_rows_by_family(rows):
     assert sorted(r.id for found in named.values() for r in found) == sorted(r.id for r in rows)
 
 
+def test_lengths_of_training_are_curves_of_their_own_but_along_examples(rows):
+    longer = [
+        dataclasses.replace(row, spec={**row.spec, "train": {**row.spec["train"], "duration": "9 epochs"}})
+        for row in rows
+    ]
+    lengths = {
+        f"{name} · {text}"
+        for name in series(rows)
+        for text in ("9 epochs", rows[0].spec["train"]["duration"])
+    }
+    assert set(series([*rows, *longer])) == lengths
+    assert set(series([*rows, *longer], "examples")) == set(series(rows))
+
+
 def test_labels_name_what_differs(rows):
     other = [dataclasses.replace(rows[0], dataset="digits"), *rows]
     assert {name.split(" · ")[-1] for name in series(other)} == {"cifar10", "digits"}
