@@ -35,6 +35,8 @@ AXES = {
     "train_flops": Axis("Training FLOPs (2 per MAC)", "FLOPs", lambda row: row.train_flops),
 }
 
+BY_LENGTH = ("examples", "train_flops")  # axes that grow with the length of training
+
 # The compound rule's bases, as a config calls them
 PAPER_BASES = {"alpha": COMPOUND.depth, "beta": COMPOUND.width, "gamma": COMPOUND.resolution}
 
@@ -94,19 +96,23 @@ def group(rows: Sequence[Row]) -> list[Group]:
     return sorted(made, key=lambda g: g.first.macs)
 
 
-def series(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def series(rows: Sequence[Row], axis: str = "macs") -> dict[str, list[Row]]:
     """Runs by the curve that they belong to: their family, and what else sets curves apart.
 
-    Data set, network name and the kind of scaling (compound, or the axes that change) join the label
-    where they differ between rows.
+    Data set, network name, the kind of scaling (compound, or the axes that change) and the length of training
+    join the label where they differ between rows; not the length along an axis that grows with it.
     """
-    keys = [(row.dataset, row.family or network(row), network(row), scaling_kind(row)) for row in rows]
+    keys = [
+        (row.dataset, row.family or network(row), network(row), scaling_kind(row), length(row))
+        for row in rows
+    ]
     several_networks = len({key[1:3] for key in keys}) > len({key[1] for key in keys})
-    several = {i: len({key[i] for key in keys}) > 1 for i in (0, 3)}
+    several = {i: len({key[i] for key in keys}) > 1 for i in (0, 3, 4)}
+    several[4] &= axis not in BY_LENGTH
     found: dict[str, list[Row]] = {}
-    for row, (dataset, family, name, kind) in zip(rows, keys):
+    for row, (dataset, family, name, kind, duration) in zip(rows, keys):
         parts = [name if several_networks else family]
-        parts += [part for i, part in ((3, kind), (0, dataset)) if several[i]]
+        parts += [part for i, part in ((3, kind), (0, dataset), (4, duration)) if several[i]]
         found.setdefault(" · ".join(parts), []).append(row)
     return dict(sorted(found.items()))
 
@@ -115,6 +121,11 @@ def network(row: Row) -> str:
     """The name of the unscaled network."""
     model = row.spec.get("model", {})
     return str((model.get("arch") or {}).get("name") or model.get("name") or row.arch_name)
+
+
+def length(row: Row) -> str:
+    """How long the run trained, as its config says it."""
+    return str(row.spec.get("train", {}).get("duration", ""))
 
 
 def scaling_kind(row: Row) -> str:
@@ -161,9 +172,14 @@ def fit_law(rows: Sequence[Row], axis: str, resamples: int = 200) -> Law | None:
 
 
 def swept(rows: Sequence[Row]) -> tuple[dict[str, Any], list[str]]:
-    """What all specs share, as {"section.key": value}, and the keys in which they differ."""
+    """What all specs share, as {"section.key": value}, and the keys in which they differ.
+
+    A field that came later than a row has its default there.
+    """
     specs = [flatten(row.spec) for row in rows]
     keys = list(dict.fromkeys(key for spec in specs for key in spec))
+    later = {key: value for key, value in _later_defaults().items() if key in keys}
+    specs = [later | spec for spec in specs]
     first = specs[0] if specs else {}
     shared = [key for key in keys if all(key in spec and spec[key] == first.get(key) for spec in specs)]
     return {key: first[key] for key in shared}, [key for key in keys if key not in set(shared)]
@@ -173,6 +189,12 @@ def logistic() -> set[str]:
     """The keys of a spec, "section.key", that say how a run is executed and change no result."""
     fields = _fields().items()
     return {".".join(place) for place, entry in fields if not entry.metadata.get("identity", True)}
+
+
+def _later_defaults() -> dict[str, Any]:
+    """The defaults of fields that older rows lack, as JSON gives them."""
+    fields = {".".join(place): entry for place, entry in _fields().items() if "later" in entry.metadata}
+    return json.loads(json.dumps({key: entry.default for key, entry in fields.items()}))
 
 
 def _averaged_is_better(row: Row) -> bool:

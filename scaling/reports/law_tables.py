@@ -9,13 +9,20 @@ from scaling.laws.choose import Candidate, choose
 from scaling.laws.compare import Interval, at_budget, shared_budgets
 from scaling.laws.holdout import Prediction, hold_out
 from scaling.laws.power import LEVEL, Law
-from scaling.reports.curve import AXES, Group, drawn, fit_law, group, law_points, series, size_label
+from scaling.reports.curve import (
+    AXES,
+    BY_LENGTH,
+    Group,
+    drawn,
+    fit_law,
+    group,
+    law_points,
+    series,
+    size_label,
+)
 from scaling.reports.table import describe
 from scaling.reports.units import MISSING, percent, si
 from scaling.rows import Row
-
-# Along these a network has a law of its own, if it was trained for several lengths.
-TRAINING_AXES = ("examples", "train_flops")
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,9 @@ def curves(rows: Sequence[Row], axis: str) -> list[Curve]:
     FLOPs into its networks, along every other axis into its lengths, so that one law has one variable.
     """
     made = []
-    for name, found in series(rows).items():
+    for name, found in series(rows, axis).items():
         for part, runs in _parts(drawn(found), axis).items():
-            alone = axis in TRAINING_AXES and len({size_label(row) for row in runs}) == 1
+            alone = axis in BY_LENGTH and len({size_label(row) for row in runs}) == 1
             made.append(Curve(f"{name} {part}".rstrip(), tuple(runs), alone, fit_law(runs, axis)))
     return made
 
@@ -88,17 +95,12 @@ def candidates(found: Sequence[Curve], axis: str, budget: float, extrapolate: bo
 
 
 def _parts(rows: Sequence[Row], axis: str) -> dict[str, list[Row]]:
-    """The runs of a series by law; one part named "" where no network was trained for several lengths."""
-    lengths: dict[str, set[int]] = {}
-    for row in rows:
-        lengths.setdefault(size_label(row), set()).add(row.examples_seen)
-    if all(len(seen) == 1 for seen in lengths.values()):
-        return {"": list(rows)} if rows else {}
+    """The runs of a series by law: its networks, where one was trained for several of the axis' lengths, else all."""
     parts: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: (row.macs, row.examples_seen)):
-        length = f"· {si(row.examples_seen)} examples"
-        parts.setdefault(size_label(row) if axis in TRAINING_AXES else length, []).append(row)
-    return parts
+        parts.setdefault(size_label(row), []).append(row)
+    several = any(len({row.examples_seen for row in found}) > 1 for found in parts.values())
+    return parts if several and axis in BY_LENGTH else {"": list(rows)} if rows else {}
 
 
 def _cost(same: Group, axis: str) -> float | None:

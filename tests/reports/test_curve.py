@@ -27,6 +27,20 @@ def test_series_split_the_rows_by_family(rows):
     assert sorted(r.id for found in named.values() for r in found) == sorted(r.id for r in rows)
 
 
+def test_lengths_of_training_are_curves_of_their_own_but_along_examples(rows):
+    longer = [
+        dataclasses.replace(row, spec={**row.spec, "train": {**row.spec["train"], "duration": "9 epochs"}})
+        for row in rows
+    ]
+    lengths = {
+        f"{name} · {text}"
+        for name in series(rows)
+        for text in ("9 epochs", rows[0].spec["train"]["duration"])
+    }
+    assert set(series([*rows, *longer])) == lengths
+    assert set(series([*rows, *longer], "examples")) == set(series(rows))
+
+
 def test_labels_name_what_differs(rows):
     other = [dataclasses.replace(rows[0], dataset="digits"), *rows]
     assert {name.split(" · ")[-1] for name in series(other)} == {"cifar10", "digits"}
@@ -93,6 +107,17 @@ def test_the_law_of_a_series_is_found_along_every_axis(rows, axis):
     assert law.sizes == 4 and law.points == 8
     low, high = law.intervals["b"]
     assert low <= 0.5 <= high
+
+
+def test_a_field_that_came_later_has_its_default_in_an_older_row(rows):
+    key = "progressive_drop_rate"
+    older = {**rows[0].spec, "train": {k: v for k, v in rows[0].spec["train"].items() if k != key}}
+    shared, varied = swept([dataclasses.replace(rows[0], spec=older), rows[0]])
+    assert varied == [] and shared[f"train.{key}"] == []
+    other = {**rows[0].spec, "train": {**rows[0].spec["train"], key: [0.1]}}
+    assert swept([dataclasses.replace(rows[0], spec=older), dataclasses.replace(rows[0], spec=other)])[1] == [
+        f"train.{key}"
+    ]
 
 
 def test_what_is_swept_and_what_is_shared(rows):

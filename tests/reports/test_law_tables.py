@@ -42,7 +42,7 @@ def test_runs_of_one_length_make_one_law_a_series(rows):
 def test_lengths_part_a_series_along_macs(lengths):
     found = curves(lengths, "macs")
     assert len(found) == 6 and all(len({r.examples_seen for r in c.rows}) == 1 for c in found)
-    assert found[0].name == "cifar_resnet · 1.00 k examples"
+    assert found[0].name == "cifar_resnet · 1 epochs"
     assert all(c.law.sizes == 4 and not c.one_network for c in found)
 
 
