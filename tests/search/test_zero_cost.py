@@ -24,6 +24,7 @@ SPEC = RunSpec.from_config(
 POINTS = [np.array([3, 1, 2, 0, 0, 4]), np.array([1, 3, 3, 2, 2, 0]), np.zeros(6, np.int64)]
 
 
+@pytest.mark.nightly
 def test_both_programs_score_alike_and_a_dead_cell_scores_least():
     shared = [found.metrics for found in ZeroCost(nasbench201.SPACE, SPEC, 16)(POINTS)]
     (own,) = ZeroCost(nasbench201.SPACE, SPEC, 16, universal=False)(POINTS[:1])
