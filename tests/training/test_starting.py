@@ -49,10 +49,12 @@ def test_a_run_starts_from_the_file_that_its_config_names(make_spec, tmp_path):
 
 
 def test_other_weights_under_the_same_name_are_another_run(make_spec, tmp_path):
-    path = tmp_path / "w.safetensors"
+    (tmp_path / "me@home").mkdir()
+    path = tmp_path / "me@home" / "w.safetensors"
     scaling.save(path, ARCH, VARIABLES)
     spec = make_spec({"model.init": str(path)})
     assert make_spec({"model.init": spec.model.init}) == spec and spec.model.init.startswith(f"{path}@")
+    jax.tree.map(np.testing.assert_array_equal, starting.read(spec.model.init), VARIABLES)
     scaling.save(path, ARCH, initialize(scaling.build(ARCH), 6))
     assert make_spec({"model.init": str(path)}).id != spec.id
     with pytest.raises(ValueError, match="the file has changed, its content is now @.*for a new run"):
