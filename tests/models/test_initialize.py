@@ -3,15 +3,15 @@
 import jax
 import jax.numpy as jnp
 import pytest
+from flax.errors import InvalidRngError
 
 import scaling
 from scaling.models.initialize import abstract_variables, initialize
 from scaling.models.network import Network
 from search.spaces import catalogue
 
-SUPERNET, _ = catalogue.named("nasbench201", filters=4, repeats=2).universal(
-    catalogue.named("nasbench201", filters=4, repeats=2).decode([3, 1, 2, 1, 0, 4])
-)
+CELLS = catalogue.named("nasbench201", filters=4, repeats=2)
+SUPERNET, _ = CELLS.universal(CELLS.decode([3, 1, 2, 1, 0, 4]))
 ARCHS = {
     "stacked": scaling.get("cifar_resnet20"),
     "gated": scaling.get("mobilenetv3_small_050").replace(resolution=32),
@@ -38,5 +38,5 @@ def test_shapes_are_those_that_a_key_gives(name):
 
 def test_without_a_key_nothing_is_drawn_silently():
     net = Network(ARCHS["stacked"])
-    with pytest.raises(Exception, match="params"):
+    with pytest.raises(InvalidRngError, match="params"):
         net.init({}, jnp.zeros((1, 32, 32, 3)), train=False)
