@@ -18,8 +18,8 @@ import numpy as np
 
 from experiments import cli
 from experiments.tables.searches import markdown, row
-from scaling.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
-from search.evaluators.short import BreakEven, ShortTraining
+from scaling.runs.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
+from search.evaluators.short_training import BreakEven, ShortTraining
 from search.spaces import nasbench201
 
 STEPS = (20, 100, 300, 1000)

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from scaling.border import override
-from scaling.spec import RunSpec
+from scaling.border.typed import override
+from scaling.runs.spec import RunSpec
 
 ROOMS = ("scaling", "search", "experiments", "configs")
 USAGE_ERROR = 2

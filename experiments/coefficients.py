@@ -19,18 +19,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments import cli, sweep
-from scaling.border import nearest
-from scaling.factors import COMPOUND, DEPTH, RESOLUTION, UNIFORM, WIDTH, Powers, compound_grid
+from scaling.border.typed import nearest
 from scaling.laws import halving
 from scaling.reports import coefficients
 from scaling.reports.build import Study, read_study
 from scaling.reports.curve import validation
 from scaling.reports.grid import read_grids
 from scaling.reports.heat_map import save_heat_map
-from scaling.rows import write_atomically
-from scaling.rules import resolve
-from scaling.spec import Duration, RunSpec
-from scaling.sweeps import store
+from scaling.rules.factors import COMPOUND, DEPTH, RESOLUTION, UNIFORM, WIDTH, Powers, compound_grid
+from scaling.rules.scale import resolve
+from scaling.runs import store
+from scaling.runs.rows import write_atomically
+from scaling.runs.spec import Duration, RunSpec
 from scaling.sweeps.expand import Overrides, Trial, trials
 
 MARKDOWN, CSV, PICTURE = "coefficients.md", "coefficients.csv", "heat_map.png"

@@ -21,10 +21,10 @@ import numpy as np
 
 import scaling
 from experiments import cli
-from scaling.hub import CONFIG
 from scaling.training.export import NETWORK, trained
-from scaling.weight_files import NAMES, SCHEMES, Weights, read_metadata
-from scaling.weights import to_paths
+from scaling.weights.files import NAMES, SCHEMES, Weights, read_metadata
+from scaling.weights.hub import CONFIG
+from scaling.weights.torch import to_paths
 
 
 def main(argv: Sequence[str]) -> None:

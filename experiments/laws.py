@@ -15,7 +15,7 @@ from experiments import cli
 from scaling.reports.build import read_study
 from scaling.reports.curve import AXES, law_points
 from scaling.reports.law_tables import Curve, curves, to_markdown
-from scaling.rows import write_atomically
+from scaling.runs.rows import write_atomically
 
 MARKDOWN = "laws.md"
 

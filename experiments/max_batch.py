@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 import scaling.zoo
 from experiments import cli
-from scaling.measuring import MODES, Measurement, available_memory, largest_batch, measure
+from scaling.cost.measuring import MODES, Measurement, available_memory, largest_batch, measure
 from scaling.models.network import recomputed_stages
 from scaling.training import compilation_cache
 from scaling.training.allocator import keep_memory

@@ -21,22 +21,22 @@ from typing import Any
 
 from experiments import cli, coefficients, sweep
 from experiments import search as searching
-from scaling.border import build
-from scaling.factors import Powers
+from scaling.border.typed import build
 from scaling.reports import law_tables
 from scaling.reports.build import read_study
 from scaling.reports.coefficients import ranking
 from scaling.reports.curve import group, network
 from scaling.reports.grid import read_grids
 from scaling.reports.units import number, percent, si
-from scaling.rows import Row, write_atomically
-from scaling.spec import ModelSpec, RunSpec
-from scaling.sweeps import store
+from scaling.rules.factors import Powers
+from scaling.runs import store
+from scaling.runs.rows import Row, write_atomically
+from scaling.runs.spec import ModelSpec, RunSpec
 from scaling.sweeps.expand import Trial
 from scaling.training import Interrupted, compilation_cache
 from scaling.training.allocator import keep_memory
-from search import outcome
-from search.spec import FREE, SearchSpec
+from search.runs import outcome
+from search.runs.spec import FREE, SearchSpec
 
 SEARCH, GRID, CURVE, SUMMARY, LAWS = "search", "grid", "curve", "pipeline.md", "laws.md"
 

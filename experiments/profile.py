@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 
 import scaling.zoo
 from experiments import cli
-from scaling.arch import Arch
-from scaling.counting import Cost, count
-from scaling.measuring import measure
+from scaling.arch.arch import Arch
+from scaling.cost.counting import Cost, count
+from scaling.cost.measuring import measure
 from scaling.training import compilation_cache
 from scaling.training.allocator import keep_memory
 

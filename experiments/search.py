@@ -12,17 +12,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from experiments import cli, sweep
-from scaling.sweeps import store
+from scaling.runs import store
+from scaling.runs.workdir import check_owner, claim
 from scaling.training import Interrupted, compilation_cache
 from scaling.training.allocator import keep_memory
-from scaling.training.workdir import check_owner, claim
-from search import outcome
-from search.assemble import assemble
-from search.history import History, Record
+from search.core.space import Space
 from search.reports.build import build
-from search.run import run
-from search.space import Space
-from search.spec import FREE, SearchSpec
+from search.runs import outcome
+from search.runs.assemble import assemble
+from search.runs.history import History, Record
+from search.runs.run import run
+from search.runs.spec import FREE, SearchSpec
 
 
 def main(argv: Sequence[str]) -> int:

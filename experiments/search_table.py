@@ -16,9 +16,9 @@ from pathlib import Path
 from experiments import cli
 from experiments.tables.searches import COMPARED, Summary, Task, compare, markdown, number, row
 from experiments.tables.transfer import regret
+from search.core.table import Table
 from search.spaces import user
 from search.strategies.catalogue import STRATEGIES
-from search.table import Table
 
 
 def main(argv: Sequence[str]) -> None:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments import cli
-from scaling.rows import Row
-from scaling.sweeps import store
+from scaling.runs import store
+from scaling.runs.rows import Row
 from scaling.sweeps.executors import LocalExecutor
 from scaling.sweeps.expand import Trial, expand, trials
 from scaling.sweeps.run import pending, run

@@ -19,13 +19,13 @@ import numpy as np
 
 from experiments import cli
 from experiments.tables.zero_cost import table
-from scaling.spec import DataSpec, RunSpec
+from scaling.runs.spec import DataSpec, RunSpec
 from scaling.training import compilation_cache
-from search.evaluation import Evaluation
+from search.core.evaluation import Evaluation
+from search.core.space import read_digits
+from search.core.table import need_columns, read_rows
 from search.evaluators.zero_cost import BATCH, SCORES, ZeroCost
-from search.space import read_digits
 from search.spaces import nasbench201
-from search.table import need_columns, read_rows
 
 SUBSET = "zero_cost_subset.csv.gz"
 COLUMNS = ("arch", *SCORES, "seconds")

@@ -12,8 +12,8 @@ from pathlib import Path
 from experiments import cli
 from experiments.tables.published import Size, agrees, sizes
 from scaling import zoo
-from scaling.arch import Arch
-from scaling.counting import count
+from scaling.arch.arch import Arch
+from scaling.cost.counting import count
 
 INTRODUCTION = """# The zoo
 

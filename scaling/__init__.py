@@ -1,17 +1,17 @@
 """Compound scaling of convolutional networks: architectures as values, and functions of them."""
 
-from scaling.arch import Arch
-from scaling.budget import Solution, ladder, solve
-from scaling.counting import Cost, count
-from scaling.custom import Custom
-from scaling.fields import Field, receptive_fields
+from scaling.arch.arch import Arch
+from scaling.arch.custom import Custom
+from scaling.cost.counting import Cost, count
+from scaling.cost.receptive_fields import Field, receptive_fields
+from scaling.cost.solve import Solution, ladder, solve
 from scaling.models.backbone import backbone
 from scaling.models.initialize import initialize
 from scaling.models.network import build
-from scaling.pretrained import from_pretrained
-from scaling.rules import compound, scale
-from scaling.weight_files import load, save
-from scaling.weights import load_torch, replace_head, to_torch
+from scaling.rules.scale import compound, scale
+from scaling.weights.files import load, save
+from scaling.weights.pretrained import from_pretrained
+from scaling.weights.torch import load_torch, replace_head, to_torch
 from scaling.zoo import get, names
 
 __all__ = [

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from scaling.arch import Arch, Head, Norm, Stage
-from scaling.blocks import Conv, FusedMBConv, MBConv, Pool, Residual
+from scaling.arch.arch import Arch, Head, Norm, Stage
+from scaling.arch.blocks import Conv, FusedMBConv, MBConv, Pool, Residual
 
 ARCH = Arch(
     name="all_blocks",

@@ -7,12 +7,13 @@ import time
 import pytest
 
 import scaling
-from scaling import budget, zoo
-from scaling.closed_form import totals
-from scaling.counting import count
-from scaling.factors import COMPOUND, DEPTH, EFFICIENTNET, RESOLUTION, WIDTH, Powers, dwr
-from scaling.measuring import Measurement
-from scaling.rules import follow, scale
+from scaling import zoo
+from scaling.cost import solve as budget
+from scaling.cost.closed_form import totals
+from scaling.cost.counting import count
+from scaling.cost.measuring import Measurement
+from scaling.rules.factors import COMPOUND, DEPTH, EFFICIENTNET, RESOLUTION, WIDTH, Powers, dwr
+from scaling.rules.scale import follow, scale
 
 MODULAR = (
     "inception",
@@ -84,7 +85,7 @@ def test_arithmetic_equals_the_walk_over_the_network(name):
 def test_a_block_without_a_closed_form_is_walked(monkeypatch):
     base = zoo.get("cifar_resnet20")
     exact = budget.solve(base, macs=6e7, along="width")
-    monkeypatch.setattr("scaling.closed_form.FORMS", {})
+    monkeypatch.setattr("scaling.cost.closed_form.FORMS", {})
     assert totals(base) is None
     walked = budget.solve(base, macs=6e7, along="width")
     assert (walked.arch, walked.achieved) == (exact.arch, exact.achieved)

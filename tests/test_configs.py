@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from scaling import rules
-from scaling.arch import Arch
-from scaling.counting import count
+from scaling.arch.arch import Arch
+from scaling.cost.counting import count
 from scaling.data.augment import train_transform
 from scaling.models.initialize import abstract_variables
 from scaling.models.network import Network
-from scaling.spec import Duration, ModelSpec, RunSpec
+from scaling.rules import scale as rules
+from scaling.runs.spec import Duration, ModelSpec, RunSpec
 from scaling.sweeps.expand import trials
 from scaling.training import optimizers, schedules
 from scaling.training.parallel import check_batch

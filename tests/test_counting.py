@@ -9,9 +9,9 @@ from flax import linen as nn
 from jax import lax
 
 from scaling import zoo
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, FusedMBConv, MBConv, Pool, Residual
-from scaling.counting import count, count_module
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, FusedMBConv, MBConv, Pool, Residual
+from scaling.cost.counting import count, count_module
 from scaling.models.initialize import initialize
 from scaling.models.network import Network
 

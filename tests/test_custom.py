@@ -11,14 +11,14 @@ import pytest
 from flax import linen as nn
 
 import scaling
-from scaling import rules
-from scaling.arch import from_record
-from scaling.counting import count_module
-from scaling.custom import pin
-from scaling.factors import EFFICIENTNET, RESNET_RS
+from scaling.arch.arch import from_record
+from scaling.arch.custom import pin
+from scaling.cost.counting import count_module
 from scaling.models.initialize import initialize
-from scaling.rounding import round_depth, round_width
-from scaling.spec import ModelSpec, RunSpec
+from scaling.rules import scale as rules
+from scaling.rules.factors import EFFICIENTNET, RESNET_RS
+from scaling.rules.rounding import round_depth, round_width
+from scaling.runs.spec import ModelSpec, RunSpec
 from scaling.training.optimizers import decay_mask
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import scaling
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, MBConv, Pool, Residual
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, MBConv, Pool, Residual
 from scaling.models.backbone import StageMaps
 from scaling.models.initialize import initialize
 

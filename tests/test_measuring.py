@@ -4,10 +4,10 @@ import jax
 import numpy as np
 import pytest
 
-from scaling import measuring
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, MBConv
-from scaling.measuring import available_memory, device_memory, largest_batch, measure
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, MBConv
+from scaling.cost import measuring
+from scaling.cost.measuring import available_memory, device_memory, largest_batch, measure
 from scaling.models.network import Network
 
 TINY = Arch("tiny", "test", (), (Stage(Conv(3), 8),), Head(), resolution=8, num_classes=4, in_channels=1)

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import scaling
-from scaling.data.preprocessing import Preprocessing
-from scaling.hub import CONFIG, PICKLE, WEIGHTS, repository_of
 from scaling.models.initialize import initialize
-from scaling.weight_files import write_safetensors
+from scaling.weights.files import write_safetensors
+from scaling.weights.hub import CONFIG, PICKLE, WEIGHTS, repository_of
+from scaling.weights.preprocessing import Preprocessing
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NAME, REVISION = "mnasnet_small.lamb_in1k", 40 * "a"

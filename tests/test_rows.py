@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from scaling.rows import Row, read_row, read_rows, write_atomically, write_row
+from scaling.runs.rows import Row, read_row, read_rows, write_atomically, write_row
 
 ROW = Row(
     id="abc",

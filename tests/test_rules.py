@@ -6,10 +6,10 @@ import math
 import pytest
 
 from scaling import zoo
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, Residual
-from scaling.counting import count
-from scaling.factors import (
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, Residual
+from scaling.cost.counting import count
+from scaling.rules.factors import (
     EFFICIENTNET,
     MOBILENET,
     RESNET_RS,
@@ -21,9 +21,9 @@ from scaling.factors import (
     compound_grid,
     dwr,
 )
-from scaling.rounding import ROUNDINGS, round_depth, round_width
-from scaling.rules import compound, follow, resolve, scale
-from scaling.spec import ModelSpec, RunSpec
+from scaling.rules.rounding import ROUNDINGS, round_depth, round_width
+from scaling.rules.scale import compound, follow, resolve, scale
+from scaling.runs.spec import ModelSpec, RunSpec
 
 FAMILIES = ["efficientnet_b0", "efficientnet_lite0", "efficientnetv2_s", "resnet50", "resnext50_32x4d"]
 FAMILIES += ["resnetrs50", "cifar_resnet20", "wrn_16_4", "mobilenetv1_100", "mobilenetv3_large_100"]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from scaling.spec import Duration, RunSpec
+from scaling.runs.spec import Duration, RunSpec
 
 LOGISTIC = {
     (section.name, f.name)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import scaling
-from scaling.data.preprocessing import Preprocessing
 from scaling.models.initialize import initialize
-from scaling.weight_files import read_metadata, read_safetensors, write_safetensors
+from scaling.weights.files import read_metadata, read_safetensors, write_safetensors
+from scaling.weights.preprocessing import Preprocessing
 
 RECORD = Preprocessing(40, 0.9, "squash", "bilinear")
 

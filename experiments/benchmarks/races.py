@@ -16,7 +16,7 @@ from experiments.benchmarks.plan import Group, Machine, Options
 from experiments.benchmarks.roofline import PASSES, shares
 from experiments.benchmarks.rows import Row
 from experiments.benchmarks.tasks import Job, Operator, Step, Task
-from scaling.counting import count
+from scaling.cost.counting import count
 
 OURS, WARM = "ours", "ours, warm cache"
 FEW = 3  # rounds where each is long (a compilation) or hardly varies (a peak)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from experiments.benchmarks.tasks import Operator
-from scaling.arch import Arch
+from scaling.arch.arch import Arch
 from scaling.models.initialize import abstract_variables
 from scaling.models.layers import BatchNorm, Convolution, SqueezeExcite
 from scaling.models.network import Network

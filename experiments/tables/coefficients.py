@@ -6,8 +6,8 @@ import math
 
 from experiments.tables.entry import GIGA_MACS, Entry, Table, cost
 from scaling import zoo
-from scaling.factors import COMPOUND, EFFICIENTNET, EFFICIENTNET_ROWS
-from scaling.rules import compound, follow
+from scaling.rules.factors import COMPOUND, EFFICIENTNET, EFFICIENTNET_ROWS
+from scaling.rules.scale import compound, follow
 
 SOURCE = EFFICIENTNET.source
 # The phi as which a size's name is often read

@@ -7,10 +7,10 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from scaling.arch import Arch
+from scaling.arch.arch import Arch
 from scaling.reports.curve import accuracy, drawn, network
 from scaling.reports.table import from_csv
-from scaling.rows import Row
+from scaling.runs.rows import Row
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 

@@ -1,7 +1,7 @@
 """What published counts of multiply-adds count: each convention as a function of an architecture.
 
 They agree on the products of convolutions and matrices and part on what is added to them. Ours are those
-of facebookresearch/pycls (see `scaling.counting`).
+of facebookresearch/pycls (see `scaling.cost.counting`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from scaling.arch import Arch
-from scaling.counting import count
+from scaling.arch.arch import Arch
+from scaling.cost.counting import count
 from scaling.models.initialize import abstract_variables
 from scaling.models.layers import BatchNorm, LayerNorm
 from scaling.models.network import Network

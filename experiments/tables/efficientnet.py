@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from experiments.tables.entry import GIGA_MACS, PARAMS, Entry, Table, counted, trained
 from scaling import zoo
-from scaling.arch import Arch, Stage
-from scaling.blocks import MBConv
-from scaling.rules import scale
+from scaling.arch.arch import Arch, Stage
+from scaling.arch.blocks import MBConv
+from scaling.rules.scale import scale
 
 PAPER = "arXiv 1905.11946v5"
 MACS = GIGA_MACS.column

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from experiments.tables import committed
-from scaling.arch import Arch
-from scaling.closed_form import Totals, totals
-from scaling.counting import Cost, count
+from scaling.arch.arch import Arch
+from scaling.cost.closed_form import Totals, totals
+from scaling.cost.counting import Cost, count
 
 NOT_IN_ZOO = "not in the zoo"
 

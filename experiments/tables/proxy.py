@@ -10,7 +10,7 @@ from experiments.tables.entry import MEGA_MACS, Entry, Table
 from scaling.laws.ranking import Margin, Ranking, rank
 from scaling.reports.curve import Group, drawn, group, scaling_kind
 from scaling.reports.units import percent
-from scaling.rows import Row
+from scaling.runs.rows import Row
 
 STUDY = "table7"
 SOURCE = f"experiments/results/{STUDY}"

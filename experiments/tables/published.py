@@ -9,8 +9,8 @@ from pathlib import Path
 
 from experiments.tables.conventions import CONVENTIONS
 from scaling import zoo
-from scaling.arch import Arch
-from scaling.counting import count
+from scaling.arch.arch import Arch
+from scaling.cost.counting import count
 
 
 @dataclass(frozen=True)

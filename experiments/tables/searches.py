@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
+from search.core.objectives import maximise
+from search.core.space import Space
+from search.core.strategy import Strategy
+from search.core.table import Table
 from search.evaluators.tabular import tabular
-from search.expectation import Expectation, random_search
-from search.objectives import maximise
-from search.simulate import chosen, distinct, simulate
-from search.space import Space
+from search.simulation.expectation import Expectation, random_search
+from search.simulation.simulate import chosen, distinct, simulate
 from search.strategies import catalogue
-from search.strategy import Strategy
-from search.table import Table
 
 METRIC = "reward"
 OBJECTIVE = maximise(METRIC)

@@ -14,7 +14,7 @@ import numpy as np
 
 from scaling.data import resize
 from scaling.data.randaugment import randaugment
-from scaling.spec import AugmentSpec
+from scaling.runs.spec import AugmentSpec
 
 CROP_ATTEMPTS = 10
 # Which draws an operation uses, the same whatever else is on. One call for all of them: every call of

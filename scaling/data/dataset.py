@@ -14,7 +14,7 @@ from scaling.data.npz import open_npz
 from scaling.data.source import Source
 from scaling.data.splits import ArraySplit, Split, StreamSplit, carve
 from scaling.data.tfds import open_tfds
-from scaling.spec import AugmentSpec, DataSpec
+from scaling.runs.spec import AugmentSpec, DataSpec
 
 SOURCES = {"digits": open_digits, "folder": open_folder, "npz": open_npz, "tfds": open_tfds}
 MEMORY_BUDGET = 2 * 2**30  # bytes of decoded images of one split held at once

@@ -6,7 +6,7 @@ import numpy as np
 
 from scaling.data.source import Source
 from scaling.data.splits import ArraySplit, parse
-from scaling.spec import DataSpec
+from scaling.runs.spec import DataSpec
 
 SPLITS = ("train", "test")
 TEST_EVERY = 5  # of each class, in stored order, every fifth image is a test image

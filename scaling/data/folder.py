@@ -19,7 +19,7 @@ from scaling.data import archives, photos
 from scaling.data.archives import Member
 from scaling.data.source import Source
 from scaling.data.splits import StreamSplit, parse
-from scaling.spec import DataSpec
+from scaling.runs.spec import DataSpec
 
 FLAT_SPLIT = "train"
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from scaling.data.source import Source
 from scaling.data.splits import ArraySplit, parse
-from scaling.spec import DataSpec
+from scaling.runs.spec import DataSpec
 
 
 def open_npz(data: DataSpec, side: int) -> Source:

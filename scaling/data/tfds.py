@@ -10,7 +10,7 @@ import numpy as np
 
 from scaling.data.source import Source
 from scaling.data.splits import StreamSplit
-from scaling.spec import DataSpec
+from scaling.runs.spec import DataSpec
 
 SMALL = 64  # images of one side up to this many pixels are kept as they are
 HELD_BYTES = 2**31  # encoded images of one split kept after the pass over its labels

@@ -8,7 +8,7 @@ from typing import Any
 
 from flax import linen as nn
 
-from scaling.arch import Arch
+from scaling.arch.arch import Arch
 from scaling.models.network import Network
 
 

@@ -1,4 +1,4 @@
-"""The modules of the block values in `scaling.arch`; choosing by value is one dict, `MODULES`.
+"""The modules of the block values in `scaling.arch.arch`; choosing by value is one dict, `MODULES`.
 
 Every block takes (x_nhwc, train, drop_rate, keys_b): `drop_rate` is this block's drop-path
 probability (None: off), `keys_b` one random key an example.
@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 from flax import linen as nn
 
-from scaling import blocks as values
+from scaling.arch import blocks as values
 from scaling.models.cell import CellModule
 from scaling.models.convnext import ConvNeXtModule, PatchesModule
 from scaling.models.dense_block import DenseModule, TransitionModule

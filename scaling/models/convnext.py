@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flax import linen as nn
 
-from scaling.blocks import ConvNeXt, Patches
+from scaling.arch.blocks import ConvNeXt, Patches
 from scaling.models.initializers import parameter
 from scaling.models.layers import Convolution, LayerNorm, Linear, Settings, add
 

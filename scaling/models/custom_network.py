@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from scaling.custom import Custom
+from scaling.arch.custom import Custom
 
 COLLECTIONS = {"params", "batch_stats"}
 

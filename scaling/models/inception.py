@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from flax import linen as nn
 
-from scaling import blocks as values
+from scaling.arch import blocks as values
 from scaling.models.layers import BatchNorm, Convolution, Settings, add, pool_as
 
 

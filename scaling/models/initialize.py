@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scaling.models.choice import OPTION
 from scaling.models.custom_network import CustomNetwork
+from scaling.models.edge_choice import OPTION
 from scaling.models.initializers import SHAPES, Law, from_generator, law
 from scaling.models.network import Applied, Network
 

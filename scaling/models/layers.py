@@ -11,11 +11,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from scaling.arch import Arch, Grid
-from scaling.blocks import Pool
+from scaling.arch.arch import Arch, Grid
+from scaling.arch.blocks import Pool
+from scaling.models.activation_kernel import compare_codes
 from scaling.models.activations import ACTIVATIONS, GATES
 from scaling.models.batch_norm import affine, count, normalize
-from scaling.models.codes import compare_codes
 from scaling.models.dense import dense, grouped
 from scaling.models.depthwise import depthwise
 from scaling.models.forms import LAX, Forms
@@ -29,9 +29,9 @@ from scaling.models.pointwise import pointwise
 class Settings:
     """What all layers of one network share; `axis_name` syncs batch-norm statistics over devices.
 
-    `dilation` and `traded` are those of the layer's place (`scaling.arch.Grid`); `choice` int32[edges] says
+    `dilation` and `traded` are those of the layer's place (`scaling.arch.arch.Grid`); `choice` int32[edges] says
     what the edges of a stage's cells do where they have several operations; with `codes` zeros[n, n] the
-    network can be asked which examples activate it alike (`scaling.models.codes`).
+    network can be asked which examples activate it alike (`scaling.models.activation_kernel`).
     """
 
     activation: str = "relu"

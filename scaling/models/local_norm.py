@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from flax import linen as nn
 
-from scaling.blocks import LocalNorm
+from scaling.arch.blocks import LocalNorm
 from scaling.models.layers import Settings
 
 

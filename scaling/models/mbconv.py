@@ -6,9 +6,9 @@ import dataclasses
 
 from flax import linen as nn
 
-from scaling import blocks as values
+from scaling.arch import blocks as values
 from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add
-from scaling.rounding import round_width
+from scaling.rules.rounding import round_width
 
 
 class MBConvModule(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flax import linen as nn
 
-from scaling.blocks import MLPConv
+from scaling.arch.blocks import MLPConv
 from scaling.models.layers import Convolution, Settings
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from flax import linen as nn
 from jax import lax
 
-from scaling.arch import Arch, Sized, Stage
-from scaling.blocks import LEADING, keeping_side, leading_blocks, reads_two
-from scaling.cells import Cell
-from scaling.custom import Custom
+from scaling.arch.arch import Arch, Sized, Stage
+from scaling.arch.blocks import LEADING, keeping_side, leading_blocks, reads_two
+from scaling.arch.cells import Cell
+from scaling.arch.custom import Custom
 from scaling.models.auxiliary import AUXILIARY, AuxiliaryModule
 from scaling.models.blocks import MODULES
 from scaling.models.custom_network import CustomNetwork
@@ -160,7 +160,7 @@ class Network(nn.Module):
     only; with "auxiliary" among the mutable collections they leave their logits there. Where edges of cells
     have several operations, collection "choice" says which: {"cell_0": int32[edges]}, one for each
     different cell, and {"reduction_0": ...} where it has a stride (`choosing`). Collection "codes", {"alike": zeros[n, n]}, has for a gradient which examples
-    activate it alike (`scaling.models.codes`).
+    activate it alike (`scaling.models.activation_kernel`).
     """
 
     arch: Arch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flax import linen as nn
 
-from scaling import blocks as values
+from scaling.arch import blocks as values
 from scaling.models.layers import BatchNorm, Convolution, Settings
 
 

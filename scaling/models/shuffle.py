@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from flax import linen as nn
 
-from scaling import blocks as values
+from scaling.arch import blocks as values
 from scaling.models.layers import BatchNorm, Convolution, Settings, add, drop_path, pool
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scaling.arch import Arch
-from scaling.cells import Cell, options
-from scaling.models.choice import OPTION
+from scaling.arch.arch import Arch
+from scaling.arch.cells import Cell, options
+from scaling.models.edge_choice import OPTION
 from scaling.models.network import choosing, kind_of
 
 Choice = Mapping[str, Sequence[int]]  # the operation of each edge, by the names of `choosing`

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flax import linen as nn
 
-from scaling.blocks import XBlock
+from scaling.arch.blocks import XBlock
 from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add
 
 

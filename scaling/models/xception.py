@@ -6,7 +6,7 @@ from typing import Any
 
 from flax import linen as nn
 
-from scaling import blocks as values
+from scaling.arch import blocks as values
 from scaling.models.layers import BatchNorm, Convolution, Settings, add, pool
 
 

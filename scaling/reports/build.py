@@ -8,8 +8,8 @@ from pathlib import Path
 
 from scaling.reports import figure, learning, page, table
 from scaling.reports.curve import fit_law, series
-from scaling.rows import Row, write_atomically
-from scaling.sweeps import store
+from scaling.runs import store
+from scaling.runs.rows import Row, write_atomically
 
 CSV, TABLE, PICTURE, PAGE = "rows.csv", "table.md", "scaling_curve.png", "report.html"
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scaling.border import flatten
-from scaling.factors import COMPOUND
+from scaling.border.typed import flatten
 from scaling.laws.power import Law, fit
-from scaling.rows import Row
-from scaling.spec import RunSpec
+from scaling.rules.factors import COMPOUND
+from scaling.runs.rows import Row
+from scaling.runs.spec import RunSpec
 
 
 @dataclass(frozen=True)

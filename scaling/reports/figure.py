@@ -11,7 +11,7 @@ import numpy as np
 from scaling.laws.power import Law
 from scaling.reports.curve import AXES, accuracy, drawn, group, series, size_label
 from scaling.reports.units import si
-from scaling.rows import Row
+from scaling.runs.rows import Row
 
 # Distinct in hue and in lightness; legible on white, also for most colour-blind readers.
 COLOURS = ("#2563a8", "#d9622b", "#2f8f6b", "#8a4fa3", "#b8860b", "#c2385f", "#4b8fb5", "#6b6f76")

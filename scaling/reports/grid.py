@@ -11,10 +11,10 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from scaling.factors import COMPOUND, UNIFORM, Powers, compound_rule
 from scaling.laws.ranking import at_macs, exponent
 from scaling.reports.curve import drawn, logistic, swept, validation
-from scaling.rows import Row
+from scaling.rules.factors import COMPOUND, UNIFORM, Powers, compound_rule
+from scaling.runs.rows import Row
 
 # What may differ between the rows of one grid, besides what changes no result
 FREE = {"seed", "model.alpha", "model.beta", "model.gamma", "model.phi", "train.duration", "schedule.warmup"}

@@ -22,7 +22,7 @@ from scaling.reports.curve import (
 )
 from scaling.reports.table import describe
 from scaling.reports.units import MISSING, percent, si
-from scaling.rows import Row
+from scaling.runs.rows import Row
 
 
 @dataclass(frozen=True)

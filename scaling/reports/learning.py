@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from scaling.reports.curve import group, series
-from scaling.rows import Row
+from scaling.runs.rows import Row
 
 MAX_POINTS = 160
 # The learning curves of more runs than this can be neither told apart nor kept in a page.

@@ -25,7 +25,7 @@ from scaling.reports.learning import Learning, metrics
 from scaling.reports.study_template import SCRIPT, SECTIONS
 from scaling.reports.table import NO_LAW, basis, formula
 from scaling.reports.units import MISSING, duration, number, percent, si
-from scaling.rows import Row
+from scaling.runs.rows import Row
 
 Laws = dict[str, dict[str, Law | None]]
 # The costs that the page can be drawn against, by their names on its buttons.

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from scaling.border import flatten
+from scaling.border.typed import flatten
 from scaling.laws.pareto import front
 from scaling.laws.power import Law
 from scaling.reports.curve import (
@@ -24,7 +24,7 @@ from scaling.reports.curve import (
     validation,
 )
 from scaling.reports.units import MISSING, duration, number, percent, si
-from scaling.rows import Row
+from scaling.runs.rows import Row
 
 # Longer texts than this, such as a serialised architecture, are one cell like any other.
 csv.field_size_limit(1 << 27)

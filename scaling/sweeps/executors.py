@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from scaling.sweeps.store import LOG
+from scaling.runs.store import LOG
 
 PAUSE = 0.05
 

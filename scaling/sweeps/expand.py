@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scaling.border import nearest
-from scaling.spec import RunSpec
+from scaling.border.typed import nearest
+from scaling.runs.spec import RunSpec
 
 Overrides = dict[str, Any]
 KEYS = ("zip", "grid", "seeds")

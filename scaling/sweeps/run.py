@@ -14,9 +14,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from scaling.rows import Row, read_row, write_atomically, write_row
-from scaling.spec import RunSpec
-from scaling.sweeps import store
+from scaling.runs import store
+from scaling.runs.rows import Row, read_row, write_atomically, write_row
+from scaling.runs.spec import RunSpec
 from scaling.sweeps.executors import Ended, Executor, Job
 from scaling.sweeps.expand import Trial
 
@@ -97,7 +97,7 @@ def lost_row(
 
 def _network(spec: RunSpec) -> dict[str, Any]:
     """The row's fields on the network; where it cannot even be resolved, its name alone."""
-    from scaling import rules
+    from scaling.rules import scale as rules
 
     try:
         arch, factors = rules.resolve(spec.model, num_classes=1, in_channels=3)

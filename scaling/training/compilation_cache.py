@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jax
 
-from scaling.private_cache import make_private, private_directory
+from scaling.border.private_cache import make_private, private_directory
 
 LIMIT = 4 * 2**30  # bytes of compiled programs a directory; those used longest ago go first
 LOCK_SECONDS = 10.0
@@ -18,7 +18,7 @@ HIT = "/jax/compilation_cache/cache_hits"
 def enable(directory: Path | None = None) -> Path | None:
     """Keep compiled programs in `directory`, 0700, and take them from there; None where nothing is kept.
 
-    By default below the user's cache (`scaling.private_cache`). What the user told JAX stands:
+    By default below the user's cache (`scaling.border.private_cache`). What the user told JAX stands:
     $JAX_COMPILATION_CACHE_DIR with JAX's own settings, and $JAX_ENABLE_COMPILATION_CACHE=0. A directory
     that cannot be written, or that others can write to (a compiled program is code), is not used; one
     line says why, and the command goes on.

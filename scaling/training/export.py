@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scaling.arch import from_record
+from scaling.arch.arch import from_record
 from scaling.data.photos import MODES
-from scaling.data.preprocessing import Preprocessing
 from scaling.training import checkpoints
 from scaling.training.plan import Plan
 from scaling.training.state import TrainState, models
-from scaling.weight_files import Weights
+from scaling.weights.files import Weights
+from scaling.weights.preprocessing import Preprocessing
 
 NETWORK = "network.json"
 

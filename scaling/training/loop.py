@@ -9,19 +9,19 @@ from typing import Any
 
 import jax
 
-from scaling.rows import Row, write_row
-from scaling.spec import RunSpec
+from scaling.runs.rows import Row, write_row
+from scaling.runs.spec import RunSpec
+from scaling.runs.workdir import check_owner, claim, finished_row, write_json
 from scaling.training import checkpoints, environment
+from scaling.training.attempt import Session, finite, make_row, prepared
 from scaling.training.evaluate import Scores
 from scaling.training.export import NETWORK, network_record
 from scaling.training.interrupts import Interrupted
 from scaling.training.metrics import NonFinite
 from scaling.training.plan import due, make_plan
 from scaling.training.progress import Reporter
-from scaling.training.rig import Rig
-from scaling.training.session import Session, finite, make_row, prepared
+from scaling.training.runtime import Rig
 from scaling.training.state import TrainState, models
-from scaling.training.workdir import check_owner, claim, finished_row, write_json
 
 TIMED_OUT = -1
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from scaling.spec import OptimizerSpec
+from scaling.runs.spec import OptimizerSpec
 from scaling.training.packing import DECAYED, Packed, like, tree_of
 from scaling.training.schedules import Schedule
 

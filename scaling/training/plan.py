@@ -8,12 +8,12 @@ from typing import Any
 
 import jax
 
-from scaling import rules
-from scaling.arch import Sized
-from scaling.counting import Cost, count
+from scaling.arch.arch import Sized
+from scaling.cost.counting import Cost, count
 from scaling.data import Dataset, load
 from scaling.models.network import frozen_stages, recomputed_stages
-from scaling.spec import Duration, RunSpec, TrainSpec
+from scaling.rules import scale as rules
+from scaling.runs.spec import Duration, RunSpec, TrainSpec
 from scaling.training.parallel import Device, check_batch, choose_devices
 
 # Steps dispatched at once where dispatching costs more than on a CPU, and no images travel with it.

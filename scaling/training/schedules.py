@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from scaling.spec import Duration, OptimizerSpec, ScheduleSpec
+from scaling.runs.spec import Duration, OptimizerSpec, ScheduleSpec
 
 Schedule = Callable[[Any], Any]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from flax import traverse_util
 
-from scaling.arch import Sized
-from scaling.pinned import is_weights, weights_path
-from scaling.pretrained import from_pretrained
-from scaling.weight_files import load
+from scaling.arch.arch import Sized
+from scaling.border.pinned import is_weights, weights_path
+from scaling.weights.files import load
+from scaling.weights.pretrained import from_pretrained
 
 HEAD = "classifier"  # the module that a new number of classes replaces
 NAMED = 8  # arrays that an error spells out

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scaling.arch import Arch
-from scaling.border import nearest
+from scaling.arch.arch import Arch
+from scaling.border.typed import nearest
 from scaling.zoo import (
     alexnet,
     amoebanet,

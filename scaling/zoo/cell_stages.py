@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv
-from scaling.cells import Cell
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv
+from scaling.arch.cells import Cell
 
 
 def cell_stage(cell: Cell, filters: int, repeats: int = 1, stride: int = 1) -> Stage:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scaling.arch import Arch, Stage
-from scaling.cells import OR, Cell
+from scaling.arch.arch import Arch, Stage
+from scaling.arch.cells import OR, Cell
 
 NONE = "none"
 

@@ -8,8 +8,8 @@ code does (KaimingHe/resnet-1k-layers resnet-pre-act.lua).
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, Residual
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, Residual
 
 
 def _arch(name: str, family: str, block: Residual, widths: tuple[int, ...], repeats: int, **fields) -> Arch:

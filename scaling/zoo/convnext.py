@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Head, Norm, Stage
-from scaling.blocks import ConvNeXt, Patches
+from scaling.arch.arch import Arch, Head, Norm, Stage
+from scaling.arch.blocks import ConvNeXt, Patches
 
 # size: (widths, repeats, drop path). arXiv 2201.03545 section 3, "ConvNeXt variants"; drop paths from
 # facebookresearch/ConvNeXt TRAINING.md, ImageNet-1k (XL: ImageNet-22k)

@@ -6,8 +6,8 @@ transitions (C). Dropout, which the paper uses where it does not augment, is not
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Head, Stage, settle
-from scaling.blocks import Conv, Dense, Pool, Transition
+from scaling.arch.arch import Arch, Head, Stage, settle
+from scaling.arch.blocks import Conv, Dense, Pool, Transition
 
 
 def _stages(

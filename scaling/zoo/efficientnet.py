@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from scaling.arch import Arch, Head, Norm, Stage
-from scaling.blocks import Conv, MBConv
-from scaling.factors import EFFICIENTNET_ROWS
-from scaling.rules import scale
+from scaling.arch.arch import Arch, Head, Norm, Stage
+from scaling.arch.blocks import Conv, MBConv
+from scaling.rules.factors import EFFICIENTNET_ROWS
+from scaling.rules.scale import scale
 
 TF_NORM = Norm(eps=1e-3)
 

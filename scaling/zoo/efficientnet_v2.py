@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, FusedMBConv, MBConv
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, FusedMBConv, MBConv
 from scaling.zoo.efficientnet import official, tensorflow
 
 SOURCE = "google/automl efficientnetv2/effnetv2_configs.py"

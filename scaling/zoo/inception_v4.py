@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Head, Norm, Stage, settle
-from scaling.blocks import Conv, Fork, Inception
+from scaling.arch.arch import Arch, Head, Norm, Stage, settle
+from scaling.arch.blocks import Conv, Fork, Inception
 from scaling.zoo.inception_parts import AVERAGE, SHRINK, column, one, row, shrink, square, stage
 from scaling.zoo.inception_v3 import STEM
 

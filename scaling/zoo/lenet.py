@@ -6,8 +6,8 @@ unscaled and the output is linear. C5's 5x5 window over 5x5 pixels is the first 
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, Pool
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, Pool
 
 CONV = Conv(5, norm=False, bias=True, pad=0)
 SUBSAMPLING = Pool("avg", 2, pad=0)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, MBConv
-from scaling.rules import scale
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, MBConv
+from scaling.rules.scale import scale
 
 # tensorflow/tpu models/official/mnasnet/mnasnet_models.py, mnasnet_b1: block strings in order
 B1 = Arch(

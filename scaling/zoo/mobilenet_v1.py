@@ -6,9 +6,9 @@ timm's, has a 1x1 convolution before pooling. Activation is timm's and slim's re
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, DepthwiseSeparable
-from scaling.rules import scale
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, DepthwiseSeparable
+from scaling.rules.scale import scale
 
 BLOCK = DepthwiseSeparable(3)
 

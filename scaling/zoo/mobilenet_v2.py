@@ -5,9 +5,9 @@ The `d` variants, timm's, deepen as well and keep stem, head, first and last sta
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, MBConv
-from scaling.rules import scale
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, MBConv
+from scaling.rules.scale import scale
 
 # arXiv 1801.04381 Table 2, row by row; no squeeze-excite.
 V2 = Arch(

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, MBConv
-from scaling.rules import scale
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, MBConv
+from scaling.rules.scale import scale
 from scaling.zoo.efficientnet import tensorflow
 
 SQUEEZE = {"se_ratio": 0.25, "se_expanded": True, "se_act": "relu", "se_gate": "hard_sigmoid"}

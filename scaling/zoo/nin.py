@@ -6,8 +6,8 @@ section 4.1 describes without numbers. The last 1x1 convolution, to the classes,
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Dropout, MLPConv, Pool
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Dropout, MLPConv, Pool
 
 NIN = Arch(
     name="nin_cifar10",

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, XBlock
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, XBlock
 
 STEP = 8  # widths are multiples of 8
 

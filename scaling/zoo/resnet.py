@@ -6,8 +6,8 @@ first 1x1 (v1, as the paper, Caffe and Keras). Both read the same tensors.
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, Pool, Residual
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, Pool, Residual
 
 STEM = (Stage(Conv(7), 64, stride=2), Stage(Pool("max", 3), 64, stride=2))
 BASIC = Residual(kernels=(3, 3), inner=1.0)

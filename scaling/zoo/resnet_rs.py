@@ -6,9 +6,9 @@ configurations, resolutions timm's training sides.
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Stage
-from scaling.blocks import Conv, Residual
-from scaling.factors import RESNET_RS_REPEATS
+from scaling.arch.arch import Arch, Stage
+from scaling.arch.blocks import Conv, Residual
+from scaling.rules.factors import RESNET_RS_REPEATS
 from scaling.zoo.resnet import imagenet
 
 STEM = (

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, Pool, ShuffleV1
-from scaling.rules import scale
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, Pool, ShuffleV1
+from scaling.rules.scale import scale
 
 STEM = 24
 

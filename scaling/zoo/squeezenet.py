@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, Fire, Pool
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, Fire, Pool
 
 FIRE = Fire(0.125)  # Table 1: squeeze widths 16 to 64 of 128 to 512
 

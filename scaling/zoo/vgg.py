@@ -6,8 +6,8 @@ full resolution is the stem.
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, Pool
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, Pool
 
 WIDTHS = (64, 128, 256, 512, 512)
 POOL = Pool("max", 2, pad=0)

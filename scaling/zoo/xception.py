@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scaling.arch import Arch, Head, Norm, Stage
-from scaling.blocks import Conv, Xception
+from scaling.arch.arch import Arch, Head, Norm, Stage
+from scaling.arch.blocks import Conv, Xception
 
 MIDDLE = 728
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from search.evaluation import Evaluation, Evaluator
-from search.space import Space
+from search.core.evaluation import Evaluation, Evaluator
+from search.core.space import Space
 
 
 class Cached:

@@ -9,16 +9,16 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from search.evaluation import Evaluation, Evaluator
+from search.core.evaluation import Evaluation, Evaluator
+from search.core.space import Space
+from search.core.table import Table, read_points
 from search.evaluators.tabular import COST, tabular
-from search.space import Space
-from search.table import Table, read_points
 
 
 class Lookup:
     """Answers with columns of a table, {metric: column}, through the evaluator that can be jitted.
 
-    So a search on the host sees the very numbers that `search.simulate` would show it.
+    So a search on the host sees the very numbers that `search.simulation.simulate` would show it.
     """
 
     stateful = False

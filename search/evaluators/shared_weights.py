@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from scaling.spec import RunSpec
+from scaling.runs.spec import RunSpec
 from scaling.training import checkpoints
 from scaling.training.evaluate import Evaluator
-from scaling.training.rig import Rig
+from scaling.training.runtime import Rig
 from scaling.training.state import TrainState, models
-from search.evaluation import Evaluation
+from search.core.evaluation import Evaluation
+from search.core.space import Space
 from search.evaluators.supernet import choice_of, supernet_plan
-from search.space import Space
 
 KEPT = 3  # states: the search may have noted fewer evaluations than were saved last
 VALIDATION_STREAM = 0x5EED  # keeps the draws of minibatches apart from others of the seed

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from scaling import rules
-from scaling.arch import Arch
+from scaling.arch.arch import Arch
 from scaling.data import Dataset
-from scaling.spec import RunSpec
+from scaling.rules import scale as rules
+from scaling.runs.spec import RunSpec
 from scaling.training.plan import Plan, make_plan
-from search.space import Space
+from search.core.space import Space
 
 Choice = dict[str, list[int]]  # the operation of each edge, by the names of `scaling.models.network.choosing`
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import jax
 import jax.numpy as jnp
 
-from search.space import Space
-from search.table import Table
+from search.core.space import Space
+from search.core.table import Table
 
 COST = "cost"  # of an evaluation, in epochs or whatever the caller counts
 

@@ -12,17 +12,17 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from scaling.measuring import measure
-from scaling.rows import Row
-from scaling.spec import RunSpec
+from scaling.cost.measuring import measure
+from scaling.runs.rows import Row
+from scaling.runs.spec import RunSpec
 from scaling.sweeps.run import OUT_OF_MEMORY
 from scaling.training.loop import run
 from scaling.training.plan import make_plan, read_data
 from scaling.training.progress import Silent
-from scaling.training.rig import Rig
-from search.evaluation import Evaluation
+from scaling.training.runtime import Rig
+from search.core.evaluation import Evaluation
+from search.core.space import Space
 from search.evaluators.supernet import run_of
-from search.space import Space
 
 CHECKPOINTS = "checkpoints"
 METRICS = (

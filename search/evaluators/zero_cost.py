@@ -14,21 +14,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scaling.arch import Arch
-from scaling.counting import count
+from scaling.arch.arch import Arch
+from scaling.cost.counting import count
 from scaling.data.augment import eval_transform
 from scaling.data.loader import feed
 from scaling.models.initialize import initialize
 from scaling.models.initializers import torch_law
 from scaling.models.network import Network
 from scaling.models.synflow import kernels, log_synflow
-from scaling.spec import RunSpec
+from scaling.runs.spec import RunSpec
 from scaling.training.losses import cross_entropy
 from scaling.training.plan import read_data
 from scaling.zoo import nasbench201
-from search.evaluation import Evaluation
+from search.core.evaluation import Evaluation
+from search.core.space import Space
 from search.evaluators.supernet import any_arch, arch_of, run_of
-from search.space import Space
 
 SCORES = ("params", "macs", "grad_norm", "snip", "synflow", "jacob_cov", "naswot")
 BATCH = 32  # that of NASLib's published scores; arXiv 2101.08134 has 64

@@ -10,11 +10,11 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from search import expectation
-from search.assemble import assemble
 from search.reports.regret import Curve
 from search.reports.source import RANDOM, WITHOUT_REPLACEMENT, Search, unlike
-from search.spec import SearchSpec
+from search.runs.assemble import assemble
+from search.runs.spec import SearchSpec
+from search.simulation import expectation
 
 FILE = "baseline.json"
 MOST_DRAWS = 120  # numbers of draws at which the expectation is computed

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scaling.arch import Arch
-from scaling.cells import Cell
+from scaling.arch.arch import Arch
+from scaling.arch.cells import Cell
 from search.reports import svg
 from search.reports.cell_drawing import draw_cell
 from search.reports.macro_drawing import draw_macro

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.history import Record
-from search.outcome import front_numbers
 from search.reports.source import Search, statuses
+from search.runs.history import Record
+from search.runs.outcome import front_numbers
 
 
 @dataclass(frozen=True)

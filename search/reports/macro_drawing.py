@@ -6,8 +6,8 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
-from scaling.arch import Arch, Stage
-from scaling.blocks import Block, Cell
+from scaling.arch.arch import Arch, Stage
+from scaling.arch.blocks import Block, Cell
 from search.reports import svg
 
 ROW, GAP, CARD = 30.0, 16.0, 4.0  # heights of a row, between rows, and by how much a card behind shows

@@ -10,7 +10,6 @@ from itertools import islice
 
 from scaling.reports import html
 from scaling.reports.units import MISSING, duration, number, percent
-from search.history import Record
 from search.reports import regret, svg, tables
 from search.reports.baseline import Baseline
 from search.reports.comparison import TEST, Comparison, Sample, compare
@@ -19,6 +18,7 @@ from search.reports.drawing import draw_network
 from search.reports.leaderboard import Counts, Entry, count, leaderboard
 from search.reports.source import Search, by_label, unlike
 from search.reports.template import SCRIPT, SECTIONS
+from search.runs.history import Record
 
 MOST_LINES = 5000  # of the table of evaluations: a page with more is slow to open
 MOST_MESSAGES = 200

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scaling.arch import Arch
-from scaling.border import flatten
+from scaling.arch.arch import Arch
+from scaling.border.typed import flatten
 from scaling.reports.build import CSV, Study, read_study
 from scaling.reports.curve import tells
-from scaling.rows import Row
-from search import history
-from search.history import Record
-from search.outcome import BEST, FINAL, GENOTYPE, longest_trained
+from scaling.runs.rows import Row
+from search.runs import history
+from search.runs.history import Record
+from search.runs.outcome import BEST, FINAL, GENOTYPE, longest_trained
 
 WITHOUT_REPLACEMENT = "random_without_replacement"
 RANDOM = ("random", WITHOUT_REPLACEMENT)  # strategies that learn nothing

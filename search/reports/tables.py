@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterable, Sequence
 
 from scaling.reports.units import MISSING, duration, number, si
-from search.history import Record
 from search.reports.leaderboard import Counts, Entry, count, leaderboard
 from search.reports.source import Search
+from search.runs.history import Record
 
 PIPE = r"\|"  # in a cell of a Markdown table
 SHOWN = 20  # networks in Markdown and on the page

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scaling.arch import Arch
-from scaling.border import build, nearest
-from scaling.rules import resolve
-from scaling.spec import ModelSpec
-from search.space import Space
+from scaling.arch.arch import Arch
+from scaling.border.typed import build, nearest
+from scaling.rules.scale import resolve
+from scaling.runs.spec import ModelSpec
+from search.core.space import Space
 from search.spaces import mnasnet, nasbench201, nasbench_macro, nasnet, stages, transnas
 
 

@@ -14,12 +14,12 @@ from functools import cached_property
 
 import numpy as np
 
-from scaling.arch import Arch, Stage
-from scaling.blocks import Conv, MBConv
-from scaling.rounding import ROUNDINGS, round_width
+from scaling.arch.arch import Arch, Stage
+from scaling.arch.blocks import Conv, MBConv
+from scaling.rules.rounding import ROUNDINGS, round_width
 from scaling.zoo.efficientnet import B0
-from search import automaton
-from search.space import Space
+from search.core import automaton
+from search.core.space import Space
 from search.spaces.multipliers import check_choices, distinct
 
 DECISIONS = ("operator", "kernel", "expand", "se_ratio", "width", "repeats", "skip")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
-from scaling.factors import check_factors
+from scaling.rules.factors import check_factors
 
 Result = TypeVar("Result", bound=Hashable)
 

@@ -9,11 +9,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from scaling.arch import Arch
+from scaling.arch.arch import Arch
 from scaling.zoo import nasbench201 as networks
-from search import automaton
-from search.space import Space, digits
-from search.table import Table, benchmark_table
+from search.core import automaton
+from search.core.space import Space, digits
+from search.core.table import Table, benchmark_table
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 NONE, SKIP = 0, 1

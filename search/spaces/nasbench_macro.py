@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, MBConv
-from search import automaton
-from search.space import Space
-from search.table import Table, benchmark_table
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, MBConv
+from search.core import automaton
+from search.core.space import Space
+from search.core.table import Table, benchmark_table
 
 STAGES = (2, 3, 3)  # layers of each; the first of a stage halves the side and doubles the channels
 LAYERS = sum(STAGES)

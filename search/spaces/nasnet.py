@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from scaling.arch import Arch
-from scaling.cells import OPERATIONS, Cell
-from scaling.spec import nearest
+from scaling.arch.arch import Arch
+from scaling.arch.cells import OPERATIONS, Cell
+from scaling.runs.spec import nearest
 from scaling.zoo import enas, nasnet
 from scaling.zoo.cell_supernet import universal
-from search import automaton
-from search.space import Space
+from search.core import automaton
+from search.core.space import Space
 from search.spaces.cell_graph import Graph
 
 INPUTS, EDGES = 2, 2
@@ -184,7 +184,7 @@ def language(
     leaving: str = "unread",
     skeleton: str = "cifar",
 ) -> Language:
-    """The language of cells of so many blocks; `operations` is a set's name, or names in `scaling.cells`.
+    """The language of cells of so many blocks; `operations` is a set's name, or names in `scaling.arch.cells`.
 
     ValueError for a setting that there is not.
     """

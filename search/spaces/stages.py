@@ -8,11 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
-from scaling.arch import Arch
-from scaling.blocks import Block
-from scaling.rules import scale
-from search import automaton
-from search.space import Space
+from scaling.arch.arch import Arch
+from scaling.arch.blocks import Block
+from scaling.rules.scale import scale
+from search.core import automaton
+from search.core.space import Space
 from search.spaces.multipliers import distinct
 
 

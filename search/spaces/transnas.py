@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv
-from scaling.cells import Cell
-from search import automaton
-from search.space import Space, digits, read_digits
-from search.table import Table, benchmark_table
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv
+from scaling.arch.cells import Cell
+from search.core import automaton
+from search.core.space import Space, digits, read_digits
+from search.core.table import Table, benchmark_table
 
 OPERATIONS = ("none", "skip_connect", "conv_1x1", "conv_3x3")
 EDGES = 6

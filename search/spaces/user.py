@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scaling.border import nearest
-from search import automaton
-from search.space import Space
-from search.table import Row, Table, from_rows, need_columns, read_rows
+from scaling.border.typed import nearest
+from search.core import automaton
+from search.core.space import Space
+from search.core.table import Row, Table, from_rows, need_columns, read_rows
 
 Labels = dict[str, dict[str, int]]  # by decision: {text in the file: value}
 

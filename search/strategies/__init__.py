@@ -1,1 +1,1 @@
-"""Search strategies, one file each; all are `search.strategy.Strategy`."""
+"""Search strategies, one file each; all are `search.core.strategy.Strategy`."""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from search.space import MOST_ENUMERATED, Space
-from search.strategy import Strategy
+from search.core.space import MOST_ENUMERATED, Space
+from search.core.strategy import Strategy
 
 
 def grid(space: Space, batch: int = 1) -> Strategy:

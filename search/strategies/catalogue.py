@@ -10,15 +10,15 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from scaling.border import nearest
-from search.space import Space
+from scaling.border.typed import nearest
+from search.core.space import Space
+from search.core.strategy import Strategy
 from search.strategies import policies
 from search.strategies.baselines import grid, random, random_without_replacement
 from search.strategies.controllers import Learning, ppo, reinforce
 from search.strategies.evolution import evolution
 from search.strategies.local_search import local_search
 from search.strategies.nsga2 import nsga2
-from search.strategy import Strategy
 
 LOGITS = Learning(rate=0.15)
 LSTM = Learning(rate=0.03)

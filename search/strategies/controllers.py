@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from search.space import Space
+from search.core.space import Space
+from search.core.strategy import Strategy
 from search.strategies import memory as memories
 from search.strategies.memory import Memory
 from search.strategies.policies import Params, Policy, Scores, sample, score
-from search.strategy import Strategy
 
 SCORES = {"rank": memories.savage_scores, "standard": memories.standard_scores}
 BASELINES = ("none", "average", "value")

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from search.neighbourhood import mutate
-from search.space import Space
-from search.strategy import Strategy, failed_last
+from search.core.neighbourhood import mutate
+from search.core.space import Space
+from search.core.strategy import Strategy, failed_last
 
 
 class Population(NamedTuple):

@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from search.space import Space
-from search.strategy import State, Strategy, batch_of, failed_last
+from search.core.space import Space
+from search.core.strategy import State, Strategy, batch_of, failed_last
 
 
 def with_rungs(space: Space, rungs: int) -> Space:

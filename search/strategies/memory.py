@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from search.strategy import failed_last
+from search.core.strategy import failed_last
 
 
 class Memory(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from search.space import Space
+from search.core.space import Space
 
 Carry = Any
 

@@ -19,7 +19,7 @@ from scaling.data.augment import (
     train_transform,
 )
 from scaling.data.resize import resize
-from scaling.spec import AugmentSpec, DataSpec
+from scaling.runs.spec import AugmentSpec, DataSpec
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 RAW = ((0.0,) * 3, (1 / 255,) * 3)  # mean and std that leave pixels in [0, 255]

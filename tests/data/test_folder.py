@@ -8,7 +8,7 @@ import pytest
 
 from scaling.data import load
 from scaling.data.photos import decode
-from scaling.spec import AugmentSpec, DataSpec
+from scaling.runs.spec import AugmentSpec, DataSpec
 
 SIDE = 20
 TRUNCATED = slice(None, -30)

@@ -8,7 +8,7 @@ import pytest
 from scaling.data import ArraySplit, load
 from scaling.data.loader import eval_batches, feed
 from scaling.data.splits import carve
-from scaling.spec import AugmentSpec, DataSpec
+from scaling.runs.spec import AugmentSpec, DataSpec
 
 COUNT = 37
 

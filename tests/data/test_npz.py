@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scaling.data import load
-from scaling.spec import AugmentSpec, DataSpec
+from scaling.runs.spec import AugmentSpec, DataSpec
 
 
 def load_arrays(path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scaling.data.preprocessing import CROP_MODES, INTERPOLATIONS, Preprocessing
+from scaling.weights.preprocessing import CROP_MODES, INTERPOLATIONS, Preprocessing
 
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 

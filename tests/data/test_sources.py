@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scaling.data import ArraySplit, StreamSplit, dataset, load
-from scaling.spec import AugmentSpec, DataSpec
+from scaling.runs.spec import AugmentSpec, DataSpec
 
 SOURCES = ("digits", "folder", "streamed", "npz", "tfds", "tfds_photos")
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from scaling.data import load
-from scaling.data.ahead import ahead
 from scaling.data.loader import feed
-from scaling.spec import AugmentSpec, DataSpec
+from scaling.data.prefetch import ahead
+from scaling.runs.spec import AugmentSpec, DataSpec
 
 
 def stream(path, workers=0):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scaling.data import StreamSplit, load
-from scaling.spec import AugmentSpec, DataSpec
+from scaling.runs.spec import AugmentSpec, DataSpec
 
 
 def spec(prepared, **changes) -> DataSpec:
@@ -52,7 +52,7 @@ def test_an_unprepared_set_is_refused_with_the_way_to_prepare_it(tmp_path, name,
 
 def test_reading_loads_no_tensorflow(prepared):
     code = (
-        "import sys; from scaling.data import load; from scaling.spec import AugmentSpec, DataSpec; "
+        "import sys; from scaling.data import load; from scaling.runs.spec import AugmentSpec, DataSpec; "
         f"load(DataSpec(source='tfds', name='mnist', dir={str(prepared)!r}), AugmentSpec(), 28); "
         "print('tensorflow' in sys.modules)"
     )

@@ -205,7 +205,7 @@ def test_the_stock_network_is_the_same_network(name):
     image = jax.ShapeDtypeStruct((2, 32, 32, 3), "float32")
     logits = jax.eval_shape(lambda v, x: net.apply(v, x), shapes_of, image)
     assert logits.shape == (2, arch.num_classes)
-    assert scaling.counting.count_module(net, (32, 32, 3), train=False).macs == cost.macs
+    assert scaling.cost.counting.count_module(net, (32, 32, 3), train=False).macs == cost.macs
 
 
 def test_a_block_without_a_peer_says_which_have_one():

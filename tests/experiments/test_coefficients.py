@@ -8,10 +8,10 @@ import pytest
 
 from experiments import cli, coefficients, sweep
 from experiments.coefficients import CSV, MARKDOWN, PICTURE, Plan, at_length, points
-from scaling.factors import COMPOUND, UNIFORM
-from scaling.rows import write_row
-from scaling.spec import RunSpec
-from scaling.sweeps import store
+from scaling.rules.factors import COMPOUND, UNIFORM
+from scaling.runs import store
+from scaling.runs.rows import write_row
+from scaling.runs.spec import RunSpec
 from scaling.sweeps.run import lost_row
 
 CONFIG = """

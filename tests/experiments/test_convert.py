@@ -13,12 +13,12 @@ import pytest
 
 import scaling
 from experiments import cli, convert
-from scaling.data.preprocessing import Preprocessing
 from scaling.models.initialize import initialize
 from scaling.training import checkpoints
 from scaling.training.export import NETWORK
 from scaling.training.state import TrainState
-from scaling.weight_files import read_safetensors, write_safetensors
+from scaling.weights.files import read_safetensors, write_safetensors
+from scaling.weights.preprocessing import Preprocessing
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RECORD = Preprocessing(32, 1.0, "squash", "bilinear")

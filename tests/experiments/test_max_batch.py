@@ -7,7 +7,7 @@ import pytest
 
 from experiments import max_batch
 from scaling import zoo
-from scaling.measuring import measure
+from scaling.cost.measuring import measure
 
 SMALL = ["--model=cifar_resnet20", "--resolution=8"]
 

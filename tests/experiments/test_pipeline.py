@@ -8,15 +8,15 @@ import pytest
 
 from experiments import cli, pipeline, sweep
 from experiments.pipeline import CURVE, GRID, SEARCH, SUMMARY, PipelineSpec
-from scaling.arch import Arch
-from scaling.counting import count
-from scaling.rows import write_row
-from scaling.rules import resolve
-from scaling.spec import RunSpec
-from scaling.sweeps import store
+from scaling.arch.arch import Arch
+from scaling.cost.counting import count
+from scaling.rules.scale import resolve
+from scaling.runs import store
+from scaling.runs.rows import write_row
+from scaling.runs.spec import RunSpec
 from scaling.sweeps.run import lost_row
-from search import assemble
-from search.evaluation import Evaluation
+from search.core.evaluation import Evaluation
+from search.runs import assemble
 
 COPY = "import pathlib, shutil, sys; run = pathlib.Path(sys.argv[1]); "
 COPY += "shutil.copyfile(sys.argv[2] + '/' + run.name, run / 'row.json')"

@@ -6,7 +6,7 @@ import pytest
 
 from experiments import profile
 from scaling import zoo
-from scaling.counting import count
+from scaling.cost.counting import count
 
 
 def table(capsys, *argv: str) -> list[dict[str, str]]:

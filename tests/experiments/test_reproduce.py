@@ -12,10 +12,10 @@ from experiments.tables import committed, proxy, render
 from experiments.tables.coefficients import AXES, implied_phi
 from experiments.tables.entry import Entry, Table
 from scaling import zoo
-from scaling.closed_form import totals
-from scaling.factors import EFFICIENTNET, EFFICIENTNET_ROWS
+from scaling.cost.closed_form import totals
 from scaling.reports.table import to_csv
-from scaling.rows import Row
+from scaling.rules.factors import EFFICIENTNET, EFFICIENTNET_ROWS
+from scaling.runs.rows import Row
 
 NAMES = list(reproduce.TABLES)
 

@@ -8,8 +8,8 @@ import pytest
 from experiments import reproduce, search_table
 from experiments.tables import nasbench201, transfer
 from experiments.tables.searches import COMPARED, Summary, Task, compare, search
-from search.space import Space
-from search.table import Table
+from search.core.space import Space
+from search.core.table import Table
 
 
 @pytest.fixture

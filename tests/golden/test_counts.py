@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from scaling import zoo
-from scaling.counting import count
-from scaling.rules import scale
+from scaling.cost.counting import count
+from scaling.rules.scale import scale
 
 COLUMNS = ("resolution", "params", "params_with_bn_stats", "macs", "activations")
 with open(Path(__file__).with_name("counts.csv")) as file:

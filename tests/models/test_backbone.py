@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import scaling
-from scaling.arch import Arch, Head, Norm, Stage, least_side
-from scaling.blocks import (
+from scaling.arch.arch import Arch, Head, Norm, Stage, least_side
+from scaling.arch.blocks import (
     Conv,
     DepthwiseSeparable,
     Fire,

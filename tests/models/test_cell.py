@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv
-from scaling.cells import Cell
-from scaling.counting import count_module
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv
+from scaling.arch.cells import Cell
+from scaling.cost.counting import count_module
 from scaling.models.cell import CellModule
 from scaling.models.cell_edges import Edge, FactorizedReduction
 from scaling.models.initialize import initialize

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, Pool
-from scaling.counting import count
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, Pool
+from scaling.cost.counting import count
 from scaling.models.head import average_to
 from scaling.models.initialize import initialize
 from scaling.models.layers import Settings, pads, pool

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.blocks import Filter, Fork, Inception
+from scaling.arch.blocks import Filter, Fork, Inception
 from scaling.models.forms import FORMS, LAX
 from scaling.models.inception import InceptionModule
 from scaling.models.layers import Settings, convolve, pool

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, DepthwiseSeparable, MBConv, ShuffleV1, ShuffleV2
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, DepthwiseSeparable, MBConv, ShuffleV1, ShuffleV2
 from scaling.models.initialize import initialize
 from scaling.models.layers import Settings, SqueezeExcite
 from scaling.models.mbconv import MBConvModule, expanded, squeezed

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, MBConv, Residual
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, MBConv, Residual
 from scaling.models import native
 from scaling.models.activations import ACTIVATIONS
 from scaling.models.batch_norm import normalize

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, FusedMBConv, MBConv, Pool, Residual
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, FusedMBConv, MBConv, Pool, Residual
 from scaling.models.initialize import initialize
 from scaling.models.initializers import from_generator, from_key, law
 from scaling.models.network import Network

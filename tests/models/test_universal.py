@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.cells import Cell
-from scaling.counting import count
+from scaling.arch.cells import Cell
+from scaling.cost.counting import count
 from scaling.models.cell import CellModule
 from scaling.models.initialize import initialize
 from scaling.models.layers import Settings

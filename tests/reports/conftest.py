@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scaling.rows import Row, write_row
+from scaling.runs.rows import Row, write_row
 from scaling.sweeps.expand import trials
 from scaling.sweeps.run import lost_row
 

@@ -13,7 +13,7 @@ from scaling.reports import learning
 from scaling.reports.build import CSV, PAGE, PICTURE, TABLE, build, read_study
 from scaling.reports.table import from_csv, to_csv
 from scaling.reports.units import duration, number, percent, si
-from scaling.spec import RunSpec
+from scaling.runs.spec import RunSpec
 from scaling.sweeps.run import lost_row
 
 

@@ -7,12 +7,12 @@ import io
 import numpy as np
 import pytest
 
-from scaling.factors import compound_grid
 from scaling.reports.coefficients import ranking, to_csv, to_markdown
 from scaling.reports.curve import size_label, validation
 from scaling.reports.grid import read_grids
 from scaling.reports.heat_map import save_heat_map
-from scaling.spec import ModelSpec, RunSpec, TrainSpec
+from scaling.rules.factors import compound_grid
+from scaling.runs.spec import ModelSpec, RunSpec, TrainSpec
 from scaling.sweeps.run import lost_row
 
 MACS = 10**6

@@ -7,7 +7,7 @@ import pytest
 
 from scaling.reports.build import read_study
 from scaling.reports.curve import accuracy, drawn, fit_law, group, series, size_label, swept, validation
-from scaling.spec import ModelSpec, RunSpec
+from scaling.runs.spec import ModelSpec, RunSpec
 from scaling.sweeps.expand import override
 from scaling.sweeps.run import lost_row
 

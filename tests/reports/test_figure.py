@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from scaling.reports.figure import MANY_CURVES, save_curve
-from scaling.spec import RunSpec
+from scaling.runs.spec import RunSpec
 from scaling.sweeps.run import lost_row
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search import automaton
-from search.space import Space
+from search.core import automaton
+from search.core.space import Space
+from search.core.table import Table
 from search.spaces import nasbench201, nasbench_macro, transnas
-from search.table import Table
 
 
 def conditional() -> Space:

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from search.space import Space
+from search.core.space import Space
 from search.strategies import memory as memories
 from search.strategies import policies
 from search.strategies.controllers import Learning, ppo, ppo_surrogate, reinforce, reinforce_surrogate

@@ -14,21 +14,22 @@ import jax
 import numpy as np
 import pytest
 
-from search import automaton, outcome
-from search.assemble import Search, assemble
-from search.evaluation import Evaluation
+from search.core import automaton
+from search.core.evaluation import Evaluation
+from search.core.objectives import constrain, maximise, minimise, several
+from search.core.space import Space
+from search.core.table import Table
 from search.evaluators.lookup import Lookup
 from search.evaluators.tabular import tabular
-from search.history import FILE, History, Record, read
-from search.objectives import constrain, maximise, minimise, several
-from search.run import run
-from search.simulate import simulate
-from search.space import Space
+from search.runs import outcome
+from search.runs.assemble import Search, assemble
+from search.runs.history import FILE, History, Record, read
+from search.runs.run import run
+from search.runs.spec import SearchSpec
+from search.simulation.simulate import simulate
 from search.spaces import nasbench201
-from search.spec import SearchSpec
 from search.strategies.catalogue import STRATEGIES, named
 from search.strategies.halving import halving, with_rungs
-from search.table import Table
 
 SPACE = Space("boxes", automaton.product([4, 4, 3]))
 TABLE = Table(

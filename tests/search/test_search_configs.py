@@ -8,14 +8,14 @@ import jax
 import numpy as np
 import pytest
 
-from scaling.counting import count
-from scaling.rules import resolve
-from search import outcome
-from search.history import Record
+from scaling.cost.counting import count
+from scaling.rules.scale import resolve
+from search.core.strategy import batch_of
+from search.runs import outcome
+from search.runs.history import Record
+from search.runs.spec import SearchSpec
 from search.spaces import catalogue
-from search.spec import SearchSpec
 from search.strategies.catalogue import named
-from search.strategy import batch_of
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("search_*.py"))
 

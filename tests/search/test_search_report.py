@@ -12,16 +12,16 @@ from scipy import stats
 
 from experiments import search_report
 from scaling.laws.pareto import hypervolume
-from scaling.rows import write_row
-from scaling.spec import DataSpec, RunSpec
+from scaling.runs.rows import write_row
+from scaling.runs.spec import DataSpec, RunSpec
 from scaling.sweeps.run import lost_row
 from scaling.zoo import nasbench201
-from search.history import History, Record
 from search.reports import baseline, leaderboard, regret, tables
 from search.reports.build import BOARD, BOARD_CSV, DRAWING, HISTORY_CSV, PAGE, PICTURE, build
 from search.reports.comparison import compare
 from search.reports.difference import student_quantile, verdict, welch
 from search.reports.source import read_searches, unlike
+from search.runs.history import History, Record
 
 HOSTILE = '</script><script>alert("&")</script> {title}'
 

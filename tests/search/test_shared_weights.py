@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scaling.spec import RunSpec
+from scaling.runs.spec import RunSpec
 from scaling.training.checkpoints import saved_steps
 from search.evaluators.shared_weights import SharedWeights
 from search.spaces import catalogue, nasbench201, transnas

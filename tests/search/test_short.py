@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from scaling.spec import RunSpec
-from search.evaluators.short import BreakEven, ShortTraining
+from scaling.runs.spec import RunSpec
+from search.evaluators.short_training import BreakEven, ShortTraining
 from search.spaces import nasbench201, transnas
 
 SPEC = RunSpec.from_config(

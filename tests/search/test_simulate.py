@@ -9,17 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from search import objectives
-from search.evaluation import Evaluation
+from search.core import objectives
+from search.core.evaluation import Evaluation
+from search.core.objectives import maximise
+from search.core.table import Table
 from search.evaluators.cached import Cached
 from search.evaluators.tabular import laddered, tabular
-from search.expectation import random_search
-from search.objectives import maximise
-from search.simulate import Trace, chosen, distinct, incumbents, simulate
+from search.simulation.expectation import random_search
+from search.simulation.simulate import Trace, chosen, distinct, incumbents, simulate
 from search.spaces import nasbench201
 from search.strategies.baselines import random, random_without_replacement
 from search.strategies.catalogue import named
-from search.table import Table
 
 KEYS = jax.random.split(jax.random.key(0), 3)
 

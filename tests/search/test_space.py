@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from search import automaton
-from search.neighbourhood import mutate, neighbours
-from search.space import Space
+from search.core import automaton
+from search.core.neighbourhood import mutate, neighbours
+from search.core.space import Space
+from search.core.table import ranks
 from search.spaces import nasbench201, nasbench_macro, transnas
-from search.table import ranks
 
 SIZES = {
     "nasbench201": 15_625, "nasbench_macro": 6_561, "transnas_micro": 4_096, "transnas_macro": 3_256,
@@ -149,7 +149,7 @@ def test_large_spaces_sample_and_mutate_but_do_not_rank():
 
 
 def test_canonical_cells_are_the_benchmark_s_classes(shared):
-    from search.table import read_rows
+    from search.core.table import read_rows
 
     rows = read_rows(shared / "data/nas/nasbench201.csv.gz")
     published = {tuple(map(int, row["arch"])): row["iso_class"] for row in rows}

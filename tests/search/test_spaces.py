@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from scaling import zoo
-from scaling.counting import count
+from scaling.cost.counting import count
 from scaling.models.network import Network
 from scaling.zoo import amoebanet, enas
 from scaling.zoo import nasnet as cells
-from search import automaton
-from search.neighbourhood import mutate, neighbours
-from search.space import Space
+from search.core import automaton
+from search.core.neighbourhood import mutate, neighbours
+from search.core.space import Space
 from search.spaces import catalogue, mnasnet, nasbench201, nasbench_macro, nasnet, transnas
 from search.spaces.cell_graph import Graph
 

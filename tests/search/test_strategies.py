@@ -10,11 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from search.core.objectives import maximise
+from search.core.space import Space
+from search.core.strategy import batch_of
+from search.core.table import Table, ranks
 from search.evaluators.tabular import laddered, tabular
-from search.expectation import random_search
-from search.objectives import maximise
-from search.simulate import chosen, simulate
-from search.space import Space
+from search.simulation.expectation import random_search
+from search.simulation.simulate import chosen, simulate
 from search.strategies import policies
 from search.strategies.baselines import grid, random, random_without_replacement
 from search.strategies.catalogue import STRATEGIES, named
@@ -23,8 +25,6 @@ from search.strategies.evolution import evolution
 from search.strategies.halving import halving, last_rung_only, with_rungs
 from search.strategies.local_search import local_search
 from search.strategies.nsga2 import nsga2
-from search.strategy import batch_of
-from search.table import Table, ranks
 
 pytestmark = pytest.mark.nightly  # minutes of compiling
 

@@ -10,7 +10,7 @@ from scaling.models.initialize import initialize
 from scaling.models.initializers import torch_law
 from scaling.models.network import Network
 from scaling.models.synflow import kernels, log_synflow
-from scaling.spec import RunSpec
+from scaling.runs.spec import RunSpec
 from scaling.zoo import nasbench201 as networks
 from search.evaluators.zero_cost import SCORES, ZeroCost, jacobian_score, kernel_score
 from search.spaces import nasbench201

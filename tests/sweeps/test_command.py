@@ -7,9 +7,9 @@ import pytest
 
 from experiments import report, sweep
 from scaling.reports.build import CSV, PAGE, PICTURE, TABLE
-from scaling.rows import write_row
-from scaling.spec import RunSpec
-from scaling.sweeps import store
+from scaling.runs import store
+from scaling.runs.rows import write_row
+from scaling.runs.spec import RunSpec
 from scaling.sweeps.run import lost_row
 
 CONFIG = """

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from scaling.rows import write_row
-from scaling.sweeps import store
+from scaling.runs import store
+from scaling.runs.rows import write_row
 from scaling.sweeps.executors import Job, LocalExecutor, share_cores, share_environment
 from scaling.sweeps.expand import trials
 from scaling.sweeps.run import lost_row, pending, run

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from scaling.rows import write_row
-from scaling.spec import RunSpec
-from scaling.sweeps import store
+from scaling.runs import store
+from scaling.runs.rows import write_row
+from scaling.runs.spec import RunSpec
 from scaling.sweeps.run import lost_row
 
 

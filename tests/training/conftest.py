@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv
-from scaling.spec import RunSpec
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv
+from scaling.runs.spec import RunSpec
 
 
 class TinyNet(nn.Module):

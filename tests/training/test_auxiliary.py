@@ -8,13 +8,13 @@ import numpy as np
 import optax
 import pytest
 
-from scaling.arch import Auxiliary
-from scaling.counting import count
-from scaling.measuring import measure
+from scaling.arch.arch import Auxiliary
+from scaling.cost.counting import count
+from scaling.cost.measuring import measure
 from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
 from scaling.models.initialize import initialize
 from scaling.models.network import Network
-from scaling.spec import TrainSpec
+from scaling.runs.spec import TrainSpec
 from scaling.training.losses import cross_entropy, smooth
 from scaling.training.parallel import ENGINES, Program
 from scaling.training.state import create

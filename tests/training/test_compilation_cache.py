@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scaling.private_cache import make_private
+from scaling.border.private_cache import make_private
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from scaling.data.preprocessing import Preprocessing
 from scaling.training import checkpoints, run
 from scaling.training.export import NETWORK, network_record, trained
 from scaling.training.plan import make_plan
 from scaling.training.progress import Silent
-from scaling.training.rig import Rig
+from scaling.training.runtime import Rig
 from scaling.training.state import models
+from scaling.weights.preprocessing import Preprocessing
 
 
 @pytest.mark.parametrize("ema", [0.9, 0.0])

@@ -5,18 +5,18 @@ import numpy as np
 import optax
 import pytest
 
-from scaling.arch import Arch, Head, Norm, Stage
-from scaling.blocks import Conv, Residual
-from scaling.counting import count
+from scaling.arch.arch import Arch, Head, Norm, Stage
+from scaling.arch.blocks import Conv, Residual
+from scaling.cost.counting import count
 from scaling.models.initialize import initialize
 from scaling.models.network import Network, frozen_stages
-from scaling.spec import OptimizerSpec, RunSpec, TrainSpec
+from scaling.runs.spec import OptimizerSpec, RunSpec, TrainSpec
 from scaling.training import checkpoints, optimizers
 from scaling.training.loop import run
 from scaling.training.packing import pack_state, unpack_state, whole
 from scaling.training.plan import make_plan, train_macs
 from scaling.training.progress import Silent
-from scaling.training.rig import Rig
+from scaling.training.runtime import Rig
 from scaling.training.state import create, models
 from scaling.training.step import AXIS, build_train_step
 

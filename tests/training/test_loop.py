@@ -7,12 +7,12 @@ import jax
 import numpy as np
 import pytest
 
-from scaling.rows import read_row
+from scaling.runs.rows import read_row
 from scaling.training import Interrupted, checkpoints, loop, run
 from scaling.training.metrics import Ledger
 from scaling.training.plan import make_plan
 from scaling.training.progress import Silent
-from scaling.training.rig import Rig
+from scaling.training.runtime import Rig
 
 FINAL = 12
 

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from scaling.spec import OptimizerSpec
+from scaling.runs.spec import OptimizerSpec
 from scaling.training.optimizers import build, decay_mask
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.spec import OptimizerSpec
+from scaling.runs.spec import OptimizerSpec
 from scaling.training.optimizers import build, decay_mask
 from scaling.training.packing import Packed, pack_state, tree_of, unpack_state
 from scaling.training.state import create

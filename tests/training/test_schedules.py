@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from scaling.spec import OptimizerSpec, ScheduleSpec
+from scaling.runs.spec import OptimizerSpec, ScheduleSpec
 from scaling.training.schedules import build, peak_rate
 
 PER_EPOCH, TOTAL, PEAK = 10, 100, 0.8

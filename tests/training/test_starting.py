@@ -8,7 +8,7 @@ import scaling
 from scaling.models.initialize import initialize
 from scaling.training import starting
 from scaling.training.plan import make_plan
-from scaling.training.rig import Rig
+from scaling.training.runtime import Rig
 
 ARCH = scaling.get("lenet5").replace(num_classes=7, in_channels=1)
 VARIABLES = initialize(scaling.build(ARCH), 5)

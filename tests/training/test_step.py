@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.spec import OptimizerSpec, TrainSpec
+from scaling.runs.spec import OptimizerSpec, TrainSpec
 from scaling.training import optimizers
 from scaling.training.parallel import ENGINES, Program
 from scaling.training.state import averaged, create

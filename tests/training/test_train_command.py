@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scaling.rows import read_row
+from scaling.runs.rows import read_row
 from scaling.training import checkpoints, run
 from scaling.training.plan import make_plan
 from scaling.training.progress import Silent
-from scaling.training.rig import Rig
+from scaling.training.runtime import Rig
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -6,10 +6,10 @@ import gzip
 import pytest
 
 from scaling import zoo
-from scaling.arch import Arch, Stage
-from scaling.cells import Cell
-from scaling.counting import count
-from scaling.rules import scale
+from scaling.arch.arch import Arch, Stage
+from scaling.arch.cells import Cell
+from scaling.cost.counting import count
+from scaling.rules.scale import scale
 from scaling.zoo import cell_stages, darts, nasbench201, nasnet
 
 # Millions of parameters and of multiply-adds as printed (None: not printed)

@@ -9,13 +9,13 @@ import pytest
 
 from experiments.tables.conventions import products
 from scaling import zoo
-from scaling.arch import Arch, Head, Stage
-from scaling.blocks import Conv, Fire, MLPConv
-from scaling.counting import count
+from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.blocks import Conv, Fire, MLPConv
+from scaling.cost.counting import count
 from scaling.models.initialize import initialize
 from scaling.models.network import Network
-from scaling.rules import compound, scale
-from scaling.weights import load_torch, to_torch
+from scaling.rules.scale import compound, scale
+from scaling.weights.torch import load_torch, to_torch
 
 NAMES = [
     name for family in ("lenet", "alexnet", "zfnet", "nin", "vgg", "squeezenet") for name in zoo.names(family)

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from scaling import zoo
-from scaling.arch import Arch, Stage, least_side, settle
-from scaling.blocks import Cell, Dense
-from scaling.counting import count
+from scaling.arch.arch import Arch, Stage, least_side, settle
+from scaling.arch.blocks import Cell, Dense
+from scaling.cost.counting import count
 from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
 from scaling.models.initialize import abstract_variables, initialize
 from scaling.models.network import Network
-from scaling.rules import scale
+from scaling.rules.scale import scale
 
 # Twice the depth is at most 2.1 times the cost, but for these families, whose bound is in brackets
 MOST_BY_DEPTH = {

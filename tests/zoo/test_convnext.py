@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from scaling import zoo
-from scaling.counting import count
+from scaling.cost.counting import count
 from scaling.models.initialize import initialize
 from scaling.models.network import Network
-from scaling.rules import scale
+from scaling.rules.scale import scale
 
 
 @pytest.mark.parametrize("size", ["tiny", "small", "base", "large"])

@@ -6,10 +6,10 @@ import dataclasses
 import pytest
 
 from scaling import zoo
-from scaling.arch import Stage, settle
-from scaling.blocks import Dense, Transition
-from scaling.counting import count
-from scaling.rules import scale
+from scaling.arch.arch import Stage, settle
+from scaling.arch.blocks import Dense, Transition
+from scaling.cost.counting import count
+from scaling.rules.scale import scale
 
 # Millions of parameters as printed: arXiv 1608.06993 Table 2; the wide ones liuzhuang13/DenseNet README.md
 CIFAR = {

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from scaling import zoo
-from scaling.arch import Arch, Auxiliary, Head, Stage, settle
-from scaling.blocks import Conv, Filter, Fork, Inception, Pool, Xception, repeats
-from scaling.counting import count
+from scaling.arch.arch import Arch, Auxiliary, Head, Stage, settle
+from scaling.arch.blocks import Conv, Filter, Fork, Inception, Pool, Xception, repeats
+from scaling.cost.counting import count
 from scaling.models.initialize import initialize
 from scaling.models.network import Network
-from scaling.rules import resolve, scale
-from scaling.spec import ModelSpec
+from scaling.rules.scale import resolve, scale
+from scaling.runs.spec import ModelSpec
 from scaling.zoo.inception_v3 import AUXILIARY
 
 NAMES = zoo.names("inception") + zoo.names("xception")

@@ -6,9 +6,9 @@ import dataclasses
 import pytest
 
 from scaling import zoo
-from scaling.blocks import Conv
-from scaling.counting import count
-from scaling.rules import scale
+from scaling.arch.blocks import Conv
+from scaling.cost.counting import count
+from scaling.rules.scale import scale
 
 # Parameters: timm results/results-imagenet.csv, in millions
 TIMM = {

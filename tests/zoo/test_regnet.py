@@ -5,8 +5,8 @@ import csv
 import pytest
 
 from scaling import zoo
-from scaling.counting import count
-from scaling.rules import scale
+from scaling.cost.counting import count
+from scaling.rules.scale import scale
 from scaling.zoo.regnet import X, Y
 
 LINES = {**{f"regnetx_{size}": line for size, line in X.items()}, **{f"regnety_{s}": y for s, y in Y.items()}}

@@ -3,9 +3,9 @@
 import pytest
 
 from scaling import zoo
-from scaling.blocks import ShuffleV1
-from scaling.counting import count
-from scaling.rules import scale
+from scaling.arch.blocks import ShuffleV1
+from scaling.cost.counting import count
+from scaling.rules.scale import scale
 from scaling.zoo.shufflenet_v1 import CHANNELS
 
 # (groups, size): parameters in 10^6 and multiply-adds in 10^6. megvii-model/ShuffleNet-Series README.md

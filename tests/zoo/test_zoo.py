@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from scaling import zoo
-from scaling.arch import Arch
-from scaling.counting import count
-from scaling.peer_names import SCHEMES
-from scaling.rules import scale
+from scaling.arch.arch import Arch
+from scaling.cost.counting import count
+from scaling.rules.scale import scale
+from scaling.weights.peer_names import SCHEMES
 from scaling.zoo.efficientnet import V1_ROWS
 
 

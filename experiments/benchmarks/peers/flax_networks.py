@@ -17,8 +17,8 @@ from experiments.benchmarks import memory
 from experiments.benchmarks.peers import stock_flax
 from experiments.benchmarks.prepared import Prepared, repeated
 from experiments.benchmarks.tasks import FirstStep, Job, Step
-from scaling.arch import Arch
-from scaling.measuring import compiled_memory
+from scaling.arch.arch import Arch
+from scaling.cost.measuring import compiled_memory
 from scaling.models.forms import forms
 from scaling.models.initialize import initialize
 from scaling.models.network import Network

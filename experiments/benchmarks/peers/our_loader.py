@@ -9,7 +9,7 @@ from experiments.benchmarks.tasks import Job, Load
 from scaling.data.folder import open_folder
 from scaling.data.loader import feed
 from scaling.data.splits import StreamSplit
-from scaling.spec import DataSpec
+from scaling.runs.spec import DataSpec
 
 AHEAD = 16  # batches, more than either loader reads ahead
 

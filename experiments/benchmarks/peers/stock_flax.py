@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from scaling.arch import Arch, Stage
-from scaling.blocks import Conv, MBConv, Pool, Residual
-from scaling.counting import count
+from scaling.arch.arch import Arch, Stage
+from scaling.arch.blocks import Conv, MBConv, Pool, Residual
+from scaling.cost.counting import count
 from scaling.models.initialize import abstract_variables
 from scaling.models.initializers import from_generator
 

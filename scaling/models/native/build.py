@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jax
 
-from scaling.private_cache import private_directory
+from scaling.border.private_cache import private_directory
 
 SOURCES = ("depthwise.cc", "norm.cc")
 HEADERS = ("parallel.h",)

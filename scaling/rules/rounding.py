@@ -1,0 +1,242 @@
+"""Roundings: how scaled depths, widths and resolutions become integers that a network can be built with.
+
+Sources: tensorflow/tpu models/official/efficientnet, google/automl efficientnetv2, and those beside each rounding.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from scaling.arch.arch import Arch, Head, Stage, least_side
+from scaling.arch.blocks import (
+    Block,
+    Cell,
+    Conv,
+    Fire,
+    Residual,
+    ShuffleV1,
+    ShuffleV2,
+    XBlock,
+    repeats,
+    width_after,
+)
+
+ULP = 1e-9  # factors such as 1.1**2 / 1.21 sit an ulp beside the number they stand for
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """How scaled widths and depths become integers.
+
+    Widths go to the nearest multiple of `divisor` (halves up, at least one divisor), one divisor more
+    where that falls below `keep` times the exact width; depths go up to the next integer. `stem`,
+    `head`: whether these widths scale. They and the head's hidden layers do not shrink below
+    `least_stem`, `least_head` and `least_hidden`, or the base's own width where that is smaller.
+    `end_depths`: whether the first and last stage deepen. `shallower`: whether a depth below one block
+    means one block; else it is refused where no stage has more.
+    """
+
+    divisor: int = 8
+    keep: float = 0.0
+    stem: bool = True
+    head: bool = True
+    least_stem: int = 0
+    least_head: int = 0
+    least_hidden: int = 0
+    end_depths: bool = True
+    shallower: bool = True
+
+
+ROUNDINGS = {
+    # tensorflow/tpu models/official/efficientnet/efficientnet_model.py: round_filters, round_repeats
+    "efficientnet": Rounding(keep=0.9),
+    # google/automl efficientnetv2/effnetv2_model.py: no 0.9 rule
+    "efficientnet_v2": Rounding(),
+    # tensorflow/tpu models/official/efficientnet/lite: stem, head and end depths stay
+    "efficientnet_lite": Rounding(keep=0.9, stem=False, head=False, end_depths=False),
+    # arXiv 1801.04381 section 6.1: multipliers below 1 leave the last convolution at 1280
+    "mobilenet_v2": Rounding(keep=0.9, least_head=1280),
+    # timm models/efficientnet.py, _gen_mobilenet_v1; equal to slim's int(width * multiplier) at its multipliers
+    "mobilenet_v1": Rounding(keep=0.9, least_head=1024),
+    # timm models/mobilenetv3.py, _gen_mobilenet_v3: multipliers below 1 leave stem and hidden layer
+    "mobilenet_v3": Rounding(keep=0.9, least_stem=16, least_hidden=1280),
+    # tensorflow/tpu models/official/mnasnet/mnasnet_model.py: the last convolution stays at 1280
+    "mnasnet": Rounding(keep=0.9, head=False),
+    # ours: gives the widths of arXiv 1707.01083; arXiv 1807.11164 Table 5 leaves the last convolution at 1024
+    "shufflenet": Rounding(divisor=4, least_head=1024),
+    # ours: the papers scale by whole factors (arXiv 1605.07146, 1905.11946 Table 3); group counts are kept
+    "resnet": Rounding(),
+    # ours: in narrow networks (CIFAR ResNets, small proxies) a step of 8 would hide a width factor of 1.1
+    "narrow": Rounding(divisor=4),
+    # arXiv 2103.06877 and facebookresearch/pycls pycls/models/scaler.py: group widths scale too, widths
+    # are whole groups, and the stem stays
+    "regnet": Rounding(stem=False),
+    # ours: growth rates are small numbers, and a step of 8 would hide a factor of 1.1
+    "densenet": Rounding(divisor=2),
+    # ours: a proxy so narrow that a step of 2 would hide a factor of 1.1
+    "whole": Rounding(divisor=1),
+    # ours: branches of 16 and 24 channels (arXiv 1409.4842 Table 1), where a step of 8 would hide a factor of 1.1
+    "inception": Rounding(divisor=4),
+    # ours: cells have few filters, and join several states of that width
+    "cells": Rounding(divisor=2),
+    # ours: plain chains of layers, LeNet (6 and 16 channels) to VGG; one layer is the least there is
+    "chain": Rounding(divisor=4, shallower=False),
+}
+
+
+def round_width(width: float, divisor: int, keep: float = 0.0) -> int:
+    """Return the nearest multiple of `divisor` (halves up, at least one), not below keep * width."""
+    rounded = max(divisor, int(width + divisor / 2 + ULP) // divisor * divisor)
+    return rounded + divisor if rounded < keep * width else rounded
+
+
+def round_depth(depth: float) -> int:
+    """Return the next integer up, ignoring an ulp, and at least 1."""
+    return max(1, math.ceil(depth - ULP * max(1.0, depth)))
+
+
+def round_resolution(side: float, least: int = 1) -> int:
+    """Return the nearest integer (halves up), not below `least`."""
+    return max(least, math.floor(side + 0.5 + ULP))
+
+
+def least_resolution(arch: Arch) -> int:
+    """The side that rounding does not go below: a stride would act on one pixel there, or a block on none."""
+    return min(arch.resolution, max(math.prod(arch.strides), least_side(arch)))
+
+
+def widen(arch: Arch, factor: float, rule: Rounding) -> Arch:
+    """Scale every width by one factor: stem, stages, head and auxiliary classifiers."""
+    rule = _joining(arch, rule)
+    stem = _widen_stages(arch.stem, [factor] * len(arch.stem), rule, arch.in_channels, rule.least_stem)
+    stem = stem if rule.stem else arch.stem
+    entering = stem[-1].width if stem else arch.in_channels
+    stages = _widen_stages(arch.stages, [factor] * len(arch.stages), rule, entering)
+    head = _widen_head(arch.head, factor, rule) if rule.head else arch.head
+    auxiliary = tuple(_widen_counted(value, factor, rule) for value in arch.auxiliary)
+    return arch.replace(stem=stem, stages=stages, head=head, auxiliary=auxiliary)
+
+
+def widen_each(arch: Arch, factors: Sequence[float], rule: Rounding) -> Arch:
+    """Scale the stages, each by its own factor."""
+    stages = _widen_stages(arch.stages, factors, _joining(arch, rule), arch.entering)
+    return arch.replace(stages=stages)
+
+
+def _joining(arch: Arch, rule: Rounding) -> Rounding:
+    """The rule with widths that the groups of all stages divide, where inputs are joined to outputs."""
+    joined = [stage.block.groups for stage in arch.stages if isinstance(stage.block, ShuffleV1)]
+    return dataclasses.replace(rule, divisor=math.lcm(rule.divisor, *joined))
+
+
+def _widen_head(head: Head, factor: float, rule: Rounding) -> Head:
+    def scaled(width: int, least: int) -> int:
+        return max(round_width(width * factor, rule.divisor, rule.keep), min(least, width))
+
+    hidden = tuple(scaled(width, rule.least_hidden) for width in head.hidden)
+    width = None if head.width is None else scaled(head.width, rule.least_head)
+    return dataclasses.replace(head, width=width, hidden=hidden)
+
+
+def _widen_stages(
+    stages: tuple[Stage, ...], factors: Sequence[float], rule: Rounding, width: int, least: int = 0
+) -> tuple[Stage, ...]:
+    """Scale the widths that are free, not below `least`; others follow from the `width` that reaches them.
+
+    A strided ShuffleV1 joins its input to its own channels, so it stays wider than what reaches it.
+    """
+    widened = []
+    for stage, factor in zip(stages, factors):
+        reached = width
+        if factor == 1:
+            width = width_after(stage.block, stage.width, reached)
+            widened.append(dataclasses.replace(stage, width=width))
+            continue
+        block = _widen_counted(stage.block, factor, rule)
+        step = _step(block, rule.divisor)
+        width = max(round_width(stage.width * factor, step, rule.keep), min(least, stage.width))
+        if isinstance(block, ShuffleV1) and stage.stride > 1:
+            width = max(width, (reached // step + 1) * step)
+        width = width_after(block, width, reached)
+        widened.append(dataclasses.replace(stage, block=block, width=width))
+    return tuple(widened)
+
+
+def _widen_counted(value: Any, factor: float, rule: Rounding) -> Any:
+    """Scale the channels that a value's own fields count, one number or a tuple, and those of values in it."""
+
+    def widen(width):
+        if isinstance(width, tuple):
+            return tuple(map(widen, width))
+        return round_width(width * factor, rule.divisor, rule.keep)
+
+    if isinstance(value, tuple):
+        return tuple(_widen_counted(inner, factor, rule) for inner in value)
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    counted = {f.name for f in dataclasses.fields(value) if f.metadata.get("width")}
+    held = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    changes = {
+        name: widen(inner) if name in counted else _widen_counted(inner, factor, rule)
+        for name, inner in held.items()
+    }
+    return dataclasses.replace(value, **changes)
+
+
+def _step(block: Block, divisor: int) -> int:
+    """The smallest step of the output width that keeps inner widths whole and divisible by groups."""
+    if isinstance(block, Residual):
+        inner = Fraction(block.inner).limit_denominator(1024)
+        needed = inner.denominator * block.groups
+        return math.lcm(divisor, needed // math.gcd(inner.numerator, needed))
+    if isinstance(block, XBlock):
+        return block.group_width
+    if isinstance(block, Cell):
+        return divisor * block.parts
+    if isinstance(block, ShuffleV1 | ShuffleV2):
+        return math.lcm(divisor, 4 * block.groups if isinstance(block, ShuffleV1) else 2)
+    if isinstance(block, Fire):
+        return math.lcm(divisor, 2, Fraction(block.squeeze).limit_denominator(1024).denominator)
+    return math.lcm(divisor, block.groups) if isinstance(block, Conv) else divisor
+
+
+def deepen(
+    base: tuple[Stage, ...], stages: tuple[Stage, ...], factors: Sequence[float], rule: Rounding
+) -> tuple[Stage, ...]:
+    """Scale the depths of the `base` stages, keeping everything else of `stages`."""
+    fixed = set() if rule.end_depths else {0, len(stages) - 1}
+    return tuple(
+        stage if i in fixed or factor == 1 else _deepen_stage(old, stage, factor)
+        for i, (old, stage, factor) in enumerate(zip(base, stages, factors))
+    )
+
+
+def _deepen_stage(base: Stage, stage: Stage, factor: float) -> Stage:
+    """Scale the layers that the block's own fields count, or else the repeats of a block that repeats."""
+    counted = [f.name for f in dataclasses.fields(stage.block) if f.metadata.get("depth")]
+    if counted:
+        scaled = {name: round_depth(getattr(base.block, name) * factor) for name in counted}
+        return dataclasses.replace(stage, block=dataclasses.replace(stage.block, **scaled))
+    if not repeats(stage.block) or _is_reduction(base):
+        return stage
+    return dataclasses.replace(stage, repeats=round_depth(base.repeats * factor))
+
+
+def _is_reduction(stage: Stage) -> bool:
+    """Whether the stage is a reduction cell, of which there is one however deep a network is."""
+    return isinstance(stage.block, Cell) and stage.stride > 1 and stage.repeats == 1
+
+
+def check_depth(arch: Arch, depth: float, rule: Rounding) -> None:
+    """Raise ValueError where a depth below 1 has no block to take away."""
+    depths = [stage.repeats for stage in arch.stages if repeats(stage.block)]
+    if depth < 1 and not rule.shallower and max(depths, default=1) == 1:
+        raise ValueError(
+            f"depth={depth:.6g}: every stage of {arch.name} has one block, so there is none to take away: "
+            "scale width or resolution instead (alpha=1 in compound)."
+        )

@@ -1,0 +1,322 @@
+"""What one run is: frozen values with every default, built from a config at one border.
+
+`RunSpec.from_config` is the only place where a ConfigDict or a plain dict is read. Durations are
+text with a unit, "30 epochs" or "500 steps" (`Duration.parse`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scaling.arch.blocks import LATER
+from scaling.arch.custom import is_file, pin
+from scaling.border.pinned import pin_weights
+from scaling.border.typed import build, nearest
+from scaling.rules.factors import RULES, Table, dwr
+
+
+def logistic(default: Any) -> Any:
+    """A field that says how a run is executed, not what it computes: left out of the run id."""
+    return field(default=default, metadata={"identity": False})
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """The network: a zoo name, a function in a file or a serialised Arch, made a base, then scaled by a rule.
+
+    `name` is of the zoo, or "nets/mixer.py:network" for a function of your own (docs/own_network.md), to
+    which a run adds "@" and a digest of the file's text. `arch` replaces it. `init` names weights to start
+    from: a .safetensors file as `scaling.save` writes it, to which a run adds a digest too, or a name of
+    `scaling.from_pretrained`; the classifier is new where the number of classes differs.
+
+    The base is `name` (only `stages` of it, by index, if given) with `base_depth` and `base_width`
+    applied, `base_resolution` set and, for small images, `stem="small"` and `strides`; `rounding`
+    replaces the architecture's (a name of `scaling.rules.rounding.ROUNDINGS`). `rule="compound"` scales it by `alpha**phi`,
+    `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`; the other rules are those of
+    `scaling.rules.factors.RULES`: "depth", "width", "resolution", "uniform" and "dwr" (with its `exponent`) double
+    the multiply-adds with every `phi`, "efficientnet", "resnet_rs" and "mobilenet" have a published `size`
+    ("b3", "152@224", "0.75@192"). Rates and
+    the momentum (decay) of batch norm keep the architecture's own where None. `scan` runs repeated
+    blocks as a loop (None: where the backend gains by it). `remat` saves memory by time: the blocks of
+    all stages, or of those listed by index, are computed again in the backward pass (on a CPU it helps
+    stages that run as a loop only).
+    """
+
+    name: str = "efficientnet_b0"
+    arch: dict[str, Any] | None = None
+    stages: tuple[int, ...] = ()
+    base_depth: float = 1.0
+    base_width: float = 1.0
+    base_resolution: int | None = None
+    stem: str = ""
+    strides: tuple[int, ...] = ()
+    rounding: str = ""
+    rule: str = "compound"
+    phi: float = 0.0
+    alpha: float = 1.2
+    beta: float = 1.1
+    gamma: float = 1.15
+    depth: float = 1.0
+    width: float = 1.0
+    resolution: float = 1.0
+    drop_rate: float | None = None
+    drop_path_rate: float | None = None
+    norm_momentum: float | None = None
+    dtype: str = "float32"
+    size: str = field(default="", metadata=LATER)
+    exponent: float = field(default=0.8, metadata=LATER)
+    init: str = field(default="", metadata=LATER)
+    scan: bool | None = logistic(None)
+    remat: bool | tuple[int, ...] = logistic(False)
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Where images come from and how they are split.
+
+    `source` is digits, folder, npz or tfds; `name` the TFDS name; `dir` a directory or file. Split
+    names follow the source. An empty `validation` takes `validation_fraction` of the training
+    split, by `split_seed`; an empty `test` leaves the test split unread (a search). `limit` keeps the first that many training images after the split.
+    `store` is the side in pixels at which images are kept in memory (None: their own side for
+    arrays; for photos the network's resolution over the evaluation crop). `resident` keeps the
+    training set on the device (None: where it fits); otherwise `workers` processes stream it.
+    """
+
+    source: str = "digits"
+    name: str = ""
+    dir: str = logistic("")
+    train: str = "train"
+    validation: str = ""
+    test: str = "test"
+    validation_fraction: float = 0.1
+    split_seed: int = 0
+    limit: int | None = None
+    store: int | None = None
+    resident: bool | None = logistic(None)
+    workers: int = logistic(0)
+
+
+@dataclass(frozen=True)
+class AugmentSpec:
+    """Training augmentation, applied on the device in the order of the fields.
+
+    `crop` is none, pad (pad by `pad` pixels, by `pad_mode` with black or the image's reflection, and crop back) or resized (area in `area`, aspect
+    in `aspect`); `flip` is horizontal; RandAugment applies `randaugment_layers` operations of
+    `randaugment_magnitude` (0 to 10); `erase` is the probability of random erasing; `mixup` and
+    `cutmix` are Beta parameters, 0 for off. `eval_crop` is the centre fraction kept in evaluation.
+    """
+
+    crop: str = "none"
+    pad: int = 4
+    area: tuple[float, float] = (0.08, 1.0)
+    aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    flip: bool = False
+    randaugment_layers: int = 0
+    randaugment_magnitude: float = 9.0
+    erase: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    eval_crop: float = 1.0
+    pad_mode: str = field(default="black", metadata=LATER)
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """The update rule. `name` is sgd, rmsprop (TensorFlow's), adamw or lamb.
+
+    The peak learning rate is `lr * batch / lr_batch` (`lr_batch=0`: `lr` as it is). Weight decay is
+    "coupled" (L2, added to the gradient) or "decoupled"; `decay_mask` says what is decayed: "kernels"
+    (convolutions and dense), "no_norm" (all but batch norm: EfficientNet's recipe) or "all".
+    `frozen` names stages that are not trained ("stem" for all of the stem, "stages_0"): they run in
+    evaluation mode, and their parameters and batch-norm statistics stay what they are.
+    """
+
+    name: str = "sgd"
+    lr: float = 0.1
+    lr_batch: int = 256
+    momentum: float = 0.9
+    nesterov: bool = False
+    rms_decay: float = 0.9
+    b1: float = 0.9
+    b2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    decay: str = "coupled"
+    decay_mask: str = "kernels"
+    clip_norm: float | None = None
+    frozen: tuple[str, ...] = field(default=(), metadata=LATER)
+
+
+@dataclass(frozen=True)
+class ScheduleSpec:
+    """The learning rate over time: linear warm-up, then cosine, exponential, step or constant.
+
+    `exponential` multiplies by `factor` every `every` (a staircase); `step` multiplies by `factor`
+    at each of `boundaries`; `cosine` ends at `final` times the peak.
+    """
+
+    name: str = "cosine"
+    warmup: str = "0 steps"
+    final: float = 0.0
+    factor: float = 0.97
+    every: str = "2.4 epochs"
+    boundaries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """The loop. `batch` is global, over all devices, hosts and `accumulate` micro-batches.
+
+    `batch_norm` is "local" or "synced" statistics; `ema` the decay of averaged parameters and
+    statistics (0: none), ramped as min(ema, (1 + step) / (10 + step)) with `ema_ramp`.
+    `progressive` lists (fraction of training, fraction of the resolution): from that point on,
+    train at that part of the final resolution; `progressive_drop_rate` and `progressive_magnitude` may give each
+    entry its own dropout rate and RandAugment magnitude. `timeout` is in seconds, 0 for none.
+    """
+
+    batch: int = 128
+    duration: str = "10 epochs"
+    label_smoothing: float = 0.0
+    ema: float = 0.0
+    ema_ramp: bool = True
+    accumulate: int = 1
+    batch_norm: str = "local"
+    progressive: tuple[tuple[float, float], ...] = ()
+    eval_batch: int = logistic(256)
+    eval_every: str = logistic("1 epochs")
+    checkpoint_every: str = logistic("1 epochs")
+    keep: int = logistic(2)
+    log_every: str = logistic("20 steps")
+    engine: str = logistic("pmap")
+    devices: int | None = logistic(None)
+    steps_per_call: int | None = logistic(None)
+    timeout: float = logistic(0.0)
+    progressive_drop_rate: tuple[float, ...] = field(default=(), metadata=LATER)
+    progressive_magnitude: tuple[float, ...] = field(default=(), metadata=LATER)
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training run; `id` names what it computes (not where or how fast)."""
+
+    seed: int = 0
+    model: ModelSpec = field(default_factory=ModelSpec)
+    data: DataSpec = field(default_factory=DataSpec)
+    augment: AugmentSpec = field(default_factory=AugmentSpec)
+    optimizer: OptimizerSpec = field(default_factory=OptimizerSpec)
+    schedule: ScheduleSpec = field(default_factory=ScheduleSpec)
+    train: TrainSpec = field(default_factory=TrainSpec)
+
+    @staticmethod
+    def from_config(config: Mapping[str, Any]) -> RunSpec:
+        """Build from a ConfigDict or nested dict; ValueError on an unknown key or a wrong type."""
+        to_dict = getattr(config, "to_dict", None)  # a ConfigDict is not a Mapping
+        spec = build(RunSpec, to_dict() if to_dict else config, "config")
+        check(spec)
+        model = spec.model
+        name = pin(model.name) if model.arch is None and is_file(model.name) else model.name
+        pinned = dataclasses.replace(model, name=name, init=pin_weights(model.init))
+        return dataclasses.replace(spec, model=pinned)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-able values; `RunSpec.from_config(spec.to_dict()) == spec`."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @property
+    def id(self) -> str:
+        """Twelve hex digits of the hash of all fields that change the result."""
+        return identity(self)
+
+
+CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("model", "stem"): ("", "small"),
+    ("model", "rule"): ("axes", *RULES),
+    ("model", "dtype"): ("float32", "bfloat16"),
+    ("data", "source"): ("digits", "folder", "npz", "tfds"),
+    ("augment", "crop"): ("none", "pad", "resized"),
+    ("augment", "pad_mode"): ("black", "reflect"),
+    ("optimizer", "name"): ("sgd", "rmsprop", "adamw", "lamb"),
+    ("optimizer", "decay"): ("coupled", "decoupled"),
+    ("optimizer", "decay_mask"): ("kernels", "no_norm", "all"),
+    ("schedule", "name"): ("cosine", "exponential", "step", "constant"),
+    ("train", "batch_norm"): ("local", "synced"),
+    ("train", "engine"): ("pmap", "jit"),
+}
+
+
+@dataclass(frozen=True)
+class Duration:
+    """A length of training: a number of epochs or of steps."""
+
+    value: float
+    unit: str
+
+    @staticmethod
+    def parse(text: str) -> Duration:
+        """Parse "30 epochs", "1 epoch", "2.4 epochs" or "500 steps"."""
+        match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(epoch|step)s?\s*", str(text))
+        if not match:
+            raise ValueError(f"duration {text!r} is not understood: write it as '30 epochs' or '500 steps'.")
+        return Duration(float(match[1]), match[2])
+
+    def steps(self, steps_per_epoch: int) -> int:
+        """The length in steps, rounded to the nearest."""
+        return round(self.value * (steps_per_epoch if self.unit == "epoch" else 1))
+
+
+def check(spec: RunSpec) -> None:
+    """Raise ValueError for values that no run can have, naming value, rule and fix."""
+    for (section, key), allowed in CHOICES.items():
+        value = getattr(getattr(spec, section), key)
+        if value not in allowed:
+            raise ValueError(
+                f"config.{section}.{key}={value!r} must be one of {allowed}{nearest(value, allowed)}."
+            )
+    for key in ("base_depth", "base_width", "depth", "width", "resolution", "alpha", "beta", "gamma"):
+        value = getattr(spec.model, key)
+        if value <= 0:
+            raise ValueError(
+                f"config.model.{key}={value} must be above 0: a factor of 1 leaves the axis as it is."
+            )
+    _check_rule(spec.model)
+    if spec.train.batch < 1 or spec.train.accumulate < 1 or spec.train.batch % spec.train.accumulate:
+        raise ValueError(
+            f"config.train.batch={spec.train.batch} must be a multiple of "
+            f"config.train.accumulate={spec.train.accumulate}, both at least 1."
+        )
+    texts = (spec.train.duration, spec.train.eval_every, spec.train.checkpoint_every, spec.train.log_every)
+    for text in texts + (spec.schedule.warmup, spec.schedule.every) + spec.schedule.boundaries:
+        Duration.parse(text)
+
+
+def _check_rule(model: ModelSpec) -> None:
+    rule = RULES.get(model.rule)
+    if isinstance(rule, Table):
+        rule.size(model.size)
+    elif model.size:
+        tables = ", ".join(name for name, rule in RULES.items() if isinstance(rule, Table))
+        raise ValueError(
+            f"config.model.size={model.size!r} is of a rule with published sizes ({tables}), but config.model.rule="
+            f"{model.rule!r} goes by phi or factors: leave size empty."
+        )
+    dwr(model.exponent)
+
+
+def identity(spec: Any) -> str:
+    """Twelve hex digits of the hash of a spec's fields, without those that change no result."""
+    text = json.dumps(_identity(spec), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _identity(value: Any) -> Any:
+    if not dataclasses.is_dataclass(value):
+        return value
+    kept = [f for f in dataclasses.fields(value) if f.metadata.get("identity", True)]
+    used = [f for f in kept if "later" not in f.metadata or getattr(value, f.name) != f.default]
+    return {f.name: _identity(getattr(value, f.name)) for f in used}

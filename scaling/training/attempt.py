@@ -1,0 +1,135 @@
+"""What a run holds open beside its state: journal, clock, reporter, requests to stop; and its row."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from scaling.runs.rows import Row
+from scaling.training import checkpoints, environment
+from scaling.training.clock import Clock
+from scaling.training.interrupts import Requests, requests
+from scaling.training.metrics import Journal, Ledger
+from scaling.training.plan import Plan
+from scaling.training.progress import Reporter, Silent, make_reporter
+from scaling.training.runtime import Rig
+from scaling.training.state import TrainState
+
+NAMED_PROBLEMS = 5
+
+
+@dataclass
+class Session:
+    """One attempt at a run. `steps` counts finished updates, `before` holds earlier attempts' measures."""
+
+    plan: Plan
+    rig: Rig
+    workdir: Path
+    journal: Journal
+    ledger: Ledger
+    clock: Clock
+    reporter: Reporter
+    requests: Requests
+    started: float
+    before: dict[str, Any]
+    steps: int
+
+    def measures(self) -> dict[str, Any]:
+        """Return the row's measured fields so far, over all attempts at this run."""
+        found: dict[str, Any] = self.clock.measures(self.plan.spec.train.batch)
+        if self.ledger.last:
+            found["train_loss"] = finite(self.ledger.last["loss"])
+        found["compile_seconds"] = self.rig.compile_seconds
+        found["peak_memory"] = environment.peak_memory(self.plan.devices)
+        found["seconds"] = self.before.get("seconds", 0.0) + time.monotonic() - self.started
+        return {**self.before, **found}
+
+    def name_problems(self, problems: Sequence[str]) -> None:
+        """Say which examples of the data cannot be used."""
+        for problem in problems[:NAMED_PROBLEMS]:
+            self.reporter.line(f"left out: {problem}")
+        if len(problems) > NAMED_PROBLEMS:
+            self.reporter.line(f"left out: {len(problems)} examples in all")
+
+
+@contextlib.contextmanager
+def prepared(
+    plan: Plan, rig: Rig, workdir: Path, reporter: Reporter | None, started: float
+) -> Iterator[tuple[Session, TrainState]]:
+    """Restore or begin: yield the session and its host state, and close what was opened."""
+    first = jax.process_index() == 0
+    shown = (reporter or make_reporter()) if first else Silent()
+    state, before = rig.first_state(), {}
+    if (restored := checkpoints.restore(workdir / "checkpoints", like=state)) is not None:
+        state, before = restored
+    step, size = before.pop("step", 0), before.pop("journal_size", 0)
+    journal, clock = Journal(workdir if first else None, step, size), Clock()
+    ledger = Ledger(plan, rig.engine.unreplicate, journal, shown, clock)
+    try:
+        with requests() as caught:
+            session = Session(
+                plan, rig, workdir, journal, ledger, clock, shown, caught, started, before, step
+            )
+            _announce(session)
+            yield session, state
+    finally:
+        ledger.close()
+        journal.close()
+        shown.close()
+
+
+def _announce(session: Session) -> None:
+    plan, cost, data = session.plan, session.plan.cost, session.plan.dataset
+    session.reporter.line(
+        f"{plan.arch.name} at {plan.arch.resolution} px: {cost.params:,} parameters, {cost.macs / 1e6:,.1f} million "
+        f"MACs an image; {data.name}: {len(data.train)} training images, {plan.total_steps} steps of "
+        f"{plan.spec.train.batch} on {len(plan.devices)} {plan.devices[0].device_kind} device(s)"
+    )
+    if session.steps:
+        session.reporter.line(f"resuming from step {session.steps}")
+    session.name_problems(data.problems)
+
+
+def make_row(plan: Plan, steps: int, **fields: Any) -> Row:
+    """Return the row of a run that ended after `steps` steps, with the measured `fields`."""
+    spec, arch, cost = plan.spec, plan.arch, plan.cost
+    known = environment.describe()
+    return Row(
+        id=spec.id,
+        spec=spec.to_dict(),
+        arch_name=arch.name,
+        family=arch.family,
+        depth=plan.coefficients.depth,
+        width=plan.coefficients.width,
+        resolution=arch.resolution,
+        phi=plan.coefficients.phi,
+        params=cost.params,
+        batch_stats=cost.batch_stats,
+        macs=cost.macs,
+        activations=cost.activations,
+        seed=spec.seed,
+        steps=steps,
+        examples_seen=steps * spec.train.batch,
+        train_flops=plan.train_flops(steps),
+        dataset=plan.dataset.name,
+        device_kind=known["device_kind"],
+        device_count=len(plan.devices),
+        process_count=known["process_count"],
+        git_revision=known["git_revision"],
+        versions=known["versions"],
+        finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **{"examples": plan.dataset.examples, **fields},
+    )
+
+
+def finite(value: float) -> float | None:
+    """Return the value, or None where it is not finite: JSON has no word for it."""
+    return value if math.isfinite(value) else None

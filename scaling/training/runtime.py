@@ -1,0 +1,164 @@
+"""The live parts of a run: engine, data on the devices, compiled programs, the state of step 0."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scaling.arch.arch import Sized
+from scaling.data.augment import eval_transform, train_transform
+from scaling.data.loader import feed
+from scaling.data.prefetch import ahead
+from scaling.models.initialize import initialize
+from scaling.models.network import Buildable, build, frozen_stages
+from scaling.training import optimizers, schedules
+from scaling.training.evaluate import Evaluator
+from scaling.training.packing import pack_state, unpack_state
+from scaling.training.parallel import ENGINES, Program
+from scaling.training.plan import Phase, Plan
+from scaling.training.starting import read, started
+from scaling.training.state import TrainState, create, models
+from scaling.training.step import AXIS, build_train_step, several
+
+LOOKAHEAD = 2  # calls whose streamed images are put on the devices ahead
+
+
+class Rig:
+    """Builds from a plan what its calls need; programs are compiled when first used."""
+
+    def __init__(self, plan: Plan):
+        spec, data = plan.spec, plan.dataset
+        self.plan = plan
+        self.engine = ENGINES[spec.train.engine](plan.devices)
+        self.feed = feed(
+            data.train,
+            spec.train.batch,
+            spec.seed,
+            spec.data.resident,
+            spec.data.workers,
+            jax.process_index(),
+            jax.process_count(),
+        )
+        self.resident = self.engine.replicate(self.feed.resident)
+        peak = schedules.peak_rate(spec.optimizer, spec.train.batch)
+        self._rate = schedules.build(spec.schedule, peak, plan.total_steps, plan.steps_per_epoch)
+        self._optimizer = optimizers.build(spec.optimizer, self._rate)
+        self._programs: dict[tuple, Program] = {}
+        if spec.model.init:
+            self._initial()  # weights that do not fit are refused before anything is written
+        self.evaluate = self.scorer(plan.arch, spec.train.eval_batch)
+
+    def first_state(self) -> TrainState:
+        """Return the host state of step 0, checked against the count."""
+        plan = self.plan
+        variables = self._initial()
+        sizes = tuple(_size(variables.get(name, {})) for name in ("params", "batch_stats"))
+        if sizes != (plan.cost.params, plan.cost.batch_stats):
+            raise RuntimeError(
+                f"{plan.arch.name} has {sizes} parameters and statistics, but was counted to have "
+                f"{(plan.cost.params, plan.cost.batch_stats)}: the counter and the model disagree."
+            )
+        frozen = frozen_stages(plan.spec.optimizer.frozen, plan.arch)
+        return create(variables, self._optimizer, plan.spec.train.ema > 0, frozen)
+
+    def _initial(self) -> dict[str, Any]:
+        """The variables of step 0: drawn by the seed, or the given ones."""
+        plan = self.plan
+        fresh, init = initialize(self._network(plan.arch), plan.spec.seed), plan.spec.model.init
+        return started(plan.arch, fresh, read(init), init) if init else fresh
+
+    def to_devices(self, state: TrainState) -> TrainState:
+        """Put a host state on every device, packed into vectors."""
+        mask = optimizers.decay_mask(self.plan.spec.optimizer.decay_mask)
+        return self.engine.replicate(pack_state(state, mask))
+
+    def scorer(self, arch: Sized, batch: int, by_batch: bool = False) -> Evaluator:
+        """Return what evaluates variables of an architecture, `batch` images at a time (`Evaluator`)."""
+        data, augment = self.plan.dataset, self.plan.spec.augment
+        transform = eval_transform(augment, arch.resolution, data.mean, data.std)
+        return Evaluator(self.engine, self._network(arch), transform, batch, by_batch)
+
+    def told(self, state: TrainState, choice: Mapping[str, Sequence[int]]) -> TrainState:
+        """Tell a supernet on the devices which operation each edge does (`scaling.models.universal`)."""
+        arrays = {name: np.asarray(value, np.int32) for name, value in choice.items()}
+        frozen = {**(state.frozen or {}), "choice": self.engine.replicate(arrays)}
+        return dataclasses.replace(state, frozen=frozen)
+
+    def to_host(self, state: TrainState) -> TrainState:
+        """Return the named host copy of the devices' state."""
+        return unpack_state(self.engine.unreplicate(state))
+
+    def batches(self, start: int) -> Generator[Any, None, None]:
+        """Yield the batches of each call of the plan from step `start` on, stacked and on the devices.
+
+        Streamed images are put there ahead of their call, in a thread. Close the generator when done.
+        """
+        calls = self._batches(start)
+        return calls if self.feed.resident else ahead(calls, LOOKAHEAD)
+
+    def _batches(self, start: int) -> Generator[Any, None, None]:
+        with contextlib.closing(self.feed.batches(start)) as batches:
+            for call in self.plan.calls(start):
+                taken = list(itertools.islice(batches, call.steps))
+                stacked = {name: np.stack([batch[name] for batch in taken]) for name in taken[0]}
+                yield self.engine.shard(stacked, axis=1)
+
+    def program(self, phase: Phase) -> Program:
+        """Return (state, batches, resident) -> (state, metrics) of a phase; the state is donated."""
+        form = phase.resolution, phase.drop_rate, phase.magnitude
+        if form not in self._programs:
+            self._programs[form] = Program(self.engine, self._steps(phase), cut={1: 1}, donate=(0,))
+        return self._programs[form]
+
+    def compile(self) -> None:
+        """Compile what the first call and evaluation need, before they are made."""
+        state = self.to_devices(self.first_state())
+        with contextlib.closing(self.batches(0)) as batches:
+            self.program(self.plan.phase(0)).prepare(state, next(batches), self.resident)
+        self.evaluate.prepare(models(state), self.plan.dataset.validation)
+
+    @property
+    def compile_seconds(self) -> float:
+        """Time spent compiling so far."""
+        return sum(p.seconds for p in (*self._programs.values(), self.evaluate.program))
+
+    def _steps(self, phase: Phase):
+        spec, data, arch, augment = self.plan.spec, self.plan.dataset, self.plan.arch, self.plan.spec.augment
+        arch = arch.replace(resolution=phase.resolution)
+        if phase.drop_rate is not None:
+            arch = arch.replace(drop_rate=phase.drop_rate)
+        if phase.magnitude is not None:
+            augment = dataclasses.replace(augment, randaugment_magnitude=phase.magnitude)
+        step = build_train_step(
+            self._network(arch),
+            self._optimizer,
+            self._rate,
+            train_transform(augment, phase.resolution, arch.num_classes, data.mean, data.std),
+            spec.train,
+            spec.seed,
+        )
+        return several(step)
+
+    def _network(self, arch: Sized) -> Buildable:
+        model = self.plan.spec.model
+        synced = AXIS if self.plan.spec.train.batch_norm == "synced" else None
+        frozen = self.plan.spec.optimizer.frozen
+        return build(
+            arch,
+            dtype=jnp.dtype(model.dtype),
+            scan=model.scan,
+            remat=model.remat,
+            axis_name=synced,
+            frozen=frozen,
+        )
+
+
+def _size(tree: Any) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))

@@ -1,0 +1,145 @@
+"""Weights in and out as mappings of arrays: a peer's tensors by the peer's names, or ours by our paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from flax import traverse_util
+
+from scaling.arch.arch import Arch, Sized
+from scaling.models.initialize import abstract_variables, draw
+from scaling.models.network import build
+from scaling.weights.peer_names import places
+
+IGNORED = ("num_batches_tracked",)
+
+
+def load_torch(arch: Sized, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+    """Return {"params", "batch_stats"} of float32 arrays from a peer's tensors.
+
+    `state_dict` maps the peer's names to arrays (NumPy, or CPU tensors); convolutions OIHW, dense
+    (out, in). Counters such as num_batches_tracked are ignored. Raises ValueError listing every
+    tensor that is missing, unknown or of another shape.
+    """
+    shapes = shapes_of(arch)
+    ours = {path: np.zeros(shape, np.float32) for path, shape in shapes.items()}
+    left = {name for name in state_dict if not name.endswith(IGNORED)}
+    problems = []
+    for place in places(arch, shapes):
+        if place.peer not in state_dict:
+            problems.append(f"missing {place.peer} for {'/'.join(place.path)}")
+            continue
+        left.discard(place.peer)
+        target = ours[place.path] if place.layer is None else ours[place.path][place.layer]
+        tensor = np.asarray(state_dict[place.peer], np.float32)
+        if tensor.ndim == place.axes and tensor.size == target.size:
+            tensor = tensor.reshape(_torch_shape(target.shape))
+        tensor = _from_torch(tensor)
+        if tensor.shape != target.shape:
+            problems.append(
+                f"{place.peer} has shape {tensor.shape} in our order, {arch.name} needs {target.shape}"
+            )
+            continue
+        target[...] = tensor
+    problems += [f"unknown {name}" for name in sorted(left)]
+    check_fit(arch, problems)
+    return traverse_util.unflatten_dict(ours)
+
+
+def load_paths(arch: Sized, tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """Return {"params", "batch_stats"} of float32 arrays from ours by path, "params/stem_0/first/conv/kernel".
+
+    Raises ValueError listing every array that is missing, unknown or of another shape.
+    """
+    shapes = {"/".join(path): shape for path, shape in shapes_of(arch).items()}
+    problems = [f"missing {name}" for name in shapes if name not in tensors]
+    problems += [f"unknown {name}" for name in sorted(set(tensors) - set(shapes))]
+    for name, shape in shapes.items():
+        if name in tensors and np.shape(tensors[name]) != shape:
+            problems.append(f"{name} has shape {np.shape(tensors[name])}, {arch.name} needs {shape}")
+    check_fit(arch, problems)
+    ours = {tuple(name.split("/")): np.asarray(tensors[name], np.float32) for name in shapes}
+    return traverse_util.unflatten_dict(ours)
+
+
+def to_paths(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return our arrays by path; with `load_paths` the identity."""
+    flat: dict[str, Any] = traverse_util.flatten_dict(dict(variables), sep="/")
+    return {name: np.asarray(leaf) for name, leaf in flat.items()}
+
+
+def check_fit(arch: Sized, problems: Sequence[str]) -> None:
+    """Raise ValueError with all `problems` of fitting tensors to a network, where there are any."""
+    if problems:
+        raise ValueError(
+            f"{len(problems)} tensors do not fit {arch.name} (check the model name and num_classes):\n  "
+            + "\n  ".join(problems)
+        )
+
+
+def to_torch(arch: Sized, variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return a peer's tensors by the peer's names; the inverse of `load_torch`."""
+    flat = {path: np.asarray(leaf) for path, leaf in traverse_util.flatten_dict(dict(variables)).items()}
+    tensors = {}
+    for place in places(arch, {path: leaf.shape for path, leaf in flat.items()}):
+        leaf = flat[place.path] if place.layer is None else flat[place.path][place.layer]
+        tensor = np.ascontiguousarray(_to_torch(leaf))
+        if place.axes is not None:
+            shape = (*tensor.shape[:2], 1, 1) if place.axes == 4 else (len(tensor), -1)
+            tensor = tensor.reshape(shape)
+        tensors[place.peer] = tensor
+    return tensors
+
+
+def replace_head(
+    arch: Arch, variables: Mapping[str, Any], num_classes: int, seed: int = 0
+) -> tuple[Arch, dict[str, Any]]:
+    """Return the architecture with `num_classes`, and its variables: a new classifier, the rest as it is.
+
+    The classifier is drawn from `seed` as `initialize` draws it; the given one may be missing. Raises
+    ValueError listing whatever else is not of the architecture.
+    """
+    changed = arch.replace(num_classes=num_classes)
+    shapes = shapes_of(changed)
+    fresh = {path: shape for path, shape in shapes.items() if path[1] == "classifier"}
+    given: dict[Any, Any] = dict(traverse_util.flatten_dict(dict(variables)))
+    kept = {path: leaf for path, leaf in given.items() if path[1] != "classifier"}
+    wanted = {path: shape for path, shape in shapes.items() if path not in fresh}
+    problems = [
+        f"{'/'.join(path)}: {arch.name} has {wanted.get(path)}, given {getattr(kept.get(path), 'shape', None)}"
+        for path in sorted({*kept, *wanted})
+        if wanted.get(path) != getattr(kept.get(path), "shape", None)
+    ]
+    if problems:
+        raise ValueError(
+            f"{len(problems)} arrays beside the classifier do not fit {arch.name} (pass the architecture whose "
+            "variables these are):\n  " + "\n  ".join(problems)
+        )
+    drawn = {path: draw(seed, path, shape) for path, shape in fresh.items()}
+    return changed, traverse_util.unflatten_dict(kept | drawn)
+
+
+def shapes_of(arch: Sized) -> dict[tuple[str, ...], tuple[int, ...]]:
+    """Return the shape of every array of the network's variables by its path, nothing computed."""
+    tree = abstract_variables(build(arch), arch.resolution, arch.in_channels)
+    flat: dict[Any, Any] = dict(traverse_util.flatten_dict(tree))
+    return {path: leaf.shape for path, leaf in flat.items()}
+
+
+def _torch_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A kernel's shape in PyTorch's order of axes."""
+    return (shape[3], shape[2], *shape[:2]) if len(shape) == 4 else shape[::-1]
+
+
+def _from_torch(tensor: np.ndarray) -> np.ndarray:
+    if tensor.ndim == 4:
+        return tensor.transpose(2, 3, 1, 0)
+    return tensor.T if tensor.ndim == 2 else tensor
+
+
+def _to_torch(array: np.ndarray) -> np.ndarray:
+    if array.ndim == 4:
+        return array.transpose(3, 2, 0, 1)
+    return array.T if array.ndim == 2 else array
