@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments import cli, sweep
+from scaling.border.files import write_atomically
 from scaling.border.typed import nearest
 from scaling.laws import halving
 from scaling.reports import coefficients
@@ -27,9 +28,8 @@ from scaling.reports.curve import validation
 from scaling.reports.grid import read_grids
 from scaling.reports.heat_map import save_heat_map
 from scaling.rules.factors import COMPOUND, DEPTH, RESOLUTION, UNIFORM, WIDTH, Powers, compound_grid
-from scaling.rules.scale import resolve
 from scaling.runs import store
-from scaling.runs.rows import write_atomically
+from scaling.runs.resolve import resolve
 from scaling.runs.spec import Duration, RunSpec
 from scaling.sweeps.expand import Overrides, Trial, trials
 

@@ -21,7 +21,8 @@ import numpy as np
 
 import scaling
 from experiments import cli
-from scaling.training.export import NETWORK, trained
+from scaling.runs.workdir import NETWORK
+from scaling.training.export import trained
 from scaling.weights.files import NAMES, SCHEMES, Weights, read_metadata
 from scaling.weights.hub import CONFIG
 from scaling.weights.torch import to_paths

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import cli
+from scaling.border.files import write_atomically
 from scaling.reports.build import read_study
 from scaling.reports.curve import AXES, law_points
 from scaling.reports.law_tables import Curve, curves, to_markdown
-from scaling.runs.rows import write_atomically
 
 MARKDOWN = "laws.md"
 

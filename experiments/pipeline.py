@@ -21,6 +21,7 @@ from typing import Any
 
 from experiments import cli, coefficients, sweep
 from experiments import search as searching
+from scaling.border.files import write_atomically
 from scaling.border.typed import build
 from scaling.reports import law_tables
 from scaling.reports.build import read_study
@@ -30,7 +31,7 @@ from scaling.reports.grid import read_grids
 from scaling.reports.units import number, percent, si
 from scaling.rules.factors import Powers
 from scaling.runs import store
-from scaling.runs.rows import Row, write_atomically
+from scaling.runs.rows import Row
 from scaling.runs.spec import ModelSpec, RunSpec
 from scaling.sweeps.expand import Trial
 from scaling.training import Interrupted, compilation_cache

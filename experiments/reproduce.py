@@ -30,8 +30,8 @@ from experiments.tables import (
     transfer,
 )
 from experiments.tables.entry import Table
+from scaling.border.files import write_atomically
 from scaling.border.typed import nearest
-from scaling.runs.rows import write_atomically
 
 TABLES: dict[str, Callable[[], Table]] = {
     "efficientnet-1": efficientnet.table_1,

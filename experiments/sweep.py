@@ -19,7 +19,8 @@ from typing import Any
 
 from experiments import cli
 from scaling.runs import store
-from scaling.runs.rows import Row
+from scaling.runs.rows import FINAL, Row
+from scaling.runs.workdir import CONFIG
 from scaling.sweeps.executors import LocalExecutor
 from scaling.sweeps.expand import Trial, expand, trials
 from scaling.sweeps.run import pending, run
@@ -90,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _train_command(directory: Path) -> list[str]:
-    config = f"--config={directory / store.CONFIG}"
+    config = f"--config={directory / CONFIG}"
     return [sys.executable, "-m", "experiments.train", config, f"--workdir={directory}"]
 
 
@@ -99,7 +100,7 @@ def _announce(
 ) -> None:
     """Say what is there, what is to run, and what in the directory is odd."""
     ids = {trial.spec.id for trial in made}
-    lost = sum(row.status not in store.FINAL for run_id, row in contents.rows.items() if run_id in ids)
+    lost = sum(row.status not in FINAL for run_id, row in contents.rows.items() if run_id in ids)
     lost += len(contents.bad.keys() & ids)
     print(f"{len(made)} trials in {arguments.workdir}: {len(made) - len(todo)} have rows, {len(todo)} to run")
     if lost and not arguments.retry:

@@ -14,7 +14,7 @@ from scaling.cost.counting import count
 from scaling.data.augment import train_transform
 from scaling.models.initialize import abstract_variables
 from scaling.models.network import Network
-from scaling.rules import scale as rules
+from scaling.runs.resolve import resolve
 from scaling.runs.spec import Duration, ModelSpec, RunSpec
 from scaling.sweeps.expand import trials
 from scaling.training import optimizers, schedules
@@ -92,7 +92,7 @@ def test_each_argument_is_a_run_of_its_own_and_the_first_is_the_default(config):
     found = [RunSpec.from_config(config.get_config(*argument)) for argument in arguments(config)]
     assert found[0] == RunSpec.from_config(config.get_config())
     classes, channels, _, _ = DATA[dataset(found[0])]
-    archs = {rules.resolve(spec.model, classes, channels)[0] for spec in found}
+    archs = {resolve(spec.model, classes, channels)[0] for spec in found}
     assert len(archs) == len({spec.id for spec in found}) == len(found)
     for spec, argument in zip(found, arguments(config)):
         rate, total = schedule(spec)
@@ -112,7 +112,7 @@ def test_the_trials_of_its_sweep_are_distinct_runs(config):
 
 
 def test_its_sizes_are_distinct_networks(config):
-    archs = [rules.resolve(spec.model, 10, 3)[0] for spec in runs(config) if spec.seed == 0]
+    archs = [resolve(spec.model, 10, 3)[0] for spec in runs(config) if spec.seed == 0]
     assert len(set(archs)) == len({spec.model for spec in runs(config)})
 
 
@@ -157,7 +157,7 @@ def without_network(spec: RunSpec) -> RunSpec:
 def network(spec: RunSpec) -> tuple[Arch, Network]:
     """The network of a run, its layers looped over and its convolutions plain: that is traced soonest."""
     classes, channels, _, _ = DATA[dataset(spec)]
-    arch = rules.resolve(spec.model, classes, channels)[0]
+    arch = resolve(spec.model, classes, channels)[0]
     synced = AXIS if spec.train.batch_norm == "synced" else None
     return arch, Network(arch, jnp.dtype(spec.model.dtype), True, axis_name=synced, form="lax")
 

@@ -27,8 +27,8 @@ from experiments.benchmarks.races import Races
 from experiments.benchmarks.sections import SECTIONS, STEPS
 from experiments.benchmarks.table import NO_GPU, line, render
 from experiments.benchmarks.tasks import Job
+from scaling.border.files import write_atomically
 from scaling.border.typed import nearest
-from scaling.runs.rows import write_atomically
 from scaling.training import environment
 
 OUT = Path("experiments/results/benchmarks")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scaling.runs.rows import write_atomically
+from scaling.border.files import write_atomically
 
 STATUSES = ("ok", "skipped", "failed")
 Quartiles = tuple[float, float]

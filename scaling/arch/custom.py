@@ -15,11 +15,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from flax import linen as nn
+from typing import TYPE_CHECKING, Any
 
 from scaling.border.pinned import digest
+
+if TYPE_CHECKING:
+    from flax import linen as nn
 
 FILE = ".py:"  # what tells "nets/mixer.py:network" from a name of the zoo
 # Keywords that a callable gets where its signature names them
@@ -124,6 +125,8 @@ class Custom:
 
 def check(module: Any, name: str) -> None:
     """Raise ValueError where a module cannot be compared or called as a network is."""
+    from flax import linen as nn
+
     if not isinstance(module, nn.Module):
         raise ValueError(f"{name} returned {type(module).__name__}, not a flax.linen.Module.")  # noqa: TRY004
     try:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scaling.border.files import write_atomically
 from scaling.reports import figure, learning, page, table
 from scaling.reports.curve import fit_law, series
 from scaling.runs import store
-from scaling.runs.rows import Row, write_atomically
+from scaling.runs.rows import Row
+from scaling.runs.workdir import METRICS, ROW
 
 CSV, TABLE, PICTURE, PAGE = "rows.csv", "table.md", "scaling_curve.png", "report.html"
 
@@ -47,7 +49,7 @@ def read_study(sources: Sequence[Path]) -> Study:
             rows = {row.id: row for row in table.from_csv((source / CSV).read_text())} | rows
     if not rows and not problems:
         listed = ", ".join(map(str, sources))
-        raise ValueError(f"there is no finished run in {listed}: a run has a row.json once it ended.")
+        raise ValueError(f"there is no finished run in {listed}: a run has a {ROW} once it ended.")
     return Study(tuple(rows[run_id] for run_id in sorted(rows)), directories, tuple(problems))
 
 
@@ -61,7 +63,7 @@ def build(study: Study, out: Path, title: str) -> dict[str, Path]:
     curves = [
         learning.Learning(row, lines)
         for row in learning.choose([row for row in rows if row.id in study.directories])
-        if (lines := learning.read(study.directories[row.id] / "metrics.jsonl"))
+        if (lines := learning.read(study.directories[row.id] / METRICS))
     ]
     write_atomically(paths[CSV], table.to_csv(rows))
     write_atomically(paths[TABLE], table.to_markdown(rows, laws["macs"], title, problems))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scaling.border.files import write_atomically
+
 STATUSES = ("ok", "nan", "oom", "timeout", "failed")
+# A run that ended thus would end thus again; one stopped by time or memory may be tried again.
+FINAL = ("ok", "nan")
 
 
 @dataclass(frozen=True)
@@ -80,21 +82,6 @@ class Row:
         if unknown:
             raise ValueError(f"row has unknown fields {sorted(unknown)}: it was written by another version.")
         return Row(**data)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write so that a reader sees the old file or the whole new one, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
-    try:
-        with open(temporary, "x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_row(path: Path, row: Row) -> None:

@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaling.runs.rows import Row, read_row
-
-ROW, CONFIG, LOG = "row.json", "config.json", "log.txt"
-FINAL = ("ok", "nan")
+from scaling.runs.rows import FINAL, Row, read_row
+from scaling.runs.workdir import CONFIG, ROW
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from scaling.border.files import write_json
 from scaling.border.typed import flatten
-from scaling.runs.rows import Row, read_row, write_atomically
+from scaling.runs.rows import FINAL, Row, read_row
 from scaling.runs.spec import RunSpec
 
-# A run that ended thus would end thus again; one stopped by time or memory may be tried again.
-FINAL = ("ok", "nan")
+# What a run's directory holds
+CONFIG, ENVIRONMENT, NETWORK, ROW = "config.json", "env.json", "network.json", "row.json"
+METRICS, EVENTS, CHECKPOINTS = "metrics.jsonl", "events", "checkpoints"
+LOG = "log.txt"  # what the process of a sweep's trial printed
 
 
 class Spec(Protocol):
@@ -31,7 +34,7 @@ def check_owner(workdir: Path, spec: Spec) -> None:
     """Raise ValueError where the directory belongs to a run that computes something else."""
     if workdir.exists() and not workdir.is_dir():
         raise ValueError(f"--workdir={workdir} is a file: name a directory, new or of this run.")
-    path = workdir / "config.json"
+    path = workdir / CONFIG
     if not path.exists():
         return
     try:
@@ -50,22 +53,17 @@ def check_owner(workdir: Path, spec: Spec) -> None:
 
 def claim(workdir: Path, spec: Spec) -> None:
     """Make the directory this run's; one that is keeps its `config.json`."""
-    if not (workdir / "config.json").exists():
-        write_json(workdir / "config.json", spec.to_dict())
+    if not (workdir / CONFIG).exists():
+        write_json(workdir / CONFIG, spec.to_dict())
 
 
 def finished_row(workdir: Path, spec: RunSpec) -> Row | None:
     """Return the row of this very run where it is there and final."""
-    path = workdir / "row.json"
+    path = workdir / ROW
     if not path.exists():
         return None
     row = read_row(path)
     return row if row.id == spec.id and row.status in FINAL else None
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write readable JSON atomically."""
-    write_atomically(path, json.dumps(value, indent=1) + "\n")
 
 
 def _differences(owner: Spec, spec: Spec) -> str:

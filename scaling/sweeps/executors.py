@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from scaling.runs.store import LOG
+from scaling.runs.workdir import LOG
 
 PAUSE = 0.05
 

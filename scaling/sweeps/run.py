@@ -14,9 +14,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from scaling.border.files import write_json
 from scaling.runs import store
-from scaling.runs.rows import Row, read_row, write_atomically, write_row
+from scaling.runs.rows import Row, read_row, write_row
 from scaling.runs.spec import RunSpec
+from scaling.runs.workdir import CONFIG, ENVIRONMENT, LOG, ROW
 from scaling.sweeps.executors import Ended, Executor, Job
 from scaling.sweeps.expand import Trial
 
@@ -57,12 +59,12 @@ def run(trials: Sequence[Trial], workdir: Path, executor: Executor, command: Com
 
 def settle(spec: RunSpec, ended: Ended) -> Row:
     """The row of an ended process: its own where it wrote one, else one that says how it died."""
-    path = ended.job.directory / store.ROW
+    path = ended.job.directory / ROW
     try:
         return read_row(path)
     except (ValueError, OSError):
         store.set_aside(ended.job.directory)
-    log = store.read_tail(ended.job.directory / store.LOG, ended.log_start)
+    log = store.read_tail(ended.job.directory / LOG, ended.log_start)
     status, reason = _diagnose(ended, log)
     row = lost_row(spec, status, f"{reason}\n{log}".strip(), ended.seconds, _environment(ended.job.directory))
     write_row(path, row)
@@ -97,10 +99,10 @@ def lost_row(
 
 def _network(spec: RunSpec) -> dict[str, Any]:
     """The row's fields on the network; where it cannot even be resolved, its name alone."""
-    from scaling.rules import scale as rules
+    from scaling.runs.resolve import resolve
 
     try:
-        arch, factors = rules.resolve(spec.model, num_classes=1, in_channels=3)
+        arch, factors = resolve(spec.model, num_classes=1, in_channels=3)
     except (KeyError, ValueError, TypeError):
         phi = spec.model.phi if spec.model.rule == "compound" else None
         name = {"arch_name": spec.model.name, "family": "", "resolution": 0, "phi": phi}
@@ -111,7 +113,7 @@ def _network(spec: RunSpec) -> dict[str, Any]:
 
 def _environment(directory: Path) -> dict[str, Any]:
     try:
-        return json.loads((directory / "env.json").read_text())
+        return json.loads((directory / ENVIRONMENT).read_text())
     except (OSError, ValueError):
         return {}
 
@@ -119,7 +121,7 @@ def _environment(directory: Path) -> dict[str, Any]:
 def _prepare(trial: Trial, directory: Path, command: Command) -> Job:
     """Put the trial's config in its directory, an old row aside, and describe its process."""
     store.set_aside(directory)
-    write_atomically(directory / store.CONFIG, json.dumps(trial.spec.to_dict(), indent=1) + "\n")
+    write_json(directory / CONFIG, trial.spec.to_dict())
     limit = trial.spec.train.timeout
     return Job(trial.spec.id, directory, tuple(command(directory)), limit + TIMEOUT_MARGIN if limit else 0.0)
 

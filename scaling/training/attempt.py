@@ -14,6 +14,7 @@ from typing import Any
 import jax
 
 from scaling.runs.rows import Row
+from scaling.runs.workdir import CHECKPOINTS
 from scaling.training import checkpoints, environment
 from scaling.training.clock import Clock
 from scaling.training.interrupts import Requests, requests
@@ -68,7 +69,7 @@ def prepared(
     first = jax.process_index() == 0
     shown = (reporter or make_reporter()) if first else Silent()
     state, before = rig.first_state(), {}
-    if (restored := checkpoints.restore(workdir / "checkpoints", like=state)) is not None:
+    if (restored := checkpoints.restore(workdir / CHECKPOINTS, like=state)) is not None:
         state, before = restored
     step, size = before.pop("step", 0), before.pop("journal_size", 0)
     journal, clock = Journal(workdir if first else None, step, size), Clock()

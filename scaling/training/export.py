@@ -8,13 +8,12 @@ from typing import Any
 
 from scaling.arch.arch import from_record
 from scaling.data.photos import MODES
+from scaling.runs.workdir import CHECKPOINTS, NETWORK
 from scaling.training import checkpoints
 from scaling.training.plan import Plan
 from scaling.training.state import TrainState, models
 from scaling.weights.files import Weights
 from scaling.weights.preprocessing import Preprocessing
-
-NETWORK = "network.json"
 
 
 def network_record(plan: Plan) -> dict[str, Any]:
@@ -42,7 +41,7 @@ def trained(workdir: Path, which: str | None = None) -> tuple[Weights, int]:
             f"{workdir} has no {NETWORK}, so it is not the directory of a run: name a --workdir."
         )
     record = json.loads(path.read_text())
-    restored = checkpoints.restore(workdir / "checkpoints")
+    restored = checkpoints.restore(workdir / CHECKPOINTS)
     if restored is None:
         raise ValueError(f"{workdir} holds no intact checkpoint: run its training again.")
     state = TrainState(**restored[0])

@@ -9,13 +9,14 @@ from typing import Any
 
 import jax
 
+from scaling.border.files import write_json
 from scaling.runs.rows import Row, write_row
 from scaling.runs.spec import RunSpec
-from scaling.runs.workdir import check_owner, claim, finished_row, write_json
+from scaling.runs.workdir import CHECKPOINTS, ENVIRONMENT, NETWORK, ROW, check_owner, claim, finished_row
 from scaling.training import checkpoints, environment
 from scaling.training.attempt import Session, finite, make_row, prepared
 from scaling.training.evaluate import Scores
-from scaling.training.export import NETWORK, network_record
+from scaling.training.export import network_record
 from scaling.training.interrupts import Interrupted
 from scaling.training.metrics import NonFinite
 from scaling.training.plan import due, make_plan
@@ -46,12 +47,12 @@ def run(spec: RunSpec, workdir: Path | str, reporter: Reporter | None = None, ri
     plan = rig.plan
     if jax.process_index() == 0:
         claim(workdir, spec)
-        write_json(workdir / "env.json", environment.describe())
+        write_json(workdir / ENVIRONMENT, environment.describe())
         write_json(workdir / NETWORK, network_record(plan))
     with prepared(plan, rig, workdir, reporter, started) as (session, state):
         row = make_row(plan, **_outcome(session, state))
     if jax.process_index() == 0:
-        write_row(workdir / "row.json", row)
+        write_row(workdir / ROW, row)
     return row
 
 
@@ -125,7 +126,7 @@ def _stop_reason(session: Session) -> int:
 def _save(session: Session, state: Any) -> None:
     meta = {**session.measures(), "step": session.steps, "journal_size": session.journal.size}
     host = session.rig.to_host(state)
-    directory, keep = session.workdir / "checkpoints", session.plan.spec.train.keep
+    directory, keep = session.workdir / CHECKPOINTS, session.plan.spec.train.keep
     checkpoints.save(directory, session.steps, host, meta, keep)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from scaling.runs.workdir import EVENTS, METRICS
 from scaling.training.clock import Clock
 from scaling.training.events import Events
 from scaling.training.plan import Call, Plan, due
@@ -43,11 +44,11 @@ class Journal:
         self._file = self._events = None
         if directory is None:
             return
-        path = directory / "metrics.jsonl"
+        path = directory / METRICS
         if path.exists():
             os.truncate(path, min(size, path.stat().st_size))
         self._file = path.open("a")
-        self._events = Events(directory / "events", start_step)
+        self._events = Events(directory / EVENTS, start_step)
 
     def write(self, step: int, epoch: float, split: str, values: dict[str, float]) -> None:
         """Append {"step", "epoch", "split", ...}; a value that is not finite becomes null."""

@@ -12,7 +12,7 @@ from scaling.arch.arch import Sized
 from scaling.cost.counting import Cost, count
 from scaling.data import Dataset, load
 from scaling.models.network import frozen_stages, recomputed_stages
-from scaling.rules import scale as rules
+from scaling.runs.resolve import resolve
 from scaling.runs.spec import Duration, RunSpec, TrainSpec
 from scaling.training.parallel import Device, check_batch, choose_devices
 
@@ -117,7 +117,7 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
     pairs = bool(spec.augment.mixup or spec.augment.cutmix)
     check_batch(train.batch, len(devices), train.accumulate, pairs)
     dataset = dataset or read_data(spec)
-    arch, coefficients = rules.resolve(spec.model, dataset.num_classes, dataset.in_channels)
+    arch, coefficients = resolve(spec.model, dataset.num_classes, dataset.in_channels)
     recomputed_stages(spec.model.remat, len(arch.stages))
     frozen_stages(spec.optimizer.frozen, arch)
     steps_per_epoch = max(1, len(dataset.train) // train.batch)
@@ -149,7 +149,7 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
 
 def read_data(spec: RunSpec) -> Dataset:
     """Read the images of a run, held at the resolution of its network."""
-    resolution = rules.resolve(spec.model, 2, 1)[0].resolution  # the number of classes is the data's to say
+    resolution = resolve(spec.model, 2, 1)[0].resolution  # the number of classes is the data's to say
     return load(spec.data, spec.augment, resolution)
 
 

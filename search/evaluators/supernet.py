@@ -10,7 +10,7 @@ import numpy as np
 
 from scaling.arch.arch import Arch
 from scaling.data import Dataset
-from scaling.rules import scale as rules
+from scaling.runs.resolve import resolve
 from scaling.runs.spec import RunSpec
 from scaling.training.plan import Plan, make_plan
 from search.core.space import Space
@@ -25,7 +25,7 @@ def run_of(arch: Arch, spec: RunSpec) -> RunSpec:
 
 def arch_of(arch: Arch, spec: RunSpec, dataset: Dataset) -> Arch:
     """Return the network that this run trains."""
-    made, _ = rules.resolve(run_of(arch, spec).model, dataset.num_classes, dataset.in_channels)
+    made, _ = resolve(run_of(arch, spec).model, dataset.num_classes, dataset.in_channels)
     assert isinstance(made, Arch), "an architecture's run trains an architecture"
     return made
 

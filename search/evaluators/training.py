@@ -15,6 +15,7 @@ import numpy as np
 from scaling.cost.measuring import measure
 from scaling.runs.rows import Row
 from scaling.runs.spec import RunSpec
+from scaling.runs.workdir import CHECKPOINTS
 from scaling.sweeps.run import OUT_OF_MEMORY
 from scaling.training.loop import run
 from scaling.training.plan import make_plan, read_data
@@ -24,7 +25,6 @@ from search.core.evaluation import Evaluation
 from search.core.space import Space
 from search.evaluators.supernet import run_of
 
-CHECKPOINTS = "checkpoints"
 METRICS = (
     "val_top1", "val_top5", "val_loss", "val_top1_ema", "train_loss", "params", "macs", "activations",
     "train_flops", "step_ms", "compile_seconds", "seconds",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from scaling.runs.rows import write_atomically
+from scaling.border.files import write_atomically
 from search.reports import baseline, page, svg, tables
 from search.reports.drawing import draw_network
 from search.reports.leaderboard import leaderboard

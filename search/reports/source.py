@@ -16,6 +16,7 @@ from scaling.border.typed import flatten
 from scaling.reports.build import CSV, Study, read_study
 from scaling.reports.curve import tells
 from scaling.runs.rows import Row
+from scaling.runs.workdir import CONFIG
 from search.runs import history
 from search.runs.history import Record
 from search.runs.outcome import BEST, FINAL, GENOTYPE, longest_trained
@@ -113,7 +114,7 @@ def _read(directory: Path) -> Search:
     study = _finals(directory / FINAL)
     return Search(
         directory,
-        _json(directory / "config.json"),
+        _json(directory / CONFIG),
         tuple(history.read(directory)),
         genotype=genotype,
         arch=Arch.from_dict(genotype["arch"]) if genotype.get("arch") else None,

@@ -10,9 +10,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from scaling.border.files import write_json
 from scaling.border.typed import flatten, override
 from scaling.runs.spec import RunSpec
-from scaling.runs.workdir import write_json
 from scaling.sweeps.expand import Trial
 from search.core.space import Space
 from search.runs.history import Record

@@ -7,7 +7,7 @@ from typing import Any
 
 from scaling.arch.arch import Arch
 from scaling.border.typed import build, nearest
-from scaling.rules.scale import resolve
+from scaling.runs.resolve import resolve
 from scaling.runs.spec import ModelSpec
 from search.core.space import Space
 from search.spaces import mnasnet, nasbench201, nasbench_macro, nasnet, stages, transnas

@@ -10,8 +10,8 @@ from experiments import cli, pipeline, sweep
 from experiments.pipeline import CURVE, GRID, SEARCH, SUMMARY, PipelineSpec
 from scaling.arch.arch import Arch
 from scaling.cost.counting import count
-from scaling.rules.scale import resolve
 from scaling.runs import store
+from scaling.runs.resolve import resolve
 from scaling.runs.rows import write_row
 from scaling.runs.spec import RunSpec
 from scaling.sweeps.run import lost_row

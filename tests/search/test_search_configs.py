@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scaling.cost.counting import count
-from scaling.rules.scale import resolve
+from scaling.runs.resolve import resolve
 from search.core.strategy import batch_of
 from search.runs import outcome
 from search.runs.history import Record

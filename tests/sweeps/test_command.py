@@ -10,6 +10,7 @@ from scaling.reports.build import CSV, PAGE, PICTURE, TABLE
 from scaling.runs import store
 from scaling.runs.rows import write_row
 from scaling.runs.spec import RunSpec
+from scaling.runs.workdir import ROW
 from scaling.sweeps.run import lost_row
 
 CONFIG = """
@@ -73,7 +74,7 @@ def test_again_it_finds_all_rows_and_retry_runs_the_lost_one(command, tmp_path, 
 def test_a_damaged_row_is_told_and_the_rest_goes_on(command, tmp_path, capsys):
     command()
     victim = next(iter(store.scan(tmp_path / "out").rows))
-    (tmp_path / "out" / victim / store.ROW).write_text("{")
+    (tmp_path / "out" / victim / ROW).write_text("{")
     assert command() == 1
     assert lines_of(capsys.readouterr().out, f"bad row: {tmp_path / 'out' / victim}")
     assert report.main([f"--workdir={tmp_path / 'out'}"]) is None

@@ -11,6 +11,7 @@ import pytest
 
 from scaling.runs import store
 from scaling.runs.rows import write_row
+from scaling.runs.workdir import CONFIG
 from scaling.sweeps.executors import Job, LocalExecutor, share_cores, share_environment
 from scaling.sweeps.expand import trials
 from scaling.sweeps.run import lost_row, pending, run
@@ -104,7 +105,7 @@ def test_a_trial_over_its_time_is_ended_even_where_it_resists(tmp_path):
     for trial in made:
         directory = tmp_path / trial.spec.id
         directory.mkdir()
-        (directory / store.CONFIG).write_text(json.dumps(trial.spec.to_dict()))
+        (directory / CONFIG).write_text(json.dumps(trial.spec.to_dict()))
         executor.submit(Job(trial.spec.id, directory, tuple(command(directory)), timeout=1.0))
     ended = {}
     while len(ended) < 2:

@@ -16,7 +16,8 @@ from scaling.arch.blocks import Conv, Filter, Fork, Inception, Pool, Xception, r
 from scaling.cost.counting import count
 from scaling.models.initialize import initialize
 from scaling.models.network import Network
-from scaling.rules.scale import resolve, scale
+from scaling.rules.scale import scale
+from scaling.runs.resolve import resolve
 from scaling.runs.spec import ModelSpec
 from scaling.zoo.inception_v3 import AUXILIARY
 

@@ -6,7 +6,8 @@ import stat
 
 import pytest
 
-from scaling.runs.rows import Row, read_row, read_rows, write_atomically, write_row
+from scaling.border.files import write_atomically
+from scaling.runs.rows import Row, read_row, read_rows, write_row
 
 ROW = Row(
     id="abc",

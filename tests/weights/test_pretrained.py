@@ -18,7 +18,7 @@ from scaling.weights.files import write_safetensors
 from scaling.weights.hub import CONFIG, PICKLE, WEIGHTS, repository_of
 from scaling.weights.preprocessing import Preprocessing
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 NAME, REVISION = "mnasnet_small.lamb_in1k", 40 * "a"
 PICTURE = {
     "tag": "lamb_in1k",

@@ -15,9 +15,10 @@ from scaling.arch.arch import from_record
 from scaling.arch.custom import pin
 from scaling.cost.counting import count_module
 from scaling.models.initialize import initialize
-from scaling.rules import scale as rules
 from scaling.rules.factors import EFFICIENTNET, RESNET_RS
 from scaling.rules.rounding import round_depth, round_width
+from scaling.rules.scale import follow
+from scaling.runs.resolve import resolve, rule_of
 from scaling.runs.spec import ModelSpec, RunSpec
 from scaling.training.optimizers import decay_mask
 
@@ -53,15 +54,15 @@ def test_rules_multiply_its_factors_and_the_side():
     assert (scaled.depth, scaled.width, scaled.resolution) == (3.0, 2.0, 10)
     assert scaled.module() == small(3.0, 2.0, 10, 10) and scaled.name == "small d=2 d=1.5 w=2 r=1.3"
     assert scaling.compound(BASE, 0) is BASE and scaling.scale(BASE) is BASE
-    assert rules.follow(BASE, EFFICIENTNET, "b3").width == 1.2
-    assert scaling.compound(BASE, 1).sizes == rules.follow(BASE, rules.rule_of(ModelSpec()), 1.0).sizes
+    assert follow(BASE, EFFICIENTNET, "b3").width == 1.2
+    assert scaling.compound(BASE, 1).sizes == follow(BASE, rule_of(ModelSpec()), 1.0).sizes
 
 
 @pytest.mark.parametrize("along", ["compound", "width", "depth"])
 def test_the_solved_size_is_the_nearest(along):
     fit = scaling.solve(BASE, params=4000, along=along)
     assert fit.achieved == scaling.count(fit.arch).params and abs(fit.error) <= fit.step / 2
-    assert rules.follow(BASE, fit.rule, fit.at) == fit.arch
+    assert follow(BASE, fit.rule, fit.at) == fit.arch
 
 
 def test_its_own_initialisers_draw_by_the_seed():
@@ -180,7 +181,7 @@ def test_options_that_it_names_reach_it():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: rules.follow(BASE, RESNET_RS, "101@160"), "one factor of depth"),
+        (lambda: follow(BASE, RESNET_RS, "101@160"), "one factor of depth"),
         (lambda: scaling.scale(BASE, rounding="narrow"), "rounding='narrow' does not apply"),
         (lambda: BASE.replace(stem="small"), "has no stem that could be set"),
         (lambda: BASE.to_json(), "cannot be written down"),
@@ -222,12 +223,12 @@ def spec_of(**model) -> RunSpec:
 def test_a_config_names_a_file_and_the_run_its_text(file):
     spec = spec_of(phi=2.0)
     assert spec.model.name == pin("net.py:net") and RunSpec.from_config(spec.to_dict()) == spec
-    arch, factors = rules.resolve(spec.model, 10, 1)
+    arch, factors = resolve(spec.model, 10, 1)
     assert arch.module().width == 9 and factors.phi == 2.0 and arch.family == "net"
     assert from_record(json.loads(arch.to_json())) == arch
     file.write_text(file.read_text().replace("8 *", "16 *"))
     changed = spec_of(phi=2.0)
-    assert changed.id != spec.id and rules.resolve(changed.model, 10, 1)[0].module().width == 19
+    assert changed.id != spec.id and resolve(changed.model, 10, 1)[0].module().width == 19
     with pytest.raises(ValueError, match="the file has changed"):
         RunSpec.from_config(spec.to_dict())
 
@@ -245,10 +246,10 @@ def test_a_config_names_a_file_and_the_run_its_text(file):
 )
 def test_a_config_that_cannot_be_resolved_says_why(file, model, message):
     with pytest.raises(ValueError, match=message):
-        rules.resolve(spec_of(**model).model, 10, 1)
+        resolve(spec_of(**model).model, 10, 1)
 
 
 def test_a_file_that_fails_says_where(file):
     file.write_text("raise RuntimeError('broken')")
     with pytest.raises(ValueError, match=r"net\.py cannot be imported: RuntimeError: broken"):
-        rules.resolve(spec_of().model, 10, 1)
+        resolve(spec_of().model, 10, 1)

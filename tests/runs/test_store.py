@@ -7,6 +7,7 @@ import pytest
 from scaling.runs import store
 from scaling.runs.rows import write_row
 from scaling.runs.spec import RunSpec
+from scaling.runs.workdir import CONFIG, LOG, ROW
 from scaling.sweeps.run import lost_row
 
 
@@ -16,12 +17,12 @@ def row_of(seed, status="ok"):
 
 def test_runs_are_finished_unfinished_or_bad(tmp_path):
     good, failed, bad = row_of(0), row_of(1, "failed"), row_of(2)
-    write_row(tmp_path / good.id / store.ROW, good)
-    write_row(tmp_path / failed.id / store.ROW, failed)
-    write_row(tmp_path / bad.id / store.ROW, bad)
-    (tmp_path / bad.id / store.ROW).write_text('{"id": "cut off')
+    write_row(tmp_path / good.id / ROW, good)
+    write_row(tmp_path / failed.id / ROW, failed)
+    write_row(tmp_path / bad.id / ROW, bad)
+    (tmp_path / bad.id / ROW).write_text('{"id": "cut off')
     (tmp_path / "started").mkdir()
-    (tmp_path / "started" / store.CONFIG).write_text("{}")
+    (tmp_path / "started" / CONFIG).write_text("{}")
     (tmp_path / "tensorboard").mkdir()
     found = store.scan(tmp_path)
     assert found.rows == {good.id: good, failed.id: failed}
@@ -41,7 +42,7 @@ def test_runs_are_finished_unfinished_or_bad(tmp_path):
 )
 def test_only_runs_without_a_result_are_retried(tmp_path, status, without_retry, with_retry):
     row = row_of(0, status)
-    write_row(tmp_path / row.id / store.ROW, row)
+    write_row(tmp_path / row.id / ROW, row)
     found = store.scan(tmp_path)
     assert found.is_settled(row.id) == without_retry
     assert found.is_settled(row.id, retry=True) == with_retry
@@ -50,21 +51,21 @@ def test_only_runs_without_a_result_are_retried(tmp_path, status, without_retry,
 
 def test_a_damaged_row_is_run_again_only_when_asked(tmp_path):
     (tmp_path / "x").mkdir()
-    (tmp_path / "x" / store.ROW).write_text("")
+    (tmp_path / "x" / ROW).write_text("")
     found = store.scan(tmp_path)
     assert found.is_settled("x") and not found.is_settled("x", retry=True)
 
 
 def test_a_row_under_another_runs_name_is_bad(tmp_path):
     row = row_of(0)
-    write_row(tmp_path / "copied" / store.ROW, row)
+    write_row(tmp_path / "copied" / ROW, row)
     found = store.scan(tmp_path)
     assert not found.rows and "copied" in found.bad
 
 
 def test_a_run_directory_alone_is_a_sweep_of_one(tmp_path):
     row = row_of(0)
-    write_row(tmp_path / "anywhere" / store.ROW, row)
+    write_row(tmp_path / "anywhere" / ROW, row)
     assert store.scan(tmp_path / "anywhere").rows == {row.id: row}
 
 
@@ -75,11 +76,11 @@ def test_a_missing_directory_is_empty(tmp_path):
 def test_rows_set_aside_are_all_kept(tmp_path):
     rows = [dataclasses.replace(row_of(0, "failed"), message=str(i)) for i in range(3)]
     for row in rows:
-        write_row(tmp_path / store.ROW, row)
+        write_row(tmp_path / ROW, row)
         store.set_aside(tmp_path)
     assert store.set_aside(tmp_path) is None
     kept = [store.read_row(path).message for path in sorted(tmp_path.glob("attempt-*.json"))]
-    assert kept == ["0", "1", "2"] and not (tmp_path / store.ROW).exists()
+    assert kept == ["0", "1", "2"] and not (tmp_path / ROW).exists()
 
 
 def test_one_sweep_holds_a_directory_at_a_time(tmp_path):
@@ -90,7 +91,7 @@ def test_one_sweep_holds_a_directory_at_a_time(tmp_path):
 
 
 def test_the_tail_of_a_log_starts_where_the_attempt_did(tmp_path):
-    log = tmp_path / store.LOG
+    log = tmp_path / LOG
     log.write_text("first attempt\n")
     start = log.stat().st_size
     with open(log, "a") as file:

@@ -22,7 +22,8 @@ from scaling.rules.factors import (
     dwr,
 )
 from scaling.rules.rounding import ROUNDINGS, round_depth, round_width
-from scaling.rules.scale import compound, follow, resolve, scale
+from scaling.rules.scale import compound, follow, scale
+from scaling.runs.resolve import resolve
 from scaling.runs.spec import ModelSpec, RunSpec
 
 FAMILIES = ["efficientnet_b0", "efficientnet_lite0", "efficientnetv2_s", "resnet50", "resnext50_32x4d"]

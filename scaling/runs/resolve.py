@@ -1,0 +1,77 @@
+"""From what a config says of a network to the network: name, file or arch, base, rule, drop rates."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from scaling import zoo
+from scaling.arch.arch import Arch, Sized, settle
+from scaling.arch.custom import Custom, is_file, load, pin
+from scaling.rules.factors import RULES, Coefficients, Rule, Table, compound_rule, dwr
+from scaling.rules.scale import coefficients, follow, scale
+from scaling.runs.spec import ModelSpec
+
+
+def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Sized, Coefficients]:
+    """Turn a ModelSpec into the network to build: name, file or arch, base, rule, then drop rates.
+
+    Raises KeyError for an unknown name and ValueError where the result is no valid network.
+    """
+    base = _base(model).replace(num_classes=num_classes, in_channels=in_channels)
+    if model.rule == "axes":
+        arch = scale(base, model.depth, model.width, model.resolution)
+        factors = Coefficients(model.depth, model.width, model.resolution)
+    else:
+        rule = rule_of(model)
+        at = model.size if isinstance(rule, Table) else model.phi
+        arch, factors = follow(base, rule, at), coefficients(base, rule, at)
+    rates = {rate: getattr(model, rate) for rate in ("drop_rate", "drop_path_rate", "norm_momentum")}
+    return arch.replace(**{k: v for k, v in rates.items() if v is not None}), factors
+
+
+def rule_of(model: ModelSpec) -> Rule:
+    """The rule that a config names, with the config's own bases or exponent."""
+    if model.rule == "compound":
+        return compound_rule(model.alpha, model.beta, model.gamma)
+    return dwr(model.exponent) if model.rule == "dwr" else RULES[model.rule]
+
+
+def _base(model: ModelSpec) -> Sized:
+    arch = _named(model)
+    changes: dict = {"resolution": model.base_resolution} if model.base_resolution is not None else {}
+    if model.stages:
+        arch = _keep_stages(arch, model.stages)
+    if model.stem:
+        changes["stem"] = model.stem
+    if model.strides:
+        changes["strides"] = model.strides
+    rounding = model.rounding or None
+    return scale(arch, depth=model.base_depth, width=model.base_width, rounding=rounding).replace(**changes)
+
+
+def _named(model: ModelSpec) -> Sized:
+    if model.arch is not None:
+        return Arch.from_dict(model.arch)
+    if is_file(model.name):
+        if model.base_resolution is None:
+            raise ValueError(
+                f"config.model.base_resolution must be set: {model.name} does not say at how many pixels its base is."
+            )
+        return Custom(load(model.name), model.base_resolution, source=pin(model.name))
+    return zoo.get(model.name)
+
+
+def _keep_stages(arch: Sized, kept: tuple[int, ...]) -> Sized:
+    if (
+        isinstance(arch, Custom)
+        or any(i not in range(len(arch.stages)) for i in kept)
+        or list(kept) != sorted(set(kept))
+    ):
+        raise ValueError(
+            f"config.model.stages={kept} must name stages of {arch.name} in order, each once: "
+            f"it has {len(arch.stages)}, counted from 0."
+        )
+    stages = settle(tuple(arch.stages[i] for i in kept), arch.entering)
+    moved = (a for a in arch.auxiliary if a.after in kept)
+    auxiliary = tuple(dataclasses.replace(a, after=kept.index(a.after)) for a in moved)
+    return arch.replace(stages=stages, auxiliary=auxiliary)
