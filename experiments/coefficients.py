@@ -38,7 +38,7 @@ LENGTHS = ("train.duration", "schedule.warmup", "schedule.every", "schedule.boun
 
 
 @dataclass(frozen=True)
-class Plan:
+class GridPlan:
     """What a config's `get_grid()` may set. `eta`: halving keeps one point in eta, on each of `rungs` lengths."""
 
     step: float = 0.1
@@ -48,18 +48,18 @@ class Plan:
     rungs: int = 2
 
     @staticmethod
-    def read(path: str, flags: Mapping[str, Any]) -> Plan:
+    def read(path: str, flags: Mapping[str, Any]) -> GridPlan:
         """The plan of a config file, with the flags that were given; ValueError for a key that is none."""
         file = path.partition(":")[0]
         get_grid = getattr(cli.read_module(file), "get_grid", dict) if file.endswith(".py") else dict
-        known = [field.name for field in dataclasses.fields(Plan)]
+        known = [field.name for field in dataclasses.fields(GridPlan)]
         made = dict(get_grid())
         for key in made:
             if key not in known:
                 raise ValueError(
                     f"get_grid() gives the unknown key {key!r}{nearest(key, known)} Known: {', '.join(known)}."
                 )
-        plan = Plan(
+        plan = GridPlan(
             **made | {key: value for key, value in flags.items() if key in known and value is not None}
         )
         if plan.seeds < 1:
@@ -71,7 +71,7 @@ class Plan:
 def main(argv: Sequence[str]) -> int:
     """Train and rank as the command line says; 0 where every trial has a result."""
     arguments, overrides = cli.parse(_parser(), argv)
-    plan = Plan.read(arguments.config, vars(arguments))
+    plan = GridPlan.read(arguments.config, vars(arguments))
     if arguments.report:
         write(read_study([arguments.workdir]), arguments, plan)
         return 0
@@ -80,7 +80,9 @@ def main(argv: Sequence[str]) -> int:
     return train(config, plan, arguments, arguments.halving)
 
 
-def train(config: Mapping[str, Any], plan: Plan, arguments: argparse.Namespace, halve: bool = False) -> int:
+def train(
+    config: Mapping[str, Any], plan: GridPlan, arguments: argparse.Namespace, halve: bool = False
+) -> int:
     """Train what has no row yet, and write the ranking; 0 where every trial has a result."""
     rules, notes = points(config, plan)
     for note in notes:
@@ -94,7 +96,7 @@ def train(config: Mapping[str, Any], plan: Plan, arguments: argparse.Namespace, 
     return code
 
 
-def points(config: Mapping[str, Any], plan: Plan) -> tuple[list[Powers], list[str]]:
+def points(config: Mapping[str, Any], plan: GridPlan) -> tuple[list[Powers], list[str]]:
     """The rules to train, each network once, and a note for each that rounding makes equal to another.
 
     Single axes come from the grid where it holds them, else at twice the multiply-adds exactly.
@@ -124,7 +126,7 @@ def at_length(
     return trials(spec, every)[0]
 
 
-def write(study: Study, arguments: argparse.Namespace, plan: Plan) -> None:
+def write(study: Study, arguments: argparse.Namespace, plan: GridPlan) -> None:
     """Write the ranking of a study beside its rows, and print it."""
     grids = read_grids(study.rows)
     out, title = arguments.workdir, arguments.workdir.resolve().name
@@ -138,7 +140,7 @@ def write(study: Study, arguments: argparse.Namespace, plan: Plan) -> None:
 
 
 def _full(
-    config: Mapping[str, Any], rules: Sequence[Powers], plan: Plan, arguments: argparse.Namespace
+    config: Mapping[str, Any], rules: Sequence[Powers], plan: GridPlan, arguments: argparse.Namespace
 ) -> list[Trial] | None:
     """Train the whole grid; None where that was interrupted."""
     made = at_length(config, rules, plan.seeds)
@@ -146,7 +148,7 @@ def _full(
 
 
 def _halve(
-    config: Mapping[str, Any], rules: Sequence[Powers], plan: Plan, arguments: argparse.Namespace
+    config: Mapping[str, Any], rules: Sequence[Powers], plan: GridPlan, arguments: argparse.Namespace
 ) -> list[Trial] | None:
     """Train all points briefly, then the best of them longer, until the full length."""
     made: list[Trial] = []

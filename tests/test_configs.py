@@ -159,7 +159,7 @@ def network(spec: RunSpec) -> tuple[Arch, Network]:
     classes, channels, _, _ = DATA[dataset(spec)]
     arch = resolve(spec.model, classes, channels)[0]
     synced = AXIS if spec.train.batch_norm == "synced" else None
-    return arch, Network(arch, jnp.dtype(spec.model.dtype), True, axis_name=synced, form="lax")
+    return arch, Network(arch, jnp.dtype(spec.model.dtype), True, axis_name=synced, operators="lax")
 
 
 def check_train_step(spec: RunSpec) -> None:

@@ -51,7 +51,7 @@ def measure(options: Options, machine: Machine) -> None:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     print(busy(machine, load) + ("" if machine.has_gpu else NO_GPU), end="")
     races = Races(options, machine, origin(machine) | {"load": round(load, 2)})
-    made: dict[str, list[stored.Row]] = {name: [] for name in options.only}
+    made: dict[str, list[stored.Measurement]] = {name: [] for name in options.only}
     for section in options.only:
         print(f"\n{section}", flush=True)
         for group in SECTIONS[section](options, machine):

@@ -14,7 +14,7 @@ from experiments.benchmarks.alternate import Outcome, Spread, alternate, ratio
 from experiments.benchmarks.contenders import Contender, Fresh, Process
 from experiments.benchmarks.plan import Group, Machine, Options
 from experiments.benchmarks.roofline import PASSES, shares
-from experiments.benchmarks.rows import Row
+from experiments.benchmarks.rows import Measurement
 from experiments.benchmarks.tasks import Job, Operator, Step, Task
 from scaling.cost.counting import count
 
@@ -32,7 +32,7 @@ class Races:
     environment: dict[str, Any]
     done: dict[tuple[Task, str], Outcome] = field(default_factory=dict)
 
-    def run(self, group: Group) -> Iterator[Row]:
+    def run(self, group: Group) -> Iterator[Measurement]:
         """Yield the rows of every task of a group."""
         if all((task, label) in self.done for task in group.tasks for label in group.contenders):
             for task in group.tasks:
@@ -56,7 +56,7 @@ class Races:
         process = Process(job, self.options.limit)
         return Fresh(process, primed=label == WARM) if group.fresh else process
 
-    def _rows(self, group: Group, task: Task, outcomes: dict[str, Outcome]) -> Iterator[Row]:
+    def _rows(self, group: Group, task: Task, outcomes: dict[str, Outcome]) -> Iterator[Measurement]:
         ours = self._with_shares(task, outcomes[OURS])
         for label in group.contenders[1:]:
             row = compare(group, task, label, ours, self._with_shares(task, outcomes[label]))
@@ -71,7 +71,7 @@ class Races:
         return dataclasses.replace(outcome, facts=outcome.facts | found)
 
 
-def compare(group: Group, task: Task, peer: str, ours: Outcome, theirs: Outcome) -> Row:
+def compare(group: Group, task: Task, peer: str, ours: Outcome, theirs: Outcome) -> Measurement:
     """Return the row of ours against one peer; medians of those that ran, a note for those that did not."""
     problems = {OURS: ours, peer: theirs}
     notes = [f"{label} {o.problem}" for label, o in problems.items() if o.problem]
@@ -88,7 +88,7 @@ def compare(group: Group, task: Task, peer: str, ours: Outcome, theirs: Outcome)
         spreads["ratio"] = ratio(values["ours"], values["theirs"])
     for name, spread in spreads.items():
         fields |= {name: spread.median, f"{name}_quartiles": (spread.low, spread.high)}
-    return Row(
+    return Measurement(
         group.section,
         task.model,
         task.case,

@@ -16,7 +16,7 @@ Quartiles = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Row:
+class Measurement:
     """One comparison. `ours` and `theirs` are medians over `repeats` rounds, in `unit` (s or bytes).
 
     `ratio` is the median over rounds of theirs / ours: above 1 ours is faster, or smaller. Without a
@@ -63,21 +63,21 @@ class Row:
         return json.dumps(dataclasses.asdict(self))
 
     @staticmethod
-    def from_json(text: str) -> Row:
+    def from_json(text: str) -> Measurement:
         fields = json.loads(text)
         pairs = ("ours_quartiles", "theirs_quartiles", "ratio_quartiles")
         tuples = {name: tuple(fields[name]) for name in pairs if fields.get(name) is not None}
-        return Row(**{**fields, **tuples})
+        return Measurement(**{**fields, **tuples})
 
 
-def read(directory: Path, section: str) -> list[Row]:
+def read(directory: Path, section: str) -> list[Measurement]:
     """Read a section's rows, none where it was never run; ValueError naming a damaged line."""
     path = directory / f"{section}.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     return [_read_line(path, number, line) for number, line in enumerate(lines, 1)]
 
 
-def merge(directory: Path, section: str, new: Sequence[Row]) -> list[Row]:
+def merge(directory: Path, section: str, new: Sequence[Measurement]) -> list[Measurement]:
     """Store new rows among the old: equals are replaced in place, but no number by a skipped peer."""
     rows = {row.key: row for row in read(directory, section)}
     for row in new:
@@ -87,13 +87,13 @@ def merge(directory: Path, section: str, new: Sequence[Row]) -> list[Row]:
     return list(rows.values())
 
 
-def _lines(rows: Iterable[Row]) -> str:
+def _lines(rows: Iterable[Measurement]) -> str:
     return "".join(f"{row.to_json()}\n" for row in rows)
 
 
-def _read_line(path: Path, number: int, line: str) -> Row:
+def _read_line(path: Path, number: int, line: str) -> Measurement:
     try:
-        return Row.from_json(line)
+        return Measurement.from_json(line)
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"{path.name}, line {number} is not a row of this version ({error}): delete it and measure again."

@@ -30,7 +30,7 @@ def operators(arch: Arch, ops: tuple[str, ...], mode: str, batch: int, dtype: st
 
 def _calls(arch: Arch) -> list[tuple]:
     """(op, side, channels, features, kernel, stride, groups, activation) of every layer."""
-    net = Network(arch, scan=False, form="lax")
+    net = Network(arch, scan=False, operators="lax")
     variables = abstract_variables(net, arch.resolution, arch.in_channels)
     image = jax.ShapeDtypeStruct((1, arch.resolution, arch.resolution, arch.in_channels), jnp.float32)
     calls: list[tuple] = []

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from experiments.benchmarks.rows import Row
+from experiments.benchmarks.rows import Measurement
 from experiments.benchmarks.sections import EAGER
 
 WARM = "ours, warm cache"
 
 
-def operators(rows: Sequence[Row]) -> list[str]:
+def operators(rows: Sequence[Measurement]) -> list[str]:
     """Times summed over a network, each shape as often as the network meets it; and the worst shape."""
     lines = []
     for (model, op, mode, peer), group in _grouped(rows, lambda r: (r.model, _op(r), r.mode, r.peer)):
@@ -25,7 +25,7 @@ def operators(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def steps(rows: Sequence[Row]) -> list[str]:
+def steps(rows: Sequence[Measurement]) -> list[str]:
     """Images a second, and the ratio to the fastest eager form of PyTorch."""
     lines = []
     eager = [row for row in rows if row.peer in EAGER]
@@ -40,7 +40,7 @@ def steps(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def compiling(rows: Sequence[Row]) -> list[str]:
+def compiling(rows: Sequence[Measurement]) -> list[str]:
     """Cold time over that of the family's shallowest network, and the warm share of the cold time."""
     lines = []
     warm = [row for row in rows if row.peer == WARM]
@@ -55,12 +55,12 @@ def compiling(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def none(rows: Sequence[Row]) -> list[str]:
+def none(rows: Sequence[Measurement]) -> list[str]:
     del rows
     return []
 
 
-SUMMARIES: dict[str, Callable[[Sequence[Row]], list[str]]] = {
+SUMMARIES: dict[str, Callable[[Sequence[Measurement]], list[str]]] = {
     "operators": operators,
     "steps": steps,
     "compile": compiling,
@@ -69,13 +69,15 @@ SUMMARIES: dict[str, Callable[[Sequence[Row]], list[str]]] = {
 }
 
 
-def _op(row: Row) -> str:
+def _op(row: Measurement) -> str:
     return row.case.split(" ")[0]
 
 
-def _grouped(rows: Sequence[Row], key: Callable[[Row], tuple]) -> Iterable[tuple[tuple, list[Row]]]:
+def _grouped(
+    rows: Sequence[Measurement], key: Callable[[Measurement], tuple]
+) -> Iterable[tuple[tuple, list[Measurement]]]:
     """Measured rows by key, in order of appearance."""
-    groups: dict[tuple, list[Row]] = {}
+    groups: dict[tuple, list[Measurement]] = {}
     for row in rows:
         if row.ratio is not None:
             groups.setdefault(key(row), []).append(row)

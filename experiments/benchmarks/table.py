@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from experiments.benchmarks.rows import Row
+from experiments.benchmarks.rows import Measurement
 from experiments.benchmarks.summaries import SUMMARIES
 
 HEAD = """# Benchmarks
@@ -31,7 +31,7 @@ SECTION_NOTES = {
 COLUMNS = ("network", "case", "mode", "batch", "px", "type", "ours", "peer", "its", "ratio", "note")
 
 
-def render(sections: dict[str, Sequence[Row]]) -> str:
+def render(sections: dict[str, Sequence[Measurement]]) -> str:
     """Return the Markdown of all sections' rows, machine by machine."""
     parts = [HEAD]
     for section, rows in sections.items():
@@ -49,7 +49,7 @@ NO_GPU = (
 )
 
 
-def _section(section: str, machine: str, rows: Sequence[Row]) -> str:
+def _section(section: str, machine: str, rows: Sequence[Measurement]) -> str:
     lines = [f"## {section}: {machine}", "", SECTION_NOTES[section], ""]
     lines += table(COLUMNS, map(cells, rows))
     summary = SUMMARIES[section](rows)
@@ -61,7 +61,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [_line(columns), "|" + " --- |" * len(columns), *map(_line, rows)]
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def cells(row: Measurement) -> tuple[str, ...]:
     """Return one row's cells, `COLUMNS` long."""
     shown = UNITS[row.unit]
     times = f" (x{row.times})" if row.times > 1 else ""
@@ -81,7 +81,7 @@ def cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def line(row: Row) -> str:
+def line(row: Measurement) -> str:
     """Return a row as one printed line."""
     return "  ".join(cell for cell in cells(row) if cell)
 
@@ -90,14 +90,14 @@ def _line(values: Iterable[str]) -> str:
     return "| " + " | ".join(value.replace("|", "/") for value in values) + " |"
 
 
-def _quartiles(row: Row) -> str:
+def _quartiles(row: Measurement) -> str:
     if row.ratio_quartiles is None or row.repeats < 2:
         return ""
     low, high = row.ratio_quartiles
     return f" ({low:.2f} to {high:.2f})"
 
 
-def _seconds(row: Row, value: float | None) -> str:
+def _seconds(row: Measurement, value: float | None) -> str:
     if value is None:
         return ""
     if row.section == "loader":
@@ -105,14 +105,14 @@ def _seconds(row: Row, value: float | None) -> str:
     return f"{value:.2f} s" if row.section == "compile" else f"{1e3 * value:.2f} ms"
 
 
-def _bytes(row: Row, value: float | None) -> str:
+def _bytes(row: Measurement, value: float | None) -> str:
     return "" if value is None else f"{value / 1e6:.0f} MB"
 
 
-UNITS: dict[str, Callable[[Row, float | None], str]] = {"s": _seconds, "bytes": _bytes}
+UNITS: dict[str, Callable[[Measurement, float | None], str]] = {"s": _seconds, "bytes": _bytes}
 
 
-def _facts(row: Row) -> str:
+def _facts(row: Measurement) -> str:
     """What else is worth a place: shares of a GPU's peaks, the host's time, memory before."""
     ours, theirs = row.ours_facts, row.theirs_facts
     found = [f"{who['flop_share']:.0%} of peak FLOP/s" for who in (ours,) if "flop_share" in who]
@@ -128,12 +128,12 @@ def _facts(row: Row) -> str:
     return ", ".join(found)
 
 
-def _machine(row: Row) -> str:
+def _machine(row: Measurement) -> str:
     at = row.environment
     return f"{at.get('device_kind', '')}, {at.get('processor', '')}, {at.get('cores', '?')} cores"
 
 
-def _origin(rows: Sequence[Row]) -> str:
+def _origin(rows: Sequence[Measurement]) -> str:
     """When, at which revisions and with which packages the rows were made."""
     dates = sorted({row.environment.get("date", "") for row in rows})
     loads = [row.environment.get("load", 0.0) for row in rows]

@@ -56,10 +56,10 @@ class Session:
     def device(self, _: int) -> dict[str, Any]:
         import jax
 
-        from scaling.models.forms import FORMS, forms
+        from scaling.models.operators import BY_BACKEND, operators_of
 
         found = jax.devices()[0]
-        native = forms() == FORMS["native"]
+        native = operators_of() == BY_BACKEND["native"]
         return {"backend": jax.default_backend(), "device_kind": found.device_kind, "native": native}
 
     def prepare(self, task: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import math
 from experiments.tables.entry import GIGA_MACS, Entry, Table, cost
 from scaling import zoo
 from scaling.rules.factors import COMPOUND, EFFICIENTNET, EFFICIENTNET_ROWS
-from scaling.rules.scale import compound, follow
+from scaling.rules.scale import apply, compound
 
 SOURCE = EFFICIENTNET.source
 # The phi as which a size's name is often read
@@ -29,7 +29,7 @@ def strict_or_official() -> Table:
         for axis, phi in implied_phi(name).items():
             reason = f"official {axis} {printed[axis]:g}" + (" px" if axis == "resolution" else "")
             entries.append(Entry(name, f"phi by {axis}", "", round(phi, 2), SOURCE, reason))
-        official = cost(follow(b0, EFFICIENTNET, name))
+        official = cost(apply(b0, EFFICIENTNET, name))
         entries.append(Entry(name, "MACs, official (G)", "", GIGA_MACS.of(official), SOURCE))
         if name in PHI:
             strict = compound(b0, PHI[name])

@@ -102,7 +102,7 @@ class Norm:
 
 
 @dataclass(frozen=True)
-class Grid:
+class FeatureGrid:
     """Where a stage's values lie: those of its map are `stride` pixels of the image apart.
 
     Its windows take values `dilation` apart from the map that reaches it. `traded`: the stage's own
@@ -176,13 +176,13 @@ class Arch:
         return tuple(f"{name}_{i}" for name, stages in names for i in range(len(stages)))
 
     @property
-    def grids(self) -> tuple[Grid, ...]:
+    def feature_grids(self) -> tuple[FeatureGrid, ...]:
         """Where the values of each stage lie, in the order of `strides`."""
         grids, total, dilation = [], 1, 1
         for stride in self.strides:
             traded = self.output_stride is not None and total * stride > self.output_stride
             total *= 1 if traded else stride
-            grids.append(Grid(total, dilation, traded and stride > 1))
+            grids.append(FeatureGrid(total, dilation, traded and stride > 1))
             dilation *= stride if traded else 1
         return tuple(grids)
 
@@ -262,7 +262,7 @@ def _small(block: Block) -> Block:
 def least_side(arch: Arch) -> int:
     """The smallest input side of which every stage leaves a pixel, given the paddings that blocks state."""
     side = 1
-    for stage, grid in reversed(list(zip(arch.stem + arch.stages, arch.grids))):
+    for stage, grid in reversed(list(zip(arch.stem + arch.stages, arch.feature_grids))):
         if not grid.traded:
             side = side_before(stage.block, stage.stride, side, grid.dilation)
     return side

@@ -68,7 +68,7 @@ class Cost:
 def count(arch: Sized, layers: bool = False) -> Cost:
     """Count one forward pass of an architecture at its resolution, in evaluation mode."""
     shape = (arch.resolution, arch.resolution, arch.in_channels)
-    return count_module(build(arch, form="lax"), shape, layers, train=False)
+    return count_module(build(arch, operators="lax"), shape, layers, train=False)
 
 
 def count_module(module: Applied, input_shape: Sequence[int], layers: bool = False, **call: Any) -> Cost:
@@ -77,7 +77,7 @@ def count_module(module: Applied, input_shape: Sequence[int], layers: bool = Fal
     `call` are keyword arguments of the module's call. Nothing is computed or compiled. Raises
     ValueError where a product hides in control flow whose length the program does not tell.
     """
-    walker, variables, _ = follow(module, input_shape, **call)
+    walker, variables, _ = walk(module, input_shape, **call)
     return Cost(
         params=_size(variables.get("params", {})),
         batch_stats=_size(variables.get("batch_stats", {})),
@@ -88,7 +88,7 @@ def count_module(module: Applied, input_shape: Sequence[int], layers: bool = Fal
     )
 
 
-def follow(
+def walk(
     module: Applied, input_shape: Sequence[int], **call: Any
 ) -> tuple[Walker, dict[str, Any], list[Value]]:
     """Walk a module's program on one example; return the walker, abstract variables and the outputs' values."""

@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 
 from scaling.arch.arch import Arch
-from scaling.cost.counting import follow
+from scaling.cost.counting import walk
 from scaling.models.backbone import StageMaps
 
 
@@ -38,7 +38,7 @@ def receptive_fields(arch: Arch) -> tuple[Field, ...]:
     Convolutional Neural Networks".
     """
     shape = (arch.resolution, arch.resolution, arch.in_channels)
-    _, _, values = follow(StageMaps(arch, form="lax"), shape, train=False)
+    _, _, values = walk(StageMaps(arch, operators="lax"), shape, train=False)
     return tuple(
         Field(name, value.jump[0], value.reach[0], -value.start[0])
         for name, value in zip(arch.stage_names, values)

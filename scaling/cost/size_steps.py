@@ -10,7 +10,7 @@ from typing import Any
 from scaling.arch.arch import Sized
 from scaling.arch.blocks import XBlock
 from scaling.rules.factors import Powers, Rule
-from scaling.rules.scale import follow
+from scaling.rules.scale import apply
 
 REACH = 64.0  # no axis is scaled by more than this, or by less than its inverse
 CLOSE = 1e-9  # two values of phi so near stand on the two sides of one step
@@ -49,7 +49,7 @@ class Sizes:
     cost: Memo
 
     def __call__(self, at: float | str) -> Point:
-        arch = follow(self.base, self.rule, at)
+        arch = apply(self.base, self.rule, at)
         return Point(at, arch, self.cost(arch))
 
     def same(self, a: Point, b: Point) -> bool:
@@ -63,7 +63,7 @@ class Sizes:
             return 0.0, 0.0
         far = math.log(REACH) / max(abs(math.log(base)) for base in bases)
         try:
-            follow(self.base, self.rule, -far)
+            apply(self.base, self.rule, -far)
         except ValueError:
             return 0.0, far
         return -far, far

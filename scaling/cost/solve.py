@@ -29,7 +29,7 @@ ENOUGH = 0.02  # of a target in milliseconds: a step's time varies by as much
 class Solution:
     """The network nearest a budget, and how near that is.
 
-    `at` is the rule's phi, or the name of its size: `scaling.rules.scale.follow(base, rule, at) == arch`.
+    `at` is the rule's phi, or the name of its size: `scaling.rules.scale.apply(base, rule, at) == arch`.
     `achieved` is the `figure` (one of `FIGURES`) of `arch`; `step` is the distance between the two sizes
     next to the target on either side, so that |error| <= step / 2. For "step_ms" these are the nearest
     that were measured, and `step` is None where none was on the other side.

@@ -22,16 +22,16 @@ class Member:
     path: str
     offset: int = 0
     size: int = -1
-    form: str = "plain"
+    encoding: str = "plain"
 
     def describe(self) -> str:
         """Where it lies: a path, or archive:path."""
-        return self.path if self.form == "plain" else f"{self.path}:{'/'.join(self.parts)}"
+        return self.path if self.encoding == "plain" else f"{self.path}:{'/'.join(self.parts)}"
 
     def read(self) -> bytes:
         """The whole content."""
         with open(self.path, "rb", buffering=0) as file:  # one system call: a buffer would cost as much again
-            if self.form in ("stored", "deflated"):
+            if self.encoding in ("stored", "deflated"):
                 file.seek(self.offset)
                 header = file.read(ZIP_HEADER)
                 names = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
@@ -39,11 +39,11 @@ class Member:
             else:
                 file.seek(self.offset)
             data = file.read(self.size)
-        return zlib.decompress(data, -zlib.MAX_WBITS) if self.form == "deflated" else data
+        return zlib.decompress(data, -zlib.MAX_WBITS) if self.encoding == "deflated" else data
 
     def ends(self, head: int, tail: int) -> tuple[bytes, bytes]:
-        """The first and last bytes, without reading what lies between where the form allows."""
-        if self.form not in ("plain", "tar"):
+        """The first and last bytes, without reading what lies between where the encoding allows."""
+        if self.encoding not in ("plain", "tar"):
             data = self.read()
             return data[:head], data[-tail:]
         with open(self.path, "rb") as file:
@@ -100,7 +100,7 @@ def _walk_tar(root: Path) -> Listing:
 
 
 def _walk_zip(root: Path) -> Listing:
-    forms = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
+    encodings = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
     members, folders = [], []
     try:
         with zipfile.ZipFile(root) as archive:
@@ -112,12 +112,12 @@ def _walk_zip(root: Path) -> Listing:
         if entry.is_dir():
             folders.append(parts)
         elif _visible(parts) and not stat.S_ISLNK(entry.external_attr >> 16):
-            if entry.compress_type not in forms or entry.flag_bits & 1:
+            if entry.compress_type not in encodings or entry.flag_bits & 1:
                 raise ValueError(
                     f"{root}: {entry.filename} is encrypted or not deflated: pack it again with 'zip'."
                 )
-            form = forms[entry.compress_type]
-            members.append(Member(parts, str(root), entry.header_offset, entry.compress_size, form))
+            encoding = encodings[entry.compress_type]
+            members.append(Member(parts, str(root), entry.header_offset, entry.compress_size, encoding))
     return _listing(members, folders)
 
 

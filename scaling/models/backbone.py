@@ -45,7 +45,7 @@ def last_stages(arch: Arch, strides: Iterable[int] = ()) -> dict[int, int]:
 
     ValueError for a stride that no map has.
     """
-    last = {grid.stride: i for i, grid in enumerate(arch.grids)}
+    last = {grid.stride: i for i, grid in enumerate(arch.feature_grids)}
     chosen = sorted(strides) or list(last)
     if wrong := [stride for stride in chosen if stride not in last]:
         raise ValueError(

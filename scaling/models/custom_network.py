@@ -32,7 +32,7 @@ class CustomNetwork:
         arch: Custom, dtype: Any = jnp.float32, axis_name: str | None = None, **options: Any
     ) -> CustomNetwork:
         """Build the module; ValueError for an option that only our own networks or its function could follow."""
-        options.pop("form", None)  # of our operators, which it does not use
+        options.pop("operators", None)  # of our operators, which it does not use
         if set_ := sorted(name for name, value in options.items() if value not in (None, False, ())):
             raise ValueError(
                 f"{arch.family} is a network of your own, which {set_[0]}={options[set_[0]]!r} cannot reach: leave it "

@@ -19,9 +19,9 @@ from scaling.models.network import Applied, Network
 def abstract_variables(net: Any, resolution: int, in_channels: int) -> Any:
     """Return the tree of shapes and dtypes of a network's variables, without computing.
 
-    They are the same in every form; plain convolutions are traced soonest.
+    They are the same whatever the operators; plain convolutions are traced soonest.
     """
-    net = net.clone(form="lax") if isinstance(net, Network) else net
+    net = net.clone(operators="lax") if isinstance(net, Network) else net
     image = jax.ShapeDtypeStruct((1, resolution, resolution, in_channels), jnp.float32)
     return shapes_of(net, image, train=False)
 

@@ -11,16 +11,16 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from scaling.arch.arch import Arch, Grid
+from scaling.arch.arch import Arch, FeatureGrid
 from scaling.arch.blocks import Pool
 from scaling.models.activation_kernel import compare_codes
 from scaling.models.activations import ACTIVATIONS, GATES
 from scaling.models.batch_norm import affine, count, normalize
 from scaling.models.dense import dense, grouped
 from scaling.models.depthwise import depthwise
-from scaling.models.forms import LAX, Forms
 from scaling.models.initializers import parameter
 from scaling.models.max_pool import max_pool
+from scaling.models.operators import LAX, Operators
 from scaling.models.phases import Padding
 from scaling.models.pointwise import pointwise
 
@@ -29,7 +29,7 @@ from scaling.models.pointwise import pointwise
 class Settings:
     """What all layers of one network share; `axis_name` syncs batch-norm statistics over devices.
 
-    `dilation` and `traded` are those of the layer's place (`scaling.arch.arch.Grid`); `choice` int32[edges] says
+    `dilation` and `traded` are those of the layer's place (`scaling.arch.arch.FeatureGrid`); `choice` int32[edges] says
     what the edges of a stage's cells do where they have several operations; with `codes` zeros[n, n] the
     network can be asked which examples activate it alike (`scaling.models.activation_kernel`).
     """
@@ -40,7 +40,7 @@ class Settings:
     padding: str = "torch"
     dtype: Any = jnp.float32
     axis_name: str | None = None
-    forms: Forms = LAX
+    operators: Operators = LAX
     drop_rate: float = 0.0
     dilation: int = 1
     traded: bool = False
@@ -48,13 +48,20 @@ class Settings:
     codes: Any = None
 
     @staticmethod
-    def of(arch: Arch, dtype: Any, axis_name: str | None, forms: Forms) -> Settings:
+    def of(arch: Arch, dtype: Any, axis_name: str | None, operators: Operators) -> Settings:
         norm = arch.norm
         return Settings(
-            arch.activation, norm.eps, norm.momentum, arch.padding, dtype, axis_name, forms, arch.drop_rate
+            arch.activation,
+            norm.eps,
+            norm.momentum,
+            arch.padding,
+            dtype,
+            axis_name,
+            operators,
+            arch.drop_rate,
         )
 
-    def at(self, grid: Grid) -> Settings:
+    def at(self, grid: FeatureGrid) -> Settings:
         """The settings of a stage at its place."""
         return dataclasses.replace(self, dilation=grid.dilation, traded=grid.traded)
 
@@ -118,7 +125,7 @@ def pads(
 
 
 class Convolution(nn.Module):
-    """A k x k convolution of NHWC images, in the form that the backend runs fastest.
+    """A k x k convolution of NHWC images, as the backend runs it fastest.
 
     `kernel` and `stride` are one number, or (rows, columns). Shapes: (n, h, w, c) -> (n, oh, ow, features).
     Parameters and products' operands are float32 and `settings.dtype`.
@@ -164,20 +171,20 @@ def convolve(
     settings: Settings,
     pad: int | None = None,
 ) -> Any:
-    """Convolve as the settings' table of forms says; every form gives equal values."""
-    sides, features, form = kernel_hwio.shape[:2], kernel_hwio.shape[-1], settings.forms
+    """Convolve by the operators of the settings; all give equal values."""
+    sides, features, operators = kernel_hwio.shape[:2], kernel_hwio.shape[-1], settings.operators
     x_nhwc = x_nhwc.astype(settings.dtype)
     padding = edges(x_nhwc.shape, sides, stride, settings, pad)
     (rows, columns), dilation = map(settings.step, both(stride)), settings.dilation
-    if sides == (1, 1) and groups == 1 and not pad and form.pointwise == "matmul":
+    if sides == (1, 1) and groups == 1 and not pad and operators.pointwise == "matmul":
         return pointwise(x_nhwc[:, ::rows, ::columns], kernel_hwio[0, 0])
     if pad == 0 and groups == dilation == 1 and not settings.traded and x_nhwc.shape[1:3] == sides:
         whole = x_nhwc.reshape(x_nhwc.shape[0], 1, 1, -1)  # one window: a fully connected layer
         return pointwise(whole, kernel_hwio.reshape(-1, features))
-    if rows == columns and groups == x_nhwc.shape[-1] == features and form.depthwise != "lax":
-        native = form.depthwise == "native"
+    if rows == columns and groups == x_nhwc.shape[-1] == features and operators.depthwise != "lax":
+        native = operators.depthwise == "native"
         return depthwise(x_nhwc, kernel_hwio, rows, padding, dilation, native)
-    if rows == columns and form.dense == "plain":
+    if rows == columns and operators.dense == "plain":
         if groups == 1:
             return dense(x_nhwc, kernel_hwio, rows, padding, dilation)
         return grouped(x_nhwc, kernel_hwio, groups, rows, padding, dilation)
@@ -218,7 +225,7 @@ class BatchNorm(nn.Module):
             factor = scale * lax.rsqrt(var.value + settings.eps)
             y = affine(x_nhwc, factor, bias - mean.value * factor, activation)
             return settings.activate(y) if seen else y
-        native = settings.forms.norm == "native"
+        native = settings.operators.norm == "native"
         normalized: Any = normalize(x_nhwc, scale, bias, settings.eps, axis_name, activation, native)
         y, batch_mean, batch_var = normalized
         if self.is_mutable_collection("batch_stats"):
@@ -324,7 +331,7 @@ def pool(
     """Max or average pooling, as the value `Pool` says."""
     padding, dilation = edges(x_nhwc.shape, (kernel, kernel), stride, settings, pad, ceil), settings.dilation
     stride = settings.step(stride)
-    if op == "max" and settings.forms.dense == "plain":
+    if op == "max" and settings.operators.dense == "plain":
         return max_pool(x_nhwc, kernel, stride, padding, dilation)
     window = (1, kernel, kernel, 1), (1, stride, stride, 1), ((0, 0), *padding, (0, 0))
     spread = {"window_dilation": (1, dilation, dilation, 1)}

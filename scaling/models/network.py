@@ -20,10 +20,10 @@ from scaling.arch.custom import Custom
 from scaling.models.auxiliary import AUXILIARY, AuxiliaryModule
 from scaling.models.blocks import MODULES
 from scaling.models.custom_network import CustomNetwork
-from scaling.models.forms import forms
 from scaling.models.head import classify
 from scaling.models.initializers import SHAPES, inner_rngs
 from scaling.models.layers import Settings, fold
+from scaling.models.operators import operators_of
 
 NAMES = ("cell", "reduction")  # in "choice", of a cell without and with a stride
 Recomputed = bool | tuple[int, ...]  # which stages: all, none, or those of these indices
@@ -116,9 +116,9 @@ class StageModule(nn.Module):
         remat = nn.remat(module, static_argnums=(2,)) if self.remat else module  # 2: train
         alone = LEADING[: min(leading_blocks(stage.block), stage.repeats)]
         for i, name in enumerate(alone):
-            form = (value, stage.width, 1) if i else (stage.block, stage.width, stage.stride)
+            block = (value, stage.width, 1) if i else (stage.block, stage.width, stage.stride)
             rate = None if drop_rates is None else drop_rates[i]
-            x = remat(*form, settings, name=name)(x, train, rate, fold(keys_b, start + i))
+            x = remat(*block, settings, name=name)(x, train, rate, fold(keys_b, start + i))
             settings = settings if i else settings.after(stage.stride)
         done, rest = len(alone), stage.repeats - len(alone)
         if rest == 0:
@@ -134,7 +134,7 @@ class StageModule(nn.Module):
         if self.settings.choice is not None:
             return rest > 1  # of few operations most of the program never runs: a loop costs it nothing
         # XLA:CPU merges a written-out block with its recomputation, which then saves nothing.
-        return rest >= (2 if self.remat else self.settings.forms.scan_least)
+        return rest >= (2 if self.remat else self.settings.operators.scan_least)
 
 
 def advance(module: StageModule, images, outputs: tuple[Any, ...], *args: Any) -> tuple[Any, ...]:
@@ -151,7 +151,7 @@ class Network(nn.Module):
     `dtype` is that of the computation (parameters, statistics and logits stay float32); `scan` runs
     repeated blocks as a loop (None: where the backend gains by it); `remat` recomputes the
     blocks of all stages, or of those named by index, in the backward pass; `axis_name` syncs
-    batch-norm statistics over that mapped axis; `form` names a backend's operators (None: the one in
+    batch-norm statistics over that mapped axis; `operators` names a backend's operators (None: the one in
     use; "lax": plain convolutions); stages named in `frozen` ("stem": all of the stem) run in evaluation
     mode: nothing is dropped, and their batch norm uses and keeps its running statistics.
 
@@ -168,7 +168,7 @@ class Network(nn.Module):
     scan: bool | None = None
     remat: Recomputed = False
     axis_name: str | None = None
-    form: str | None = None
+    operators: str | None = None
     frozen: tuple[str, ...] = ()
 
     @nn.compact
@@ -187,7 +187,7 @@ class Network(nn.Module):
         images = images_nhwc.astype(self.dtype)
         outputs: tuple[Any, ...] = ()
         choices = self._choices()
-        stages = zip(arch.stage_names, arch.stem + arch.stages, arch.grids)
+        stages = zip(arch.stage_names, arch.stem + arch.stages, arch.feature_grids)
         for i, (name, stage, grid) in enumerate(stages, start=-len(arch.stem)):
             trains = train and name not in frozen
             shared = dataclasses.replace(settings.at(grid), choice=choices.get(kind_of(stage)))
@@ -217,7 +217,7 @@ class Network(nn.Module):
         return {kind: self.variable("choice", name, zeros, kind[0]).value for kind, name in names}
 
     def _settings(self) -> Settings:
-        settings = Settings.of(self.arch, self.dtype, self.axis_name, forms(self.form))
+        settings = Settings.of(self.arch, self.dtype, self.axis_name, operators_of(self.operators))
         return dataclasses.replace(settings, codes=self.get_variable("codes", "alike"))
 
     def _randomness(self, batch: int, train: bool, keys_b) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from scaling.laws import halving
 from scaling.laws.ranking import Margin, Ranking, rank
 from scaling.reports.curve import accuracy, validation
-from scaling.reports.grid import Grid, Point, Score
+from scaling.reports.grid import CoefficientGrid, Point, Score
 from scaling.reports.units import MISSING, number, percent, si
 
 HEADINGS = (
@@ -22,7 +22,7 @@ HEADINGS = (
 COMPARED = ("depth", "width", "resolution", "uniform", "paper")
 
 
-def scores_of(grid: Grid) -> dict[str, Score]:
+def scores_of(grid: CoefficientGrid) -> dict[str, Score]:
     """What margins are taken in, by name: validation, corrected to equal MACs, and test."""
     found: dict[str, Score] = {"validation": validation}
     if (corrected := grid.at_target(validation)) is not None:
@@ -32,12 +32,12 @@ def scores_of(grid: Grid) -> dict[str, Score]:
     return found
 
 
-def ranking(grid: Grid, score: Score = validation) -> Ranking:
+def ranking(grid: CoefficientGrid, score: Score = validation) -> Ranking:
     """The grid's points ranked by the mean of their runs."""
     return rank([point.scores(score) for point in grid.points])
 
 
-def to_markdown(grids: Sequence[Grid], title: str, eta: float) -> str:
+def to_markdown(grids: Sequence[CoefficientGrid], title: str, eta: float) -> str:
     """The study in words and tables; the longest runs are the grid, shorter ones halving's rungs.
 
     `eta` is what halving is judged for: it keeps one point in eta.
@@ -51,7 +51,7 @@ def to_markdown(grids: Sequence[Grid], title: str, eta: float) -> str:
     return "\n".join(lines)
 
 
-def to_csv(grids: Sequence[Grid]) -> str:
+def to_csv(grids: Sequence[CoefficientGrid]) -> str:
     """One line a point and length: coefficients, MACs, means and half intervals as fractions."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -74,7 +74,7 @@ def to_csv(grids: Sequence[Grid]) -> str:
     return text.getvalue()
 
 
-def _basis(grid: Grid, ranked: Ranking) -> str:
+def _basis(grid: CoefficientGrid, ranked: Ranking) -> str:
     runs = sum(len(point.rows) for point in grid.points)
     text = (
         f"{grid.dataset}: {len(grid.points)} points at phi = 1, {runs} runs of {grid.steps} steps. Ranked by "
@@ -88,7 +88,7 @@ def _basis(grid: Grid, ranked: Ranking) -> str:
     )
 
 
-def _table(grid: Grid) -> list[str]:
+def _table(grid: CoefficientGrid) -> list[str]:
     named = scores_of(grid)
     found = {name: ranking(grid, score) for name, score in named.items()}
     lines = ["| " + " | ".join(HEADINGS) + " |", "|" + " --- |" * len(HEADINGS)]
@@ -107,7 +107,7 @@ def _table(grid: Grid) -> list[str]:
     return lines
 
 
-def _finding(grid: Grid, found: dict[str, Ranking]) -> list[str]:
+def _finding(grid: CoefficientGrid, found: dict[str, Ranking]) -> list[str]:
     """What can be told apart, in sentences."""
     ranked = found["validation"]
     winner = ranked.order[0]
@@ -121,7 +121,7 @@ def _finding(grid: Grid, found: dict[str, Ranking]) -> list[str]:
     return lines
 
 
-def _separable(ranked: Ranking, winner: int, grid: Grid) -> str:
+def _separable(ranked: Ranking, winner: int, grid: CoefficientGrid) -> str:
     if ranked.deviation is None:
         return "Whether it is better than any other cannot be said from one run a point."
     worse = [grid.points[j].label for i, j in ranked.separable if i == winner]
@@ -132,7 +132,7 @@ def _separable(ranked: Ranking, winner: int, grid: Grid) -> str:
     return f"It is better than {', '.join(worse)}{rest}."
 
 
-def _margins(grid: Grid, found: dict[str, Ranking]) -> list[str]:
+def _margins(grid: CoefficientGrid, found: dict[str, Ranking]) -> list[str]:
     """The winner against the runner-up, the single axes, uniform and the paper's coefficients."""
     winner, runner_up = found["validation"].order[:2]
     named = [i for kind in COMPARED if (i := grid.named(kind)) not in (None, winner, runner_up)]
@@ -156,7 +156,7 @@ def _interval(margin: Margin) -> str:
     return f"**{text}**" if margin.separable else text
 
 
-def _spread(grid: Grid) -> str:
+def _spread(grid: CoefficientGrid) -> str:
     """How unequal rounding makes the points, and what the correction for it rests on."""
     shares = [point.macs / grid.target for point in grid.points]
     text = f"Rounding makes the points cost {min(shares):.2f} to {max(shares):.2f} times the target of "
@@ -169,7 +169,7 @@ def _spread(grid: Grid) -> str:
     )
 
 
-def _halving(grids: Sequence[Grid], eta: float) -> list[str]:
+def _halving(grids: Sequence[CoefficientGrid], eta: float) -> list[str]:
     """For each length below the full one: what two rungs save, and their risk where the full grid is there."""
     full, lines = grids[-1], []
     trained = {point.rule: point for point in full.points}

@@ -53,7 +53,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Grid:
+class CoefficientGrid:
     """All points of one training length, and the runs of the network that they scale (maybe none)."""
 
     steps: int
@@ -99,7 +99,7 @@ class Grid:
         return corrected
 
 
-def read_grids(rows: Sequence[Row]) -> list[Grid]:
+def read_grids(rows: Sequence[Row]) -> list[CoefficientGrid]:
     """The grids of a study, one a training length, the shortest first; failed runs are left out.
 
     Raises:
@@ -122,7 +122,7 @@ def read_grids(rows: Sequence[Row]) -> list[Grid]:
     return grids
 
 
-def _grid(rows: Sequence[Row], steps: int) -> Grid:
+def _grid(rows: Sequence[Row], steps: int) -> CoefficientGrid:
     """Group rows by coefficients; rows at phi = 0 are the base, whatever coefficients they name."""
     found: dict[tuple[float, ...], list[Row]] = {}
     for row in rows:
@@ -131,7 +131,7 @@ def _grid(rows: Sequence[Row], steps: int) -> Grid:
         found.setdefault(key, []).append(row)
     base = found.pop((), None)
     points = tuple(_point(compound_rule(*key), same) for key, same in sorted(found.items()))
-    return Grid(steps, points, None if base is None else _point(compound_rule(1, 1, 1), base))
+    return CoefficientGrid(steps, points, None if base is None else _point(compound_rule(1, 1, 1), base))
 
 
 def _point(rule: Powers, rows: Sequence[Row]) -> Point:

@@ -10,14 +10,14 @@ import numpy as np
 
 from scaling.reports.coefficients import ranking
 from scaling.reports.figure import INK, MUTED
-from scaling.reports.grid import Grid
+from scaling.reports.grid import CoefficientGrid
 
 SHADES = ("#eef3f8", "#8db4d6", "#2563a8", "#173a63")  # light to dark, hue of the first curve
 BEST = "#d9622b"
 DARK = 0.4  # of the range: from here on, text on a cell is white
 
 
-def save_heat_map(grid: Grid, title: str, path: Path) -> None:
+def save_heat_map(grid: CoefficientGrid, title: str, path: Path) -> None:
     """Draw one cell for each (alpha, beta): mean validation accuracy, its interval and gamma; write a PNG.
 
     Where several gammas share a cell it shows the best of them. Rows and columns are the values of the grid
@@ -51,7 +51,7 @@ def save_heat_map(grid: Grid, title: str, path: Path) -> None:
     figure.savefig(path)
 
 
-def _cells(grid: Grid) -> tuple[dict[tuple[int, int], int], list[float], list[float]]:
+def _cells(grid: CoefficientGrid) -> tuple[dict[tuple[int, int], int], list[float], list[float]]:
     """The best point of each (row, column), and the values of alpha and beta."""
     alphas = sorted({point.rule.depth for point in grid.points})
     betas = sorted({point.rule.width for point in grid.points})
@@ -62,7 +62,9 @@ def _cells(grid: Grid) -> tuple[dict[tuple[int, int], int], list[float], list[fl
     return cells, alphas, betas
 
 
-def _label_cells(axes: Any, grid: Grid, cells: dict[tuple[int, int], int], values: np.ndarray) -> None:
+def _label_cells(
+    axes: Any, grid: CoefficientGrid, cells: dict[tuple[int, int], int], values: np.ndarray
+) -> None:
     from matplotlib.patches import Rectangle
 
     ranked = ranking(grid)
@@ -80,7 +82,7 @@ def _label_cells(axes: Any, grid: Grid, cells: dict[tuple[int, int], int], value
             axes.add_patch(edge)
 
 
-def _dress(axes: Any, grid: Grid, title: str, alphas: list[float], betas: list[float]) -> None:
+def _dress(axes: Any, grid: CoefficientGrid, title: str, alphas: list[float], betas: list[float]) -> None:
     runs = sum(len(point.rows) for point in grid.points)
     subtitle = (
         f"{grid.dataset} · {len(grid.points)} points, {runs} runs of {grid.steps} steps · best outlined"

@@ -124,10 +124,10 @@ def compound(arch: A, phi: float, alpha: float = 1.2, beta: float = 1.1, gamma: 
     The defaults are those of arXiv 1905.11946 section 4. phi = 0 is the identity.
     """
     check_factors(alpha=alpha, beta=beta, gamma=gamma)
-    return follow(arch, compound_rule(alpha, beta, gamma), phi)
+    return apply(arch, compound_rule(alpha, beta, gamma), phi)
 
 
-def follow(arch: A, rule: Rule, at: float | str) -> A:
+def apply(arch: A, rule: Rule, at: float | str) -> A:
     """Scale by a rule: to `at`, a phi of `Powers` or the name of a `Table`'s size.
 
     A rule of one axis names the network by its factor, others by phi or size. phi = 0 is the identity.
@@ -160,11 +160,11 @@ def _bases(rule: Powers) -> str:
 
 
 def coefficients(arch: Sized, rule: Rule, at: float | str) -> Coefficients:
-    """The factors over `arch` that `follow` applies; of depths that differ, the one of all blocks together."""
+    """The factors over `arch` that `apply` applies; of depths that differ, the one of all blocks together."""
     if isinstance(rule, Powers):
         return rule.factors(float(at))
     size = rule.size(str(at))
-    depth = size.depth if isinstance(size.depth, float) else follow(arch, rule, at).depth / arch.depth
+    depth = size.depth if isinstance(size.depth, float) else apply(arch, rule, at).depth / arch.depth
     return Coefficients(depth, size.width, size.resolution)
 
 

@@ -8,7 +8,7 @@ from scaling import zoo
 from scaling.arch.arch import Arch, Sized, settle
 from scaling.arch.custom import Custom, is_file, load, pin
 from scaling.rules.factors import RULES, Coefficients, Rule, Table, compound_rule, dwr
-from scaling.rules.scale import coefficients, follow, scale
+from scaling.rules.scale import apply, coefficients, scale
 from scaling.runs.spec import ModelSpec
 
 
@@ -24,7 +24,7 @@ def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Sized
     else:
         rule = rule_of(model)
         at = model.size if isinstance(rule, Table) else model.phi
-        arch, factors = follow(base, rule, at), coefficients(base, rule, at)
+        arch, factors = apply(base, rule, at), coefficients(base, rule, at)
     rates = {rate: getattr(model, rate) for rate in ("drop_rate", "drop_path_rate", "norm_momentum")}
     return arch.replace(**{k: v for k, v in rates.items() if v is not None}), factors
 

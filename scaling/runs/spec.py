@@ -21,7 +21,7 @@ from scaling.border.typed import build, nearest
 from scaling.rules.factors import RULES, Table, dwr
 
 
-def logistic(default: Any) -> Any:
+def execution(default: Any) -> Any:
     """A field that says how a run is executed, not what it computes: left out of the run id."""
     return field(default=default, metadata={"identity": False})
 
@@ -72,8 +72,8 @@ class ModelSpec:
     size: str = field(default="", metadata=LATER)
     exponent: float = field(default=0.8, metadata=LATER)
     init: str = field(default="", metadata=LATER)
-    scan: bool | None = logistic(None)
-    remat: bool | tuple[int, ...] = logistic(False)
+    scan: bool | None = execution(None)
+    remat: bool | tuple[int, ...] = execution(False)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class DataSpec:
 
     source: str = "digits"
     name: str = ""
-    dir: str = logistic("")
+    dir: str = execution("")
     train: str = "train"
     validation: str = ""
     test: str = "test"
@@ -98,8 +98,8 @@ class DataSpec:
     split_seed: int = 0
     limit: int | None = None
     store: int | None = None
-    resident: bool | None = logistic(None)
-    workers: int = logistic(0)
+    resident: bool | None = execution(None)
+    workers: int = execution(0)
 
 
 @dataclass(frozen=True)
@@ -188,15 +188,15 @@ class TrainSpec:
     accumulate: int = 1
     batch_norm: str = "local"
     progressive: tuple[tuple[float, float], ...] = ()
-    eval_batch: int = logistic(256)
-    eval_every: str = logistic("1 epochs")
-    checkpoint_every: str = logistic("1 epochs")
-    keep: int = logistic(2)
-    log_every: str = logistic("20 steps")
-    engine: str = logistic("pmap")
-    devices: int | None = logistic(None)
-    steps_per_call: int | None = logistic(None)
-    timeout: float = logistic(0.0)
+    eval_batch: int = execution(256)
+    eval_every: str = execution("1 epochs")
+    checkpoint_every: str = execution("1 epochs")
+    keep: int = execution(2)
+    log_every: str = execution("20 steps")
+    engine: str = execution("pmap")
+    devices: int | None = execution(None)
+    steps_per_call: int | None = execution(None)
+    timeout: float = execution(0.0)
     progressive_drop_rate: tuple[float, ...] = field(default=(), metadata=LATER)
     progressive_magnitude: tuple[float, ...] = field(default=(), metadata=LATER)
 

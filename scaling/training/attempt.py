@@ -21,18 +21,18 @@ from scaling.training.interrupts import Requests, requests
 from scaling.training.metrics import Journal, Ledger
 from scaling.training.plan import Plan
 from scaling.training.progress import Reporter, Silent, make_reporter
-from scaling.training.runtime import Rig
+from scaling.training.runtime import Runtime
 from scaling.training.state import TrainState
 
 NAMED_PROBLEMS = 5
 
 
 @dataclass
-class Session:
+class Attempt:
     """One attempt at a run. `steps` counts finished updates, `before` holds earlier attempts' measures."""
 
     plan: Plan
-    rig: Rig
+    runtime: Runtime
     workdir: Path
     journal: Journal
     ledger: Ledger
@@ -48,7 +48,7 @@ class Session:
         found: dict[str, Any] = self.clock.measures(self.plan.spec.train.batch)
         if self.ledger.last:
             found["train_loss"] = finite(self.ledger.last["loss"])
-        found["compile_seconds"] = self.rig.compile_seconds
+        found["compile_seconds"] = self.runtime.compile_seconds
         found["peak_memory"] = environment.peak_memory(self.plan.devices)
         found["seconds"] = self.before.get("seconds", 0.0) + time.monotonic() - self.started
         return {**self.before, **found}
@@ -63,40 +63,40 @@ class Session:
 
 @contextlib.contextmanager
 def prepared(
-    plan: Plan, rig: Rig, workdir: Path, reporter: Reporter | None, started: float
-) -> Iterator[tuple[Session, TrainState]]:
-    """Restore or begin: yield the session and its host state, and close what was opened."""
+    plan: Plan, runtime: Runtime, workdir: Path, reporter: Reporter | None, started: float
+) -> Iterator[tuple[Attempt, TrainState]]:
+    """Restore or begin: yield the attempt and its host state, and close what was opened."""
     first = jax.process_index() == 0
     shown = (reporter or make_reporter()) if first else Silent()
-    state, before = rig.first_state(), {}
+    state, before = runtime.first_state(), {}
     if (restored := checkpoints.restore(workdir / CHECKPOINTS, like=state)) is not None:
         state, before = restored
     step, size = before.pop("step", 0), before.pop("journal_size", 0)
     journal, clock = Journal(workdir if first else None, step, size), Clock()
-    ledger = Ledger(plan, rig.engine.unreplicate, journal, shown, clock)
+    ledger = Ledger(plan, runtime.engine.unreplicate, journal, shown, clock)
     try:
         with requests() as caught:
-            session = Session(
-                plan, rig, workdir, journal, ledger, clock, shown, caught, started, before, step
+            attempt = Attempt(
+                plan, runtime, workdir, journal, ledger, clock, shown, caught, started, before, step
             )
-            _announce(session)
-            yield session, state
+            _announce(attempt)
+            yield attempt, state
     finally:
         ledger.close()
         journal.close()
         shown.close()
 
 
-def _announce(session: Session) -> None:
-    plan, cost, data = session.plan, session.plan.cost, session.plan.dataset
-    session.reporter.line(
+def _announce(attempt: Attempt) -> None:
+    plan, cost, data = attempt.plan, attempt.plan.cost, attempt.plan.dataset
+    attempt.reporter.line(
         f"{plan.arch.name} at {plan.arch.resolution} px: {cost.params:,} parameters, {cost.macs / 1e6:,.1f} million "
         f"MACs an image; {data.name}: {len(data.train)} training images, {plan.total_steps} steps of "
         f"{plan.spec.train.batch} on {len(plan.devices)} {plan.devices[0].device_kind} device(s)"
     )
-    if session.steps:
-        session.reporter.line(f"resuming from step {session.steps}")
-    session.name_problems(data.problems)
+    if attempt.steps:
+        attempt.reporter.line(f"resuming from step {attempt.steps}")
+    attempt.name_problems(data.problems)
 
 
 def make_row(plan: Plan, steps: int, **fields: Any) -> Row:

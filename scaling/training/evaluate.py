@@ -27,7 +27,7 @@ class Scores:
     count: int
 
 
-class Evaluator:
+class Scorer:
     """Scores models, {name: replicated variables}, on splits; `batch` is rounded up to the devices.
 
     `by_batch` as in `build_eval_step`.

@@ -14,14 +14,14 @@ from scaling.runs.rows import Row, write_row
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CHECKPOINTS, ENVIRONMENT, NETWORK, ROW, check_owner, claim, finished_row
 from scaling.training import checkpoints, environment
-from scaling.training.attempt import Session, finite, make_row, prepared
+from scaling.training.attempt import Attempt, finite, make_row, prepared
 from scaling.training.evaluate import Scores
 from scaling.training.export import network_record
 from scaling.training.interrupts import Interrupted
 from scaling.training.metrics import NonFinite
 from scaling.training.plan import due, make_plan
 from scaling.training.progress import Reporter
-from scaling.training.runtime import Rig
+from scaling.training.runtime import Runtime
 from scaling.training.state import TrainState, models
 
 TIMED_OUT = -1
@@ -31,10 +31,12 @@ class OutOfTime(Exception):
     """The run reached `config.train.timeout`; its state is saved."""
 
 
-def run(spec: RunSpec, workdir: Path | str, reporter: Reporter | None = None, rig: Rig | None = None) -> Row:
+def run(
+    spec: RunSpec, workdir: Path | str, reporter: Reporter | None = None, runtime: Runtime | None = None
+) -> Row:
     """Train, or go on training, what `spec` says in `workdir`; return its row.
 
-    `rig` is one of this very spec that was prepared before, its programs perhaps compiled. A finished run returns its row at once. A loss that is not finite ends as status "nan", too
+    `runtime` is one of this very spec that was prepared before, its programs perhaps compiled. A finished run returns its row at once. A loss that is not finite ends as status "nan", too
     little memory as "oom", too little time as "timeout". SIGINT and SIGTERM save a checkpoint and
     raise `Interrupted`; calling again goes on from there. ValueError, before anything is written,
     where the spec cannot be run or the directory holds another run.
@@ -43,106 +45,106 @@ def run(spec: RunSpec, workdir: Path | str, reporter: Reporter | None = None, ri
     check_owner(workdir, spec)
     if (row := finished_row(workdir, spec)) is not None:
         return row
-    rig = rig or Rig(make_plan(spec))
-    plan = rig.plan
+    runtime = runtime or Runtime(make_plan(spec))
+    plan = runtime.plan
     if jax.process_index() == 0:
         claim(workdir, spec)
         write_json(workdir / ENVIRONMENT, environment.describe())
         write_json(workdir / NETWORK, network_record(plan))
-    with prepared(plan, rig, workdir, reporter, started) as (session, state):
-        row = make_row(plan, **_outcome(session, state))
+    with prepared(plan, runtime, workdir, reporter, started) as (attempt, state):
+        row = make_row(plan, **_outcome(attempt, state))
     if jax.process_index() == 0:
         write_row(workdir / ROW, row)
     return row
 
 
-def _outcome(session: Session, state: TrainState) -> dict[str, Any]:
+def _outcome(attempt: Attempt, state: TrainState) -> dict[str, Any]:
     """Train and evaluate; return the fields of the row that were not known from the plan."""
     status, found = "ok", {}
     try:
-        found = _finish(session, _train(session, state))
+        found = _finish(attempt, _train(attempt, state))
     except NonFinite as error:
-        status, found, session.steps = "nan", {"message": str(error), "train_loss": None}, error.step
+        status, found, attempt.steps = "nan", {"message": str(error), "train_loss": None}, error.step
     except OutOfTime as error:
         status, found = "timeout", {"message": str(error)}
     except (jax.errors.JaxRuntimeError, MemoryError) as error:
         if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
         status, found = "oom", {"message": (str(error).strip() or "out of memory").splitlines()[0]}
-    fields = {"status": status, "message": "", "steps": session.steps, **session.measures(), **found}
-    session.reporter.line(f"{status} after {session.steps} steps  {fields['message']}".strip())
+    fields = {"status": status, "message": "", "steps": attempt.steps, **attempt.measures(), **found}
+    attempt.reporter.line(f"{status} after {attempt.steps} steps  {fields['message']}".strip())
     return fields
 
 
-def _train(session: Session, state: Any) -> Any:
+def _train(attempt: Attempt, state: Any) -> Any:
     """Make the remaining calls of the plan; return the state on the devices."""
-    plan, rig, clock = session.plan, session.rig, session.clock
-    state = rig.to_devices(state)
-    with contextlib.closing(rig.batches(session.steps)) as batches:
+    plan, runtime, clock = attempt.plan, attempt.runtime, attempt.clock
+    state = runtime.to_devices(state)
+    with contextlib.closing(runtime.batches(attempt.steps)) as batches:
         clock.restart()
-        for call in plan.calls(session.steps):
+        for call in plan.calls(attempt.steps):
             with clock.taking():
                 batch = next(batches)
-            arguments, program = (state, batch, rig.resident), rig.program(plan.phase(call.start))
+            arguments, program = (state, batch, runtime.resident), runtime.program(plan.phase(call.start))
             if compiles := not program.knows(*arguments):
-                session.ledger.wait()
+                attempt.ledger.wait()
             state, metrics = program(*arguments)
             if compiles:
                 clock.restart()
-            session.ledger.push(call, metrics)
-            session.steps = call.stop
-            _after(session, state)
+            attempt.ledger.push(call, metrics)
+            attempt.steps = call.stop
+            _after(attempt, state)
     return state
 
 
-def _after(session: Session, state: Any) -> None:
+def _after(attempt: Attempt, state: Any) -> None:
     """Do what is due after a call: evaluate, save, stop."""
-    plan, steps, stop = session.plan, session.steps, _stop_reason(session)
+    plan, steps, stop = attempt.plan, attempt.steps, _stop_reason(attempt)
     evaluates, saves = plan.evaluates(steps), plan.checkpoints(steps)
     if not (evaluates or saves or stop):
         return
-    session.ledger.settle()
+    attempt.ledger.settle()
     if evaluates:
-        _validate(session, state)
+        _validate(attempt, state)
     if saves or stop:
-        _save(session, state)
-    session.clock.restart()
+        _save(attempt, state)
+    attempt.clock.restart()
     if stop == TIMED_OUT:
         raise OutOfTime(f"config.train.timeout={plan.spec.train.timeout:g} s reached at step {steps}")
     if stop and steps < plan.total_steps:
         raise Interrupted(stop, f"stopped at step {steps}; the same command goes on from there")
 
 
-def _stop_reason(session: Session) -> int:
+def _stop_reason(attempt: Attempt) -> int:
     """Return a signal's number, TIMED_OUT, or 0; the same in all processes."""
-    plan = session.plan
-    if jax.process_count() > 1 and not due(session.steps, plan.log_every):
+    plan = attempt.plan
+    if jax.process_count() > 1 and not due(attempt.steps, plan.log_every):
         return 0
-    late = 0 < plan.spec.train.timeout < time.monotonic() - session.started
-    timed_out = TIMED_OUT if late and session.steps < plan.total_steps else 0
-    return session.requests.agreed(session.requests.signum or timed_out)
+    late = 0 < plan.spec.train.timeout < time.monotonic() - attempt.started
+    timed_out = TIMED_OUT if late and attempt.steps < plan.total_steps else 0
+    return attempt.requests.agreed(attempt.requests.signum or timed_out)
 
 
-def _save(session: Session, state: Any) -> None:
-    meta = {**session.measures(), "step": session.steps, "journal_size": session.journal.size}
-    host = session.rig.to_host(state)
-    directory, keep = session.workdir / CHECKPOINTS, session.plan.spec.train.keep
-    checkpoints.save(directory, session.steps, host, meta, keep)
+def _save(attempt: Attempt, state: Any) -> None:
+    meta = {**attempt.measures(), "step": attempt.steps, "journal_size": attempt.journal.size}
+    host = attempt.runtime.to_host(state)
+    directory, keep = attempt.workdir / CHECKPOINTS, attempt.plan.spec.train.keep
+    checkpoints.save(directory, attempt.steps, host, meta, keep)
 
 
-def _finish(session: Session, state: Any) -> dict[str, Any]:
+def _finish(attempt: Attempt, state: Any) -> dict[str, Any]:
     """Evaluate on validation and, for the only time, on the test split; return the row's fields."""
-    data = session.plan.dataset
-    validation = {f"val_{name}": value for name, value in _validate(session, state).items()}
+    data = attempt.plan.dataset
+    validation = {f"val_{name}": value for name, value in _validate(attempt, state).items()}
     if data.test is None:
         return {"message": _left_out(len(data.problems)), **validation}
     test = data.test()
-    session.name_problems(test.problems)
+    attempt.name_problems(test.problems)
     return {
         "examples": {**data.examples, "test": len(test)},
         "message": _left_out(len(data.problems) + len(test.problems)),
         **validation,
-        **{f"test_{name}": value for name, value in _score(session, state, "test", test).items()},
+        **{f"test_{name}": value for name, value in _score(attempt, state, "test", test).items()},
     }
 
 
@@ -150,18 +152,18 @@ def _left_out(problems: int) -> str:
     return f"{problems} bad examples were left out" if problems else ""
 
 
-def _validate(session: Session, state: Any) -> dict[str, float | None]:
-    return _score(session, state, "validation", session.plan.dataset.validation)
+def _validate(attempt: Attempt, state: Any) -> dict[str, float | None]:
+    return _score(attempt, state, "validation", attempt.plan.dataset.validation)
 
 
-def _score(session: Session, state: Any, name: str, split: Any) -> dict[str, float | None]:
+def _score(attempt: Attempt, state: Any, name: str, split: Any) -> dict[str, float | None]:
     """Evaluate raw and averaged models on a split and tell it; return {"top1", ..., "top1_ema"}."""
-    scored: dict[str, Scores] = session.rig.evaluate(models(state), split)
+    scored: dict[str, Scores] = attempt.runtime.evaluate(models(state), split)
     values = {key: getattr(scored["raw"], key) for key in ("top1", "top5", "loss")}
     if "ema" in scored:
         values |= {f"{key}_ema": getattr(scored["ema"], key) for key in ("top1", "top5")}
-    plan, steps = session.plan, session.steps
-    session.journal.write(steps, steps / plan.steps_per_epoch, name, values)
+    plan, steps = attempt.plan, attempt.steps
+    attempt.journal.write(steps, steps / plan.steps_per_epoch, name, values)
     shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())
-    session.reporter.line(f"step {steps}/{plan.total_steps}  {name}  {shown}")
+    attempt.reporter.line(f"step {steps}/{plan.total_steps}  {name}  {shown}")
     return {key: finite(value) for key, value in values.items()}

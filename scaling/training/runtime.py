@@ -19,7 +19,7 @@ from scaling.data.prefetch import ahead
 from scaling.models.initialize import initialize
 from scaling.models.network import Buildable, build, frozen_stages
 from scaling.training import optimizers, schedules
-from scaling.training.evaluate import Evaluator
+from scaling.training.evaluate import Scorer
 from scaling.training.packing import pack_state, unpack_state
 from scaling.training.parallel import ENGINES, Program
 from scaling.training.plan import Phase, Plan
@@ -30,7 +30,7 @@ from scaling.training.step import AXIS, build_train_step, several
 LOOKAHEAD = 2  # calls whose streamed images are put on the devices ahead
 
 
-class Rig:
+class Runtime:
     """Builds from a plan what its calls need; programs are compiled when first used."""
 
     def __init__(self, plan: Plan):
@@ -79,13 +79,13 @@ class Rig:
         mask = optimizers.decay_mask(self.plan.spec.optimizer.decay_mask)
         return self.engine.replicate(pack_state(state, mask))
 
-    def scorer(self, arch: Sized, batch: int, by_batch: bool = False) -> Evaluator:
-        """Return what evaluates variables of an architecture, `batch` images at a time (`Evaluator`)."""
+    def scorer(self, arch: Sized, batch: int, by_batch: bool = False) -> Scorer:
+        """Return what evaluates variables of an architecture, `batch` images at a time (`Scorer`)."""
         data, augment = self.plan.dataset, self.plan.spec.augment
         transform = eval_transform(augment, arch.resolution, data.mean, data.std)
-        return Evaluator(self.engine, self._network(arch), transform, batch, by_batch)
+        return Scorer(self.engine, self._network(arch), transform, batch, by_batch)
 
-    def told(self, state: TrainState, choice: Mapping[str, Sequence[int]]) -> TrainState:
+    def with_choice(self, state: TrainState, choice: Mapping[str, Sequence[int]]) -> TrainState:
         """Tell a supernet on the devices which operation each edge does (`scaling.models.universal`)."""
         arrays = {name: np.asarray(value, np.int32) for name, value in choice.items()}
         frozen = {**(state.frozen or {}), "choice": self.engine.replicate(arrays)}

@@ -16,8 +16,8 @@ import numpy as np
 
 from scaling.runs.spec import RunSpec
 from scaling.training import checkpoints
-from scaling.training.evaluate import Evaluator
-from scaling.training.runtime import Rig
+from scaling.training.evaluate import Scorer
+from scaling.training.runtime import Runtime
 from scaling.training.state import TrainState, models
 from search.core.evaluation import Evaluation
 from search.core.space import Space
@@ -53,7 +53,7 @@ class SharedWeights:
         train = dataclasses.replace(spec.train, duration=f"{evaluations * steps} steps", steps_per_call=1)
         self._space, self._directory, self._steps = space, Path(directory), steps
         self._plan = supernet_plan(space, dataclasses.replace(spec, train=train))
-        self._rig = Rig(self._plan)
+        self._rig = Runtime(self._plan)
         self._score = self._scorer(validation)
         self._state: TrainState = self._rig.to_devices(self._rig.first_state())
         self._step = self._seen = 0
@@ -105,19 +105,19 @@ class SharedWeights:
 
     def _train(self, choices: Sequence[Any]) -> bool:
         """Train with each choice in turn; return whether all was finite."""
-        rig, first, stop = self._rig, self._step, self._step + len(choices) * self._steps
+        runtime, first, stop = self._rig, self._step, self._step + len(choices) * self._steps
         finite = True
-        with contextlib.closing(rig.batches(first)) as batches:
+        with contextlib.closing(runtime.batches(first)) as batches:
             for call in self._plan.calls(first):
                 if call.start == stop:
                     break
-                state = rig.told(self._state, choices[(call.start - first) % len(choices)])
-                self._state, metrics = rig.program(rig.plan.phase(call.start))(
-                    state, next(batches), rig.resident
+                state = runtime.with_choice(self._state, choices[(call.start - first) % len(choices)])
+                self._state, metrics = runtime.program(runtime.plan.phase(call.start))(
+                    state, next(batches), runtime.resident
                 )
                 finite = metrics["finite"] if finite is True else finite * metrics["finite"]
         self._step = stop
-        return bool(np.all(rig.engine.unreplicate(finite)))
+        return bool(np.all(runtime.engine.unreplicate(finite)))
 
     def _accuracy(self, choice: Any) -> dict[str, float]:
         """Score the weights as one choice on the next minibatch of validation images."""
@@ -125,11 +125,11 @@ class SharedWeights:
         rng = np.random.default_rng([self._plan.spec.seed, VALIDATION_STREAM, self._seen])
         self._seen += 1
         rows = np.sort(rng.choice(len(split), self._validation, replace=False))
-        raw = {"raw": models(self._rig.told(self._state, choice))["raw"]}
+        raw = {"raw": models(self._rig.with_choice(self._state, choice))["raw"]}
         scored = self._score(raw, split.take(rows))["raw"]
         return {"val_top1": scored.top1, "val_loss": scored.loss}
 
-    def _scorer(self, validation: int) -> Evaluator:
+    def _scorer(self, validation: int) -> Scorer:
         """Return what scores minibatches, by batch statistics and dropping nothing."""
         devices = self._rig.engine.mesh.size
         self._validation = min(validation, len(self._plan.dataset.validation)) // devices * devices

@@ -19,7 +19,7 @@ from scaling.arch.arch import Arch
 from scaling.cost.counting import count
 from scaling.runs.spec import RunSpec
 from scaling.training.plan import Plan, make_plan
-from scaling.training.runtime import Rig
+from scaling.training.runtime import Runtime
 from scaling.training.state import TrainState, models
 from search.core.evaluation import Evaluation
 from search.core.space import Space
@@ -68,7 +68,7 @@ class ShortTraining:
         self._space, self._spec, self._candidates = space, spec, candidates
         self.universal: bool | str = universal
         self.measured: BreakEven | None = None
-        self._shared: tuple[Rig, TrainState] | None = None
+        self._shared: tuple[Runtime, TrainState] | None = None
         self._plan = self._first_plan()
 
     def __call__(self, points: Sequence[np.ndarray]) -> Iterator[Evaluation]:
@@ -105,22 +105,22 @@ class ShortTraining:
         return BreakEven(*shared, *own)
 
     def _metrics(self, point: np.ndarray) -> tuple[dict[str, float], bool]:
-        rig, first, choice = self._prepared(bool(self.universal), point)
-        ((state, metrics),) = deque(steps_of(rig, first, choice), maxlen=1)
-        finite = bool(np.all(rig.engine.unreplicate(metrics["finite"])))
-        scored = rig.evaluate(models(state), self._plan.dataset.validation)["raw"]
+        runtime, first, choice = self._prepared(bool(self.universal), point)
+        ((state, metrics),) = deque(steps_of(runtime, first, choice), maxlen=1)
+        finite = bool(np.all(runtime.engine.unreplicate(metrics["finite"])))
+        scored = runtime.evaluate(models(state), self._plan.dataset.validation)["raw"]
         cost = count(self._arch(point))
         found = {"val_top1": scored.top1, "val_loss": scored.loss, "params": cost.params, "macs": cost.macs}
         return found, finite and bool(np.isfinite(scored.loss))
 
-    def _prepared(self, universal: bool, point: np.ndarray) -> tuple[Rig, TrainState, Choice | None]:
-        """The rig of all points, or a fresh one of this point on the same data; first state; choice."""
+    def _prepared(self, universal: bool, point: np.ndarray) -> tuple[Runtime, TrainState, Choice | None]:
+        """The runtime of all points, or a fresh one of this point on the same data; first state; choice."""
         if not universal:
-            rig = Rig(make_plan(run_of(self._space.decode(point), self._spec), self._plan.dataset))
-            return rig, rig.first_state(), None
+            runtime = Runtime(make_plan(run_of(self._space.decode(point), self._spec), self._plan.dataset))
+            return runtime, runtime.first_state(), None
         if self._shared is None:
-            rig = Rig(self._plan)
-            self._shared = rig, rig.first_state()
+            runtime = Runtime(self._plan)
+            self._shared = runtime, runtime.first_state()
         return *self._shared, choice_of(self._space, point)
 
     def _first_plan(self) -> Plan:
@@ -138,27 +138,27 @@ class ShortTraining:
         return arch_of(self._space.decode(point), self._spec, self._plan.dataset)
 
 
-def steps_of(rig: Rig, first: TrainState, choice: Choice | None) -> Iterator[tuple[TrainState, Any]]:
+def steps_of(runtime: Runtime, first: TrainState, choice: Choice | None) -> Iterator[tuple[TrainState, Any]]:
     """Train from a host state of step 0, as `choice` where the network is a supernet; yield after every call.
 
     What is yielded is the devices' state, which the next call takes over, and its metrics.
     """
-    state = rig.to_devices(first)
-    state = state if choice is None else rig.told(state, choice)
-    with contextlib.closing(rig.batches(0)) as batches:
-        for call, batch in zip(rig.plan.calls(0), batches):
-            state, metrics = rig.program(rig.plan.phase(call.start))(state, batch, rig.resident)
+    state = runtime.to_devices(first)
+    state = state if choice is None else runtime.with_choice(state, choice)
+    with contextlib.closing(runtime.batches(0)) as batches:
+        for call, batch in zip(runtime.plan.calls(0), batches):
+            state, metrics = runtime.program(runtime.plan.phase(call.start))(state, batch, runtime.resident)
             yield state, metrics
 
 
-def time_steps(rig: Rig, first: TrainState, choice: Choice | None) -> tuple[float, float]:
+def time_steps(runtime: Runtime, first: TrainState, choice: Choice | None) -> tuple[float, float]:
     """Return the seconds that compiling takes, evaluation included, and those of one step: the least seen."""
     seconds: list[float] = []
-    for i, (state, metrics) in enumerate(steps_of(rig, first, choice)):
+    for i, (state, metrics) in enumerate(steps_of(runtime, first, choice)):
         jax.block_until_ready(metrics)
         seconds.append(time.perf_counter())
-        if i == TIMED_CALLS or (i + 1) * rig.plan.steps_per_call >= rig.plan.total_steps:
-            rig.evaluate(models(state), rig.plan.dataset.validation)
+        if i == TIMED_CALLS or (i + 1) * runtime.plan.steps_per_call >= runtime.plan.total_steps:
+            runtime.evaluate(models(state), runtime.plan.dataset.validation)
             break
-    least = min(np.diff(seconds), default=0.0) / rig.plan.steps_per_call
-    return rig.compile_seconds, float(least)
+    least = min(np.diff(seconds), default=0.0) / runtime.plan.steps_per_call
+    return runtime.compile_seconds, float(least)

@@ -20,7 +20,7 @@ from scaling.sweeps.run import OUT_OF_MEMORY
 from scaling.training.loop import run
 from scaling.training.plan import make_plan, read_data
 from scaling.training.progress import Silent
-from scaling.training.runtime import Rig
+from scaling.training.runtime import Runtime
 from search.core.evaluation import Evaluation
 from search.core.space import Space
 from search.evaluators.supernet import run_of
@@ -83,21 +83,21 @@ class Training:
     def restore(self, seen: int) -> None:
         """Bring back nothing."""
 
-    def _prepare(self, point: np.ndarray) -> tuple[Rig, float]:
-        """The network's compiled rig, and the seconds that it took."""
+    def _prepare(self, point: np.ndarray) -> tuple[Runtime, float]:
+        """The network's compiled runtime, and the seconds that it took."""
         started = time.monotonic()
-        rig = Rig(make_plan(self.spec(point), self._dataset))
-        rig.compile()
-        return rig, time.monotonic() - started
+        runtime = Runtime(make_plan(self.spec(point), self._dataset))
+        runtime.compile()
+        return runtime, time.monotonic() - started
 
-    def _evaluate(self, ready: Future[tuple[Rig, float]]) -> Evaluation:
+    def _evaluate(self, ready: Future[tuple[Runtime, float]]) -> Evaluation:
         started = time.monotonic()
         try:
-            rig, preparing = ready.result()
-            directory = self._workdir / rig.plan.spec.id
-            row = run(rig.plan.spec, directory, Silent(), rig)
+            runtime, preparing = ready.result()
+            directory = self._workdir / runtime.plan.spec.id
+            row = run(runtime.plan.spec, directory, Silent(), runtime)
             shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
-            return self._report(row, rig, preparing)
+            return self._report(row, runtime, preparing)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one network, the search goes on
             status = "oom" if OUT_OF_MEMORY.search(str(error)) or isinstance(error, MemoryError) else "failed"
             message = f"{type(error).__name__}: {error}"
@@ -105,12 +105,12 @@ class Training:
                 {}, status, seed=self._proxy.seed, cost=time.monotonic() - started, message=message
             )
 
-    def _report(self, row: Row, rig: Rig, preparing: float) -> Evaluation:
+    def _report(self, row: Row, runtime: Runtime, preparing: float) -> Evaluation:
         found = {name: getattr(row, name) for name in METRICS}
         metrics = {name: float(value) for name, value in found.items() if value is not None}
         if self._latency:
-            metrics["latency_ms"] = measure(rig.plan.arch, self._latency, "inference").step_ms
-        spec = rig.plan.spec
+            metrics["latency_ms"] = measure(runtime.plan.arch, self._latency, "inference").step_ms
+        spec = runtime.plan.spec
         fidelity = f"{spec.train.duration} of {row.dataset} at {row.resolution} px, batch {spec.train.batch}"
         cost = (preparing + (row.seconds or 0.0)) * row.device_count
         return Evaluation(metrics, row.status, fidelity, spec.seed, cost, row.message)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from search.reports.regret import Curve
-from search.reports.source import RANDOM, WITHOUT_REPLACEMENT, Search, unlike
+from search.reports.source import RANDOM, WITHOUT_REPLACEMENT, FinishedSearch, unlike
 from search.runs.assemble import assemble
 from search.runs.spec import SearchSpec
 from search.simulation import expectation
@@ -56,7 +56,7 @@ class Baseline:
             raise ValueError(f"it lacks {error}, or is no baseline") from error
 
 
-def baseline(searches: Sequence[Search], table: np.ndarray | None = None) -> Baseline:
+def baseline(searches: Sequence[FinishedSearch], table: np.ndarray | None = None) -> Baseline:
     """The baseline of a table of all rewards [size], of one that an earlier report kept, or of random search.
 
     Searches whose rewards do not compare have none.
@@ -76,7 +76,7 @@ def baseline(searches: Sequence[Search], table: np.ndarray | None = None) -> Bas
     return Baseline(None, f"random, expected from its {len(own):,} records", made, seconds)
 
 
-def table_rewards(search: Search) -> np.ndarray | None:
+def table_rewards(search: FinishedSearch) -> np.ndarray | None:
     """The reward of every point, where the search was of a table that is at hand; None where not."""
     evaluator = search.config.get("evaluator", {})
     file = Path(str(evaluator.get("settings", {}).get("file", "")))
@@ -87,14 +87,16 @@ def table_rewards(search: Search) -> np.ndarray | None:
     return np.asarray(parts.objective({name: jnp.asarray([m[name] for m in found]) for name in found[0]}))
 
 
-def _of_table(rewards: np.ndarray, searches: Sequence[Search], longest: int, seconds: float) -> Baseline:
+def _of_table(
+    rewards: np.ndarray, searches: Sequence[FinishedSearch], longest: int, seconds: float
+) -> Baseline:
     replacing = all(search.strategy != WITHOUT_REPLACEMENT for search in searches)
     made = expected(rewards, longest if replacing else min(longest, len(rewards)), replacing)
     best = float(rewards[np.isfinite(rewards)].max()) if made else None
     return Baseline(best, f"random, exact over {len(rewards):,} points", made, seconds)
 
 
-def _kept(searches: Sequence[Search], seconds: float) -> Baseline | None:
+def _kept(searches: Sequence[FinishedSearch], seconds: float) -> Baseline | None:
     """The longest baseline beside the searches; None where there is none, or they are of several tables."""
     found = []
     for path in {search.directory / FILE for search in searches}:

@@ -10,7 +10,7 @@ from search.reports import baseline, page, svg, tables
 from search.reports.drawing import draw_network
 from search.reports.leaderboard import leaderboard
 from search.reports.picture import save_anytime
-from search.reports.source import Search, read_searches
+from search.reports.source import FinishedSearch, read_searches
 
 BOARD, BOARD_CSV, HISTORY_CSV = "leaderboard.md", "leaderboard.csv", "history.csv"
 PICTURE, DRAWING, PAGE = "anytime.png", "best.svg", "search.html"
@@ -43,7 +43,7 @@ def build(sources: Sequence[Path], out: Path, title: str) -> dict[str, Path]:
     return {name: out / name for name in (*texts, PICTURE)}
 
 
-def best_search(searches: Sequence[Search]) -> Search | None:
+def best_search(searches: Sequence[FinishedSearch]) -> FinishedSearch | None:
     """The search whose best network leads the leaderboard, or else the first that has a network."""
     leading = [entry.record.network for entry in leaderboard(searches, 1)]
     drawable = [search for search in searches if search.arch is not None]

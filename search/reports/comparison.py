@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scaling.reports.curve import Group, drawn, group, validation
 from search.reports.difference import Difference, verdict, welch
 from search.reports.regret import best_reward
-from search.reports.source import RANDOM, Search, by_label
+from search.reports.source import RANDOM, FinishedSearch, by_label
 
 TEST, REWARD = "test top-1 (%) of the best network, retrained", "best reward"
 
@@ -53,7 +53,7 @@ class Comparison:
         ]
 
 
-def compare(searches: Sequence[Search]) -> list[Comparison]:
+def compare(searches: Sequence[FinishedSearch]) -> list[Comparison]:
     """Compare by retrained test accuracy and by best reward, where there are two samples or more.
 
     With at least two searches of each kind a score is a search's, the mean of its retrained runs;
@@ -63,13 +63,13 @@ def compare(searches: Sequence[Search]) -> list[Comparison]:
     return [comparison for comparison in made if comparison is not None]
 
 
-def retrained(search: Search) -> Group | None:
+def retrained(search: FinishedSearch) -> Group | None:
     """The retrained runs, by seed, of the network that validates best; None where no run has a score."""
     groups = group(drawn(search.finals))
     return max(groups, key=lambda found: found.mean(validation) or 0.0, default=None)
 
 
-def _retrained(searches: Sequence[Search]) -> Comparison | None:
+def _retrained(searches: Sequence[FinishedSearch]) -> Comparison | None:
     scores = {s.directory: found.scores for s in searches if (found := retrained(s)) is not None}
     kinds = by_label(search for search in searches if search.directory in scores)
     if len(kinds) < 2:
@@ -91,7 +91,7 @@ def _retrained(searches: Sequence[Search]) -> Comparison | None:
     return _comparison(TEST, samples, 100.0, remark)
 
 
-def _rewards(searches: Sequence[Search]) -> Comparison | None:
+def _rewards(searches: Sequence[FinishedSearch]) -> Comparison | None:
     """The best rewards, where every kind of search has a finite one and one kind is repeated."""
     if searches[0].objectives > 1:
         return None

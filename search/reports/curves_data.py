@@ -14,12 +14,12 @@ from search.reports import regret
 from search.reports.baseline import Baseline
 from search.reports.picture import DOTS
 from search.reports.regret import Curve
-from search.reports.source import Search, by_label
+from search.reports.source import FinishedSearch, by_label
 
 NAMES = {"evaluations": "Evaluations", "seconds": "Cost"}
 
 
-def curves_data(searches: Sequence[Search], baseline: Baseline) -> dict[str, Any]:
+def curves_data(searches: Sequence[FinishedSearch], baseline: Baseline) -> dict[str, Any]:
     """Everything that is drawn, as JSON."""
     costs = any(record.cost > 0 for search in searches for record in search.records)
     axes = ["evaluations", *(["seconds"] if costs else [])]
@@ -62,7 +62,7 @@ def _curve(made: Curve | None) -> dict[str, Any] | None:
     return {"x": _rounded(made.x), "mean": _rounded(made.mean), "low": _rounded(low), "high": _rounded(high)}
 
 
-def _dots(searches: Sequence[Search]) -> dict[str, list]:
+def _dots(searches: Sequence[FinishedSearch]) -> dict[str, list]:
     """Every evaluation with a finite reward, or every second and so on where they are many."""
     records = [record for search in searches for record in search.contenders]
     spent = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.reports.source import Search, statuses
+from search.reports.source import FinishedSearch, statuses
 from search.runs.history import Record
 from search.runs.outcome import front_numbers
 
@@ -40,7 +40,7 @@ class Counts:
     seconds: float
 
 
-def leaderboard(searches: Sequence[Search], most: int | None = None) -> list[Entry]:
+def leaderboard(searches: Sequence[FinishedSearch], most: int | None = None) -> list[Entry]:
     """The best networks, each once, the best first: by front, then by reward, then as they were found.
 
     Networks without a finite reward are left out.
@@ -69,7 +69,7 @@ def leaderboard(searches: Sequence[Search], most: int | None = None) -> list[Ent
     return entries[:most]
 
 
-def count(searches: Sequence[Search]) -> Counts:
+def count(searches: Sequence[FinishedSearch]) -> Counts:
     """What the searches did, all together."""
     records = [record for search in searches for record in search.records]
     return Counts(

@@ -41,7 +41,7 @@ def draw_macro(arch: Arch, names: Mapping[Cell, str]) -> svg.Drawing:
     parts = [_headings()]
     parts += [
         _stage(stage, -(-arch.resolution // grid.stride), label, 24 + i * step, colours[label.split()[0]])
-        for i, (stage, grid, label) in enumerate(zip(stages, arch.grids, labels))
+        for i, (stage, grid, label) in enumerate(zip(stages, arch.feature_grids, labels))
     ]
     parts.append(_head(arch, 24 + len(stages) * step))
     return svg.Drawing(COLUMNS["stride"], 24 + len(stages) * step + ROW, "".join(parts))

@@ -16,7 +16,7 @@ from search.reports.comparison import TEST, Comparison, Sample, compare
 from search.reports.curves_data import curves_data
 from search.reports.drawing import draw_network
 from search.reports.leaderboard import Counts, Entry, count, leaderboard
-from search.reports.source import Search, by_label, unlike
+from search.reports.source import FinishedSearch, by_label, unlike
 from search.reports.template import SCRIPT, SECTIONS
 from search.runs.history import Record
 
@@ -26,7 +26,7 @@ MOST_DRAWINGS = 6
 TEXT = ("search", "network", "status", "found by", "cached")
 
 
-def to_html(searches: Sequence[Search], title: str, baseline: Baseline) -> str:
+def to_html(searches: Sequence[FinishedSearch], title: str, baseline: Baseline) -> str:
     """The page of some searches, measured against a baseline."""
     entries, counts = leaderboard(searches), count(searches)
     several = len(searches) > 1
@@ -56,7 +56,7 @@ def to_html(searches: Sequence[Search], title: str, baseline: Baseline) -> str:
     return html.document(title, _lead(searches), cards, sections, curves_data(searches, baseline), SCRIPT)
 
 
-def _lead(searches: Sequence[Search]) -> str:
+def _lead(searches: Sequence[FinishedSearch]) -> str:
     spaces = sorted({str(s.config.get("space", {}).get("name", "")) for s in searches} - {""})
     fidelities = sorted({r.fidelity for s in searches for r in s.records if r.fidelity})
     words = [f"{', '.join(by_label(searches))} in {' and '.join(spaces) or 'a space'}"]
@@ -64,7 +64,9 @@ def _lead(searches: Sequence[Search]) -> str:
     return "; ".join(words) + "."
 
 
-def _cards(entries: Sequence[Entry], counts: Counts, searches: Sequence[Search]) -> list[tuple[str, str]]:
+def _cards(
+    entries: Sequence[Entry], counts: Counts, searches: Sequence[FinishedSearch]
+) -> list[tuple[str, str]]:
     cards = [
         (f"{counts.evaluations:,}", f"evaluations in {len(searches)} search{'es' * (len(searches) > 1)}")
     ]
@@ -102,7 +104,7 @@ def _numbers(record: Record, names: Sequence[str]) -> list[str]:
     return cells + [html.number_cell(value, tables.metric_text(value)) for value in metrics]
 
 
-def _drawings(searches: Sequence[Search]) -> str:
+def _drawings(searches: Sequence[FinishedSearch]) -> str:
     """The best network of every search, each once."""
     found = {search.arch: search for search in reversed(searches) if search.arch is not None}
     shown = list(islice(reversed(found.items()), MOST_DRAWINGS))
@@ -118,7 +120,7 @@ def _drawings(searches: Sequence[Search]) -> str:
     return "".join(parts)
 
 
-def _curve_note(searches: Sequence[Search], baseline: Baseline) -> str:
+def _curve_note(searches: Sequence[FinishedSearch], baseline: Baseline) -> str:
     what = regret.measure(searches)
     if what is None:
         return f"There is no curve for {searches[0].objectives} objectives."
@@ -169,7 +171,7 @@ def _left_out(evaluations: int) -> str:
     return f"The first {MOST_LINES:,} of {evaluations:,} are here; history.csv has all."
 
 
-def _lost(evaluations: Sequence[tuple[str, Record]], searches: Sequence[Search]) -> str:
+def _lost(evaluations: Sequence[tuple[str, Record]], searches: Sequence[FinishedSearch]) -> str:
     """Evaluations that failed, with their messages, and what could not be read; "" where there are none."""
     lost = [(label, r) for label, r in evaluations if r.status != "ok" and not r.cached]
     parts = [f"<h2>Evaluations that failed ({len(lost)})</h2>"] if lost else []
@@ -185,7 +187,7 @@ def _lost(evaluations: Sequence[tuple[str, Record]], searches: Sequence[Search])
     return f"<section>{''.join(parts)}</section>" if parts else ""
 
 
-def _reproduce(search: Search) -> str:
+def _reproduce(search: FinishedSearch) -> str:
     """The command, and the config that it reads."""
     place = search.directory if not search.directory.is_absolute() else search.directory.name
     config = shlex.quote(f"{place}/config.json")

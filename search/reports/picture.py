@@ -12,13 +12,13 @@ from scaling.reports.figure import GRID, INK, MUTED, colour, dress
 from search.reports import regret
 from search.reports.baseline import Baseline
 from search.reports.regret import Curve
-from search.reports.source import Search, by_label
+from search.reports.source import FinishedSearch, by_label
 
 EXPECTED = {"color": MUTED, "linestyle": (0, (5, 2)), "linewidth": 1.6}
 DOTS = 4000  # evaluations in a panel, at most
 
 
-def save_anytime(searches: Sequence[Search], title: str, path: Path, baseline: Baseline) -> None:
+def save_anytime(searches: Sequence[FinishedSearch], title: str, path: Path, baseline: Baseline) -> None:
     """Draw what was best after so many evaluations and, beside it, the regret or the best against cost."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -37,7 +37,7 @@ def save_anytime(searches: Sequence[Search], title: str, path: Path, baseline: B
 
 def _panel(
     axes: Any,
-    searches: Sequence[Search],
+    searches: Sequence[FinishedSearch],
     axis: str,
     target: float | None,
     baseline: Baseline,
@@ -73,7 +73,7 @@ def _label(word: str, target: float | None) -> str:
     return word if target is None else "Regret: optimum minus best so far"
 
 
-def _subtitle(searches: Sequence[Search]) -> str:
+def _subtitle(searches: Sequence[FinishedSearch]) -> str:
     groups = by_label(searches)
     parts = [f"{len(searches)} searches" if len(searches) > 1 else "1 search"]
     if any(len(group) > 1 for group in groups.values()):
@@ -104,7 +104,7 @@ def _draw(axes: Any, made: Curve, target: float | None, label: str, **style: Any
         axes.fill_between(made.x, low, high, color=GRID, alpha=0.6, linewidth=0, zorder=0)
 
 
-def _dots(axes: Any, searches: Sequence[Search], axis: str, colour_: str) -> None:
+def _dots(axes: Any, searches: Sequence[FinishedSearch], axis: str, colour_: str) -> None:
     x = np.concatenate([regret.spent(s, axis)[[r.index for r in s.contenders]] for s in searches])
     y = np.array([record.reward for search in searches for record in search.contenders])
     keep = np.flatnonzero(np.isfinite(y))[:: 1 + len(y) // DOTS]

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling.laws.pareto import hypervolume
-from search.reports.source import Search
+from search.reports.source import FinishedSearch
 
 EARLY = 0.05  # the share of a search in which it may be below what is shown
 MOST_OBJECTIVES = 2  # that a hypervolume is computed of
 
 AXES = {"evaluations": "Evaluations", "seconds": "Cost (seconds of one device)"}
 
-Measure = Callable[[Search], np.ndarray]  # the best so far after each record [T], -inf where there is none
+Measure = Callable[
+    [FinishedSearch], np.ndarray
+]  # the best so far after each record [T], -inf where there is none
 
 
 @dataclass(frozen=True)
@@ -31,14 +33,14 @@ class Curve:
     searches: int
 
 
-def spent(search: Search, axis: str) -> np.ndarray:
+def spent(search: FinishedSearch, axis: str) -> np.ndarray:
     """What a search had spent after each record, on an axis of `AXES`."""
     if axis == "evaluations":
         return np.arange(1.0, 1 + len(search.records))
     return np.cumsum([record.cost for record in search.records])
 
 
-def measure(searches: Sequence[Search]) -> tuple[str, Measure] | None:
+def measure(searches: Sequence[FinishedSearch]) -> tuple[str, Measure] | None:
     """What is best so far, in words and as a function: the reward or, of two objectives, the hypervolume.
 
     The hypervolume is over the worst finite rewards of all searches. None for more objectives.
@@ -53,13 +55,13 @@ def measure(searches: Sequence[Search]) -> tuple[str, Measure] | None:
     return "Hypervolume so far", lambda search: dominated(search, worst)
 
 
-def best_reward(search: Search) -> np.ndarray:
+def best_reward(search: FinishedSearch) -> np.ndarray:
     """The highest reward up to each record [T]."""
     compared = {record.index for record in search.contenders}
     return np.maximum.accumulate([r.reward if r.index in compared else -np.inf for r in search.records])
 
 
-def dominated(search: Search, worst: np.ndarray) -> np.ndarray:
+def dominated(search: FinishedSearch, worst: np.ndarray) -> np.ndarray:
     """The area over `worst` that the rewards up to each record dominate [T]."""
     compared = {record.index for record in search.contenders}
     front: list[tuple[float, ...]] = []
@@ -80,7 +82,7 @@ def dominated(search: Search, worst: np.ndarray) -> np.ndarray:
     return np.array(areas)
 
 
-def curve(searches: Sequence[Search], axis: str, best: Measure) -> Curve | None:
+def curve(searches: Sequence[FinishedSearch], axis: str, best: Measure) -> Curve | None:
     """The mean over searches, from where each has found something to where the first of them ends.
 
     None where one has found nothing, or where nothing was spent on this axis.

@@ -29,7 +29,7 @@ MOST_SETTINGS = 3  # that a name tells; more are numbered
 
 
 @dataclass(frozen=True)
-class Search:
+class FinishedSearch:
     """One search. `strategy` is its name in the config, `label` tells it from searches of other settings.
 
     Searches of one label differ in their seed only. `arch` is the best network, None where the space has
@@ -65,7 +65,7 @@ class Search:
         return len(self.records[0].rewards)
 
 
-def read_searches(sources: Sequence[Path]) -> list[Search]:
+def read_searches(sources: Sequence[Path]) -> list[FinishedSearch]:
     """The searches of some directories, with labels.
 
     ValueError where one holds no record, a damaged one, or rewards of another number of objectives.
@@ -79,15 +79,15 @@ def read_searches(sources: Sequence[Path]) -> list[Search]:
     return _labelled(searches)
 
 
-def by_label(searches: Iterable[Search]) -> dict[str, list[Search]]:
+def by_label(searches: Iterable[FinishedSearch]) -> dict[str, list[FinishedSearch]]:
     """The searches that differ in their seed only, together."""
-    groups: dict[str, list[Search]] = {}
+    groups: dict[str, list[FinishedSearch]] = {}
     for search in searches:
         groups.setdefault(search.label, []).append(search)
     return groups
 
 
-def unlike(searches: Sequence[Search]) -> list[str]:
+def unlike(searches: Sequence[FinishedSearch]) -> list[str]:
     """The keys in which the searches' spaces, objectives or evaluators differ: rewards may not compare."""
     given = [{k: v for k, v in _settings(s).items() if k.split(".")[0] in SAME} for s in searches]
     return sorted(
@@ -95,7 +95,7 @@ def unlike(searches: Sequence[Search]) -> list[str]:
     )
 
 
-def _settings(search: Search) -> dict[str, Any]:
+def _settings(search: FinishedSearch) -> dict[str, Any]:
     """What sets a search apart from others but its seed, with dotted names."""
     flat = flatten(dict(search.config))
     return {key: value for key, value in flat.items() if key not in SEEDS and _tells(key, value)}
@@ -107,12 +107,12 @@ def _tells(key: str, value: Any) -> bool:
     return section != "run" or len(rest) != 2 or tells(rest[0], rest[1], value)
 
 
-def _read(directory: Path) -> Search:
+def _read(directory: Path) -> FinishedSearch:
     if not directory.is_dir():
         raise ValueError(f"--workdir={directory} is not a directory: name one that a search has written.")
     genotype = _json(directory / BEST / GENOTYPE)
     study = _finals(directory / FINAL)
-    return Search(
+    return FinishedSearch(
         directory,
         _json(directory / CONFIG),
         tuple(history.read(directory)),
@@ -138,7 +138,7 @@ def _json(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not readable JSON ({error}): restore it, or delete it.") from error
 
 
-def _labelled(searches: Sequence[Search]) -> list[Search]:
+def _labelled(searches: Sequence[FinishedSearch]) -> list[FinishedSearch]:
     """Name searches by their strategies and, within one strategy, by the settings that differ."""
     settings = [_settings(search) for search in searches]
     labels = []

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from scaling.reports.units import MISSING, duration, number, si
 from search.reports.leaderboard import Counts, Entry, count, leaderboard
-from search.reports.source import Search
+from search.reports.source import FinishedSearch
 from search.runs.history import Record
 
 PIPE = r"\|"  # in a cell of a Markdown table
@@ -26,7 +26,7 @@ def summary(counts: Counts) -> str:
     return f"{', '.join(parts)}; {duration(counts.seconds)} of evaluation in all."
 
 
-def to_markdown(searches: Sequence[Search], title: str) -> str:
+def to_markdown(searches: Sequence[FinishedSearch], title: str) -> str:
     """The counts and the best networks as Markdown."""
     entries, names = leaderboard(searches), metric_names(searches)
     several = len({search.label for search in searches}) > 1
@@ -43,7 +43,7 @@ def to_markdown(searches: Sequence[Search], title: str) -> str:
     return "\n".join([*lines, "", note(searches, entries), ""])
 
 
-def to_csv(searches: Sequence[Search]) -> str:
+def to_csv(searches: Sequence[FinishedSearch]) -> str:
     """Every network with a reward, the best first."""
     entries, names = leaderboard(searches), metric_names(searches)
     heads = ["rank", "front", "name", "network", *reward_names(searches), *names]
@@ -55,7 +55,7 @@ def to_csv(searches: Sequence[Search]) -> str:
     return _csv([[*heads, "status", "cost", "asked", "first_seen", "found_by"], *lines])
 
 
-def history_csv(searches: Sequence[Search]) -> str:
+def history_csv(searches: Sequence[FinishedSearch]) -> str:
     """Every record of every search, flat."""
     names = metric_names(searches)
     lines = [
@@ -67,18 +67,18 @@ def history_csv(searches: Sequence[Search]) -> str:
     return _csv([["search", "search_seed", *ALWAYS, *reward_names(searches), *names], *lines])
 
 
-def metric_names(searches: Sequence[Search]) -> list[str]:
+def metric_names(searches: Sequence[FinishedSearch]) -> list[str]:
     """Every metric that a record has, in order of appearance."""
     return list(dict.fromkeys(name for s in searches for record in s.records for name in record.metrics))
 
 
-def reward_names(searches: Sequence[Search]) -> list[str]:
+def reward_names(searches: Sequence[FinishedSearch]) -> list[str]:
     """ "reward", or "reward 1" and so on where there are several objectives."""
     number_ = searches[0].objectives
     return ["reward"] if number_ == 1 else [f"reward {i + 1}" for i in range(number_)]
 
 
-def heads_of(searches: Sequence[Search]) -> list[str]:
+def heads_of(searches: Sequence[FinishedSearch]) -> list[str]:
     """The headings before the metrics."""
     return ["rank" if searches[0].objectives == 1 else "front", "network", *reward_names(searches)]
 
@@ -98,7 +98,7 @@ def metric_text(value: float | None) -> str:
     return number(value, 4) if value is None or abs(value) < 1e4 else si(value)
 
 
-def note(searches: Sequence[Search], entries: Sequence[Entry]) -> str:
+def note(searches: Sequence[FinishedSearch], entries: Sequence[Entry]) -> str:
     """What a table of the first entries leaves out, and what its columns mean."""
     if not entries:
         return "No network has a finite reward: all failed, or broke a constraint."

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scaling.border.typed import build
-from scaling.runs.spec import RunSpec, identity, logistic
+from scaling.runs.spec import RunSpec, execution, identity
 
 FREE = ("settings", "limits", "columns", "changes")  # sections that take any key
 OBJECTIVES = ("maximise", "minimise", "product", "absolute")
@@ -92,7 +92,7 @@ class SearchSpec:
     """
 
     seed: int = 0
-    evaluations: int = logistic(100)
+    evaluations: int = execution(100)
     space: SpaceSpec = field(default_factory=SpaceSpec)
     strategy: StrategySpec = field(default_factory=StrategySpec)
     objective: ObjectiveSpec = field(default_factory=ObjectiveSpec)

@@ -15,7 +15,7 @@ from search.core.space import Space
 from search.core.strategy import Strategy, batch_of
 from search.core.table import ranks
 
-Evaluator = Callable[[jax.Array], dict[str, jax.Array]]
+ArrayEvaluator = Callable[[jax.Array], dict[str, jax.Array]]
 
 
 class Trace(NamedTuple):
@@ -26,7 +26,7 @@ class Trace(NamedTuple):
 
 
 def trace(
-    strategy: Strategy, evaluator: Evaluator, objective: Objective, evaluations: int, key: jax.Array
+    strategy: Strategy, evaluator: ArrayEvaluator, objective: Objective, evaluations: int, key: jax.Array
 ) -> Trace:
     """Run one search; may be jitted and vmapped. The last batch is asked for in full and then cut off."""
     batch = batch_of(strategy)

@@ -17,7 +17,7 @@ from scaling.cost.counting import count_module
 from scaling.models.initialize import initialize
 from scaling.rules.factors import EFFICIENTNET, RESNET_RS
 from scaling.rules.rounding import round_depth, round_width
-from scaling.rules.scale import follow
+from scaling.rules.scale import apply
 from scaling.runs.resolve import resolve, rule_of
 from scaling.runs.spec import ModelSpec, RunSpec
 from scaling.training.optimizers import decay_mask
@@ -54,15 +54,15 @@ def test_rules_multiply_its_factors_and_the_side():
     assert (scaled.depth, scaled.width, scaled.resolution) == (3.0, 2.0, 10)
     assert scaled.module() == small(3.0, 2.0, 10, 10) and scaled.name == "small d=2 d=1.5 w=2 r=1.3"
     assert scaling.compound(BASE, 0) is BASE and scaling.scale(BASE) is BASE
-    assert follow(BASE, EFFICIENTNET, "b3").width == 1.2
-    assert scaling.compound(BASE, 1).sizes == follow(BASE, rule_of(ModelSpec()), 1.0).sizes
+    assert apply(BASE, EFFICIENTNET, "b3").width == 1.2
+    assert scaling.compound(BASE, 1).sizes == apply(BASE, rule_of(ModelSpec()), 1.0).sizes
 
 
 @pytest.mark.parametrize("along", ["compound", "width", "depth"])
 def test_the_solved_size_is_the_nearest(along):
     fit = scaling.solve(BASE, params=4000, along=along)
     assert fit.achieved == scaling.count(fit.arch).params and abs(fit.error) <= fit.step / 2
-    assert follow(BASE, fit.rule, fit.at) == fit.arch
+    assert apply(BASE, fit.rule, fit.at) == fit.arch
 
 
 def test_its_own_initialisers_draw_by_the_seed():
@@ -181,7 +181,7 @@ def test_options_that_it_names_reach_it():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: follow(BASE, RESNET_RS, "101@160"), "one factor of depth"),
+        (lambda: apply(BASE, RESNET_RS, "101@160"), "one factor of depth"),
         (lambda: scaling.scale(BASE, rounding="narrow"), "rounding='narrow' does not apply"),
         (lambda: BASE.replace(stem="small"), "has no stem that could be set"),
         (lambda: BASE.to_json(), "cannot be written down"),

@@ -85,7 +85,7 @@ def test_receptive_field_is_the_sum_over_the_longest_path(name, pixels):
 def test_a_scanned_network_counts_like_the_unrolled_one():
     shape = (MIXED.resolution, MIXED.resolution, 3)
     scanned, unrolled = (
-        count_module(Network(MIXED, scan=scan, form="lax"), shape, layers=True, train=False)
+        count_module(Network(MIXED, scan=scan, operators="lax"), shape, layers=True, train=False)
         for scan in (True, False)
     )
     assert scanned == unrolled
@@ -93,7 +93,7 @@ def test_a_scanned_network_counts_like_the_unrolled_one():
 
 def test_recomputing_blocks_does_not_change_the_count():
     shape = (MIXED.resolution, MIXED.resolution, 3)
-    recomputed = count_module(Network(MIXED, form="lax", remat=True), shape, train=False)
+    recomputed = count_module(Network(MIXED, operators="lax", remat=True), shape, train=False)
     assert recomputed == count(MIXED)
 
 

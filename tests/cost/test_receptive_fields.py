@@ -35,7 +35,7 @@ def test_strides_are_those_of_the_architecture():
     for name in ("efficientnet_b0", "resnet18", "shufflenet_v2_x0_5", "zfnet"):
         arch = scaling.get(name)
         fields = scaling.receptive_fields(arch)
-        assert [field.stride for field in fields] == [grid.stride for grid in arch.grids]
+        assert [field.stride for field in fields] == [grid.stride for grid in arch.feature_grids]
         assert tuple(field.stage for field in fields) == arch.stage_names
 
 

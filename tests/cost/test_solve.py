@@ -13,7 +13,7 @@ from scaling.cost.closed_form import totals
 from scaling.cost.counting import count
 from scaling.cost.measuring import Measurement
 from scaling.rules.factors import COMPOUND, DEPTH, EFFICIENTNET, RESOLUTION, WIDTH, Powers, dwr
-from scaling.rules.scale import follow, scale
+from scaling.rules.scale import apply, scale
 
 MODULAR = (
     "inception",
@@ -48,7 +48,7 @@ def neighbour(base, rule, solution, sign):
         if abs(outside) > 6:
             return None
         try:
-            there = follow(base, rule, outside)
+            there = apply(base, rule, outside)
         except ValueError:  # a plain chain has no depth below its own
             return None
         if sizes(there) != sizes(solution.arch):
@@ -56,9 +56,9 @@ def neighbour(base, rule, solution, sign):
         inside = outside
     while abs(outside - inside) > 1e-9:
         middle = (inside + outside) / 2
-        same = sizes(follow(base, rule, middle)) == sizes(solution.arch)
+        same = sizes(apply(base, rule, middle)) == sizes(solution.arch)
         inside, outside = (middle, outside) if same else (inside, middle)
-    return follow(base, rule, outside)
+    return apply(base, rule, outside)
 
 
 def cases():
@@ -100,7 +100,7 @@ def test_random_budgets_of_all_families_are_met_by_the_nearest_size():
             assert "out of reach" in str(error) or "cannot be met" in str(error), label
             continue
         assert getattr(totals(solution.arch), figure) == solution.achieved, label
-        assert sizes(follow(base, rule, solution.at)) == sizes(solution.arch), label
+        assert sizes(apply(base, rule, solution.at)) == sizes(solution.arch), label
         assert solution.step is not None and abs(solution.error) <= solution.step / 2, label
         for sign in (-1, 1):
             beside = neighbour(base, rule, solution, sign)
@@ -119,7 +119,7 @@ def test_a_larger_budget_never_gives_less(name, rule):
 
 def test_the_figure_of_a_size_gives_that_size_back():
     for along, at in ((COMPOUND, 1.7), (DEPTH, -0.5), (EFFICIENTNET, "b4")):
-        sized = follow(B0, along, at)
+        sized = apply(B0, along, at)
         solution = scaling.solve(B0, along=along, macs=count(sized).macs)
         assert solution.error == 0 and sizes(solution.arch) == sizes(sized)
 

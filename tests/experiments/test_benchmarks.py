@@ -159,7 +159,7 @@ def test_every_task_survives_its_way_to_a_worker(task):
     assert Job.from_json(job.to_json()) == job
 
 
-def row(**changes) -> rows.Row:
+def row(**changes) -> rows.Measurement:
     outcomes = {"ours": Outcome("ok", (1.0, 3.0, 2.0)), "peer": Outcome("ok", (4.0, 6.0, 6.0))}
     made = races.compare(Group("steps", (STEP,), ("ours", "lax")), STEP, "lax", *outcomes.values())
     return dataclasses.replace(made, environment={**vars(MACHINE), "date": "2026-01-01"}, **changes)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from experiments import cli, coefficients, sweep
-from experiments.coefficients import CSV, MARKDOWN, PICTURE, Plan, at_length, points
+from experiments.coefficients import CSV, MARKDOWN, PICTURE, GridPlan, at_length, points
 from scaling.rules.factors import COMPOUND, UNIFORM
 from scaling.runs import store
 from scaling.runs.rows import write_row
@@ -79,15 +79,15 @@ def test_points_hold_the_single_axes_uniform_and_the_papers(tmp_path):
     config = {
         "model": {"name": "cifar_resnet20", "base_depth": 5 / 3, "rounding": "whole", "base_resolution": 20}
     }
-    rules, notes = points(config, Plan())
+    rules, notes = points(config, GridPlan())
     assert len(rules) == 12 and not notes and COMPOUND in rules and UNIFORM in rules
     assert {rule.axes for rule in rules if len(rule.axes) == 1} == {("depth",), ("width",), ("resolution",)}
-    coarse, _ = points(config, Plan(step=1.0, tolerance=0.0))
+    coarse, _ = points(config, GridPlan(step=1.0, tolerance=0.0))
     assert {rule.axes for rule in coarse if len(rule.axes) == 1} == {("depth",), ("width",), ("resolution",)}
 
 
 def test_points_that_round_to_one_network_are_trained_once():
-    rules, notes = points({"model": {"name": "cifar_resnet20", "base_resolution": 8}}, Plan())
+    rules, notes = points({"model": {"name": "cifar_resnet20", "base_resolution": 8}}, GridPlan())
     assert len(rules) + len(notes) == 12 and "rounds to the same network as" in notes[0]
 
 
@@ -115,5 +115,5 @@ def test_what_makes_no_grid_is_refused(command, flags, problem):
 @pytest.mark.parametrize("name", ["coefficients_fashion", "coefficients_photos"])
 def test_no_two_points_of_a_committed_study_are_one_network(name):
     path = f"configs/{name}.py"
-    rules, notes = points(cli.read_config(path), Plan.read(path, {}))
+    rules, notes = points(cli.read_config(path), GridPlan.read(path, {}))
     assert not notes and 7 <= len(rules) <= 14

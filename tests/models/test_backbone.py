@@ -72,14 +72,14 @@ def without_gates(block):
     return MBConv(5, expand=2, se_ratio=0.0) if isinstance(block, MBConv) else block
 
 
-@pytest.mark.parametrize("form", ["cpu", pytest.param("lax", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("operators", ["cpu", pytest.param("lax", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("name", BLOCKS)
-def test_a_dilated_map_holds_the_strided_one(name, form):
+def test_a_dilated_map_holds_the_strided_one(name, operators):
     arch = arch_of(without_gates(BLOCKS[name]))
     variables, x_nhwc = variables_of(arch), images()
-    strided = jax.jit(backbone(arch, form=form).apply)(variables, x_nhwc)
+    strided = jax.jit(backbone(arch, operators=operators).apply)(variables, x_nhwc)
     for stride in (4, 2):
-        dilated = jax.jit(backbone(arch, output_stride=stride, form=form).apply)(variables, x_nhwc)
+        dilated = jax.jit(backbone(arch, output_stride=stride, operators=operators).apply)(variables, x_nhwc)
         assert list(dilated) == [2, 4, 8][: 1 + stride // 4]
         last = dilated[stride]
         assert last.shape[1:3] == (32 // stride, 32 // stride)
@@ -109,8 +109,8 @@ def test_the_gradients_of_a_dilated_network_are_those_of_plain_operators():
     arch = arch_of(Pool("max", 3)).replace(output_stride=2, norm=Norm())
     variables, x_nhwc = variables_of(arch), images(16)
 
-    def gradient(form):
-        loss = lambda v: jnp.sum(jnp.sin(backbone(arch, form=form).apply(v, x_nhwc)[2]))
+    def gradient(operators):
+        loss = lambda v: jnp.sum(jnp.sin(backbone(arch, operators=operators).apply(v, x_nhwc)[2]))
         return jax.jit(jax.grad(loss))(variables)
 
     for one, two in zip(jax.tree.leaves(gradient("cpu")), jax.tree.leaves(gradient("lax")), strict=True):
@@ -146,7 +146,7 @@ def test_strides_that_there_are_not():
 def test_every_family_is_a_backbone(family):
     arch = scaling.get(scaling.names(family)[0])
     arch = arch.replace(resolution=max(64, least_side(arch)))
-    strides = [grid.stride for grid in arch.grids]
+    strides = [grid.stride for grid in arch.feature_grids]
     if any(reads_two(stage.block) for stage in arch.stages):
         with pytest.raises(ValueError, match="a cell fits its older input"):
             backbone(arch, output_stride=strides[0])
@@ -154,11 +154,11 @@ def test_every_family_is_a_backbone(family):
     largest = max(strides, default=1)
     image = jax.ShapeDtypeStruct((1, arch.resolution, arch.resolution, arch.in_channels), jnp.float32)
     for output_stride in {None, largest, largest // 2} & {None, *strides}:
-        net = backbone(arch, output_stride=output_stride, form="lax")
+        net = backbone(arch, output_stride=output_stride, operators="lax")
         variables = abstract_variables(net, arch.resolution, arch.in_channels)
         maps = jax.eval_shape(net.apply, variables, image)
-        assert list(maps) == sorted({grid.stride for grid in net.arch.grids})
-        last = dict(zip((grid.stride for grid in net.arch.grids), net.arch.stem + net.arch.stages))
+        assert list(maps) == sorted({grid.stride for grid in net.arch.feature_grids})
+        last = dict(zip((grid.stride for grid in net.arch.feature_grids), net.arch.stem + net.arch.stages))
         assert {s: x.shape[-1] for s, x in maps.items()} == {s: stage.width for s, stage in last.items()}
         sides = [x.shape[1] for x in maps.values()]
         assert sides == sorted(sides, reverse=True)

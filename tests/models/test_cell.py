@@ -62,7 +62,7 @@ def test_scanned_cells_equal_unrolled_ones_and_all_parameters_learn(assert_close
     variables = initialize(Network(tiny()), 0)
     assert set(variables["params"]["stages_0"]) == {"first", "second", "rest"}
     assert set(variables["params"]["stages_2"]) == {"first", "second"}
-    unrolled = gradients(Network(tiny(), scan=False, form="lax"), variables)
+    unrolled = gradients(Network(tiny(), scan=False, operators="lax"), variables)
     # seven cells of norms over few pixels amplify rounding; a wrong edge or key would differ by about 1
     assert_close(gradients(Network(tiny(), scan=True, remat=True), variables), unrolled, 1e-2)
     leaves = jax.tree_util.tree_leaves_with_path(unrolled[0])

@@ -118,15 +118,15 @@ def test_stated_paddings_have_equal_gradients_in_every_form(kernel, stride, pad,
     values = initialize(Network(arch), 0)
     x = np.random.default_rng(0).normal(size=(2, side, side, 4)).astype(np.float32)
 
-    def gradients(form):
-        loss = lambda v, x: jnp.sum(jnp.sin(Network(arch, form=form).apply(v, x)))
+    def gradients(operators):
+        loss = lambda v, x: jnp.sum(jnp.sin(Network(arch, operators=operators).apply(v, x)))
         return jax.jit(jax.grad(loss, (0, 1)))(values, x)
 
     assert_close(gradients("cpu"), gradients("lax"), 1e-4)
 
 
-@pytest.mark.parametrize("form", ["cpu", "lax"])
-def test_a_padded_pixelwise_convolution_grows_the_map(form):
-    net = Network(arch_of(Head(), 3, stages=(Stage(Conv(1, pad=1), 2),)), form=form)
+@pytest.mark.parametrize("operators", ["cpu", "lax"])
+def test_a_padded_pixelwise_convolution_grows_the_map(operators):
+    net = Network(arch_of(Head(), 3, stages=(Stage(Conv(1, pad=1), 2),)), operators=operators)
     _, state = net.apply(initialize(net, 0), images(3), capture_intermediates=True)
     assert state["intermediates"]["stages_0"]["__call__"][0].shape == (2, 5, 5, 2)

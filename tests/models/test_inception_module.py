@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from scaling.arch.blocks import Filter, Fork, Inception
-from scaling.models.forms import FORMS, LAX
 from scaling.models.inception import InceptionModule
 from scaling.models.layers import Settings, convolve, pool
+from scaling.models.operators import BY_BACKEND, LAX
 
-CPU = FORMS["cpu"]
+CPU = BY_BACKEND["cpu"]
 
 
 def normal(shape, seed: int = 0):
@@ -32,7 +32,7 @@ def test_rectangular_filters_are_the_same_in_every_form(sides, stride, pad, grou
     x_nhwc, kernel_hwio = normal((2, 5, 7, 4)), normal((*sides, 4 // groups, 4), seed=1)
 
     def run(form, padding):
-        settings = Settings(forms=form, padding=padding)
+        settings = Settings(operators=form, padding=padding)
         y, pull = jax.vjp(lambda x, k: convolve(x, k, stride, groups, settings, pad=pad), x_nhwc, kernel_hwio)
         return (y, *pull(jnp.cos(jnp.arange(y.size, dtype=jnp.float32)).reshape(y.shape)))
 

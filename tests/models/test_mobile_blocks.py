@@ -59,7 +59,7 @@ def unrolled(variables):
 
 
 def test_scanned_equals_unrolled(variables, unrolled, assert_close):
-    assert_close(outcome(Network(ARCH, scan=True, form="lax"), variables), unrolled, 1e-3)
+    assert_close(outcome(Network(ARCH, scan=True, operators="lax"), variables), unrolled, 1e-3)
 
 
 def test_every_parameter_gets_a_gradient(unrolled):

@@ -14,10 +14,10 @@ from scaling.models import native
 from scaling.models.activations import ACTIVATIONS
 from scaling.models.batch_norm import normalize
 from scaling.models.depthwise import depthwise
-from scaling.models.forms import forms
 from scaling.models.initialize import initialize
 from scaling.models.native.build import build, library
 from scaling.models.network import Network
+from scaling.models.operators import operators_of
 
 EPS = 1e-3
 
@@ -132,20 +132,22 @@ def test_a_network_is_the_same_function_with_and_without(kernels, assert_close):
     )
     variables, images = initialize(Network(arch), 0), normal(4, 9, 9, 3)
 
-    def loss(params, form):
+    def loss(params, operators):
         everything = {**variables, "params": params}
-        logits, updates = Network(arch, form=form).apply(everything, images, True, mutable=["batch_stats"])
+        logits, updates = Network(arch, operators=operators).apply(
+            everything, images, True, mutable=["batch_stats"]
+        )
         return jnp.mean(jnp.sin(logits)), (logits, updates)
 
     run = jax.jit(jax.grad(loss, has_aux=True), static_argnums=1)
-    assert forms() == forms("native")
+    assert operators_of() == operators_of("native")
     assert_close(run(variables["params"], None), run(variables["params"], "cpu"), 2e-4)
 
 
 def test_without_a_build_plain_jax_runs(nothing_built):
-    assert forms() == forms("cpu")
+    assert operators_of() == operators_of("cpu")
     with pytest.raises(ValueError, match="experiments.native"):
-        forms("native")
+        operators_of("native")
 
 
 def test_a_damaged_library_is_said_and_not_used(nothing_built):

@@ -85,7 +85,7 @@ def unrolled(variables):
     "options",
     [
         {"scan": True},
-        {"scan": False, "remat": True, "form": "lax"},
+        {"scan": False, "remat": True, "operators": "lax"},
         {"remat": (0, 2)},
     ],
     ids=["scanned", "remat_lax", "remat_by_stage"],
@@ -184,8 +184,8 @@ def test_recomputed_stages_are_stages_of_the_network(variables):
 
 
 def test_an_unknown_form_is_named(variables):
-    with pytest.raises(ValueError, match="form='abacus'.*'lax'"):
-        Network(MIXED, form="abacus").apply(variables, images(MIXED))
+    with pytest.raises(ValueError, match="operators='abacus'.*'lax'"):
+        Network(MIXED, operators="abacus").apply(variables, images(MIXED))
 
 
 class TestInitialize:

@@ -97,14 +97,14 @@ def gradients_of(net: Network):
 
 @functools.cache
 def universal(space: str):
-    return gradients_of(Network(supernet(space), form="lax"))
+    return gradients_of(Network(supernet(space), operators="lax"))
 
 
 @pytest.mark.parametrize(("space", "point"), ONE_EACH)
 def test_the_universal_program_equals_the_specialised_one(space, point, assert_close):
     own, variables, (shared, choice) = specialised(space, point), variables_of(space), held(space, point)
     value, statistics, params, images = universal(space)(told(variables, choice))
-    expected = gradients_of(Network(own, form="lax"))(take(variables, shared, choice, own))
+    expected = gradients_of(Network(own, operators="lax"))(take(variables, shared, choice, own))
     found = take({"params": params, "batch_stats": statistics}, shared, choice, own)
     assert_close((value, found["batch_stats"], found["params"], images), expected, 1e-5)
     zeros = jax.tree.map(np.zeros_like, found)

@@ -22,7 +22,7 @@ from scaling.rules.factors import (
     dwr,
 )
 from scaling.rules.rounding import ROUNDINGS, round_depth, round_width
-from scaling.rules.scale import compound, follow, scale
+from scaling.rules.scale import apply, compound, scale
 from scaling.runs.resolve import resolve
 from scaling.runs.spec import ModelSpec, RunSpec
 
@@ -214,7 +214,7 @@ POWERS = [rule for rule in RULES.values() if isinstance(rule, Powers)]
 @pytest.mark.parametrize("rule", POWERS, ids=lambda rule: rule.name)
 def test_a_rule_at_phi_zero_is_the_identity_and_powers_add_up(rule):
     b0 = zoo.get("efficientnet_b0")
-    assert follow(b0, rule, 0) == b0
+    assert apply(b0, rule, 0) == b0
     one, two, three = (rule.factors(phi) for phi in (1, 2, 3))
     for axis in ("depth", "width", "resolution"):
         assert getattr(one, axis) * getattr(two, axis) == pytest.approx(getattr(three, axis))
@@ -250,7 +250,7 @@ def test_the_official_table_gives_the_zoo_and_not_the_formula():
     b0 = zoo.get("efficientnet_b0")
     for size in EFFICIENTNET.sizes:
         official = zoo.get(f"efficientnet_{size.name}")
-        assert sizes(follow(b0, EFFICIENTNET, size.name)) == sizes(official)
+        assert sizes(apply(b0, EFFICIENTNET, size.name)) == sizes(official)
     assert sizes(compound(b0, 3)) != sizes(zoo.get("efficientnet_b3"))
 
 
@@ -258,16 +258,16 @@ def test_resnet_rs_sizes_give_the_zoo_from_its_smallest():
     base = zoo.get("resnetrs50")
     for depth, side in RESNET_RS_ROWS:
         expected = zoo.get(f"resnetrs{depth}").replace(resolution=side)
-        assert sizes(follow(base, RESNET_RS, f"{depth}@{side}")) == sizes(expected)
+        assert sizes(apply(base, RESNET_RS, f"{depth}@{side}")) == sizes(expected)
     with pytest.raises(ValueError, match="has 7 stages: give one for each"):
-        follow(zoo.get("efficientnet_b0"), RESNET_RS, "101@160")
+        apply(zoo.get("efficientnet_b0"), RESNET_RS, "101@160")
 
 
 def test_mobilenet_multipliers_give_the_zoo():
     base = zoo.get("mobilenetv1_100")
     for width, name in ((1.0, "100"), (0.75, "075"), (0.5, "050"), (0.25, "025")):
         expected = zoo.get(f"mobilenetv1_{name}").replace(resolution=160)
-        assert sizes(follow(base, MOBILENET, f"{width:g}@160")) == sizes(expected)
+        assert sizes(apply(base, MOBILENET, f"{width:g}@160")) == sizes(expected)
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
@@ -283,14 +283,14 @@ def test_a_config_may_name_every_rule(rule):
                 RunSpec.from_config({"model": model})
             continue
         arch, factors = resolve(RunSpec.from_config({"model": model}).model, 1000, 3)
-        assert arch == follow(base, rule, at)
+        assert arch == apply(base, rule, at)
         assert factors.depth == pytest.approx(arch.depth / base.depth, rel=0.35)
         assert factors.phi == (None if isinstance(rule, Table) else at)
 
 
 def test_the_config_gives_dwr_its_exponent():
     model = ModelSpec("efficientnet_b0", rule="dwr", phi=2.0, exponent=0.5)
-    assert resolve(model, 1000, 3)[0] == follow(zoo.get("efficientnet_b0"), dwr(0.5), 2.0)
+    assert resolve(model, 1000, 3)[0] == apply(zoo.get("efficientnet_b0"), dwr(0.5), 2.0)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scaling.data.splits import ArraySplit
-from scaling.training.evaluate import Evaluator
+from scaling.training.evaluate import Scorer
 from scaling.training.parallel import ENGINES
 
 COUNT = 23
@@ -41,7 +41,7 @@ def to_float(images):
 )
 def test_scores_equal_numpys(net, models, split, engine, devices, batch):
     machine = ENGINES[engine](jax.devices()[:devices])
-    found = Evaluator(machine, net, to_float, batch)(machine.replicate(models), split)
+    found = Scorer(machine, net, to_float, batch)(machine.replicate(models), split)
     for name, variables in models.items():
         logits_bk = np.asarray(net.apply(variables, split.images / 255.0), np.float64)
         own = logits_bk[np.arange(COUNT), split.labels]

@@ -9,7 +9,7 @@ from scaling.training import checkpoints, run
 from scaling.training.export import NETWORK, network_record, trained
 from scaling.training.plan import make_plan
 from scaling.training.progress import Silent
-from scaling.training.runtime import Rig
+from scaling.training.runtime import Runtime
 from scaling.training.state import models
 from scaling.weights.preprocessing import Preprocessing
 
@@ -19,7 +19,7 @@ def test_the_exported_weights_are_the_runs_own(make_spec, tmp_path, assert_equal
     spec = make_spec({"train.ema": ema, "train.duration": "5 steps", "augment.eval_crop": 0.875})
     run(spec, tmp_path, Silent())
     plan = make_plan(spec)
-    state, _ = checkpoints.restore(tmp_path / "checkpoints", like=Rig(plan).first_state())
+    state, _ = checkpoints.restore(tmp_path / "checkpoints", like=Runtime(plan).first_state())
     for which, expected in models(state).items():
         weights, step = trained(tmp_path, which)
         assert_equal(weights.variables, expected)

@@ -16,7 +16,7 @@ from scaling.training.loop import run
 from scaling.training.packing import pack_state, unpack_state, whole
 from scaling.training.plan import make_plan, train_macs
 from scaling.training.progress import Silent
-from scaling.training.runtime import Rig
+from scaling.training.runtime import Runtime
 from scaling.training.state import create, models
 from scaling.training.step import AXIS, build_train_step
 
@@ -94,7 +94,7 @@ def test_an_unknown_stage_is_told_which_there_are():
 def test_a_run_saves_frozen_stages_as_they_began(engine, make_spec, tmp_path):
     spec = make_spec({"optimizer.frozen": ["stem"], "train.engine": engine, "train.duration": "2 steps"})
     assert run(spec, tmp_path, Silent()).status == "ok"
-    first = Rig(make_plan(spec)).first_state()
+    first = Runtime(make_plan(spec)).first_state()
     restored = checkpoints.restore(tmp_path / "checkpoints", like=first)
     assert restored is not None and set(first.frozen["params"]) == {"stem_0"}
     assert all(same(first.frozen, restored[0].frozen)) and not all(same(first.params, restored[0].params))

@@ -12,14 +12,14 @@ from scaling.training import Interrupted, checkpoints, loop, run
 from scaling.training.metrics import Ledger
 from scaling.training.plan import make_plan
 from scaling.training.progress import Silent
-from scaling.training.runtime import Rig
+from scaling.training.runtime import Runtime
 
 FINAL = 12
 
 
 def last_state(workdir, spec):
     """The state of a run's newest checkpoint."""
-    like = Rig(make_plan(spec)).first_state()
+    like = Runtime(make_plan(spec)).first_state()
     state, meta = checkpoints.restore(workdir / "checkpoints", like)
     return state, meta["step"]
 
@@ -163,9 +163,9 @@ def test_each_phase_may_drop_and_distort_by_its_own(make_spec):
     train = {"train.progressive": [[0.0, 1.0], [0.5, 1.0]], "train.progressive_drop_rate": [0.1, 0.5]}
     plan = make_plan(make_spec({**train, "train.progressive_magnitude": [2.0, 9.0]}))
     assert [(phase.drop_rate, phase.magnitude) for phase in plan.phases] == [(0.1, 2.0), (0.5, 9.0)]
-    rig = Rig(plan)
-    first, second = (rig.program(phase) for phase in plan.phases)
-    assert first is rig.program(plan.phases[0]) and first is not second
+    runtime = Runtime(plan)
+    first, second = (runtime.program(phase) for phase in plan.phases)
+    assert first is runtime.program(plan.phases[0]) and first is not second
     with pytest.raises(ValueError, match=r"progressive_drop_rate=\(0\.1,\) has 1 values for the 2 entries"):
         make_plan(make_spec({**train, "train.progressive_drop_rate": [0.1]}))
 

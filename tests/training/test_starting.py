@@ -8,7 +8,7 @@ import scaling
 from scaling.models.initialize import initialize
 from scaling.training import starting
 from scaling.training.plan import make_plan
-from scaling.training.runtime import Rig
+from scaling.training.runtime import Runtime
 
 ARCH = scaling.get("lenet5").replace(num_classes=7, in_channels=1)
 VARIABLES = initialize(scaling.build(ARCH), 5)
@@ -41,7 +41,7 @@ def test_a_run_starts_from_the_file_that_its_config_names(make_spec, tmp_path):
     given = initialize(scaling.build(arch), 9)
     scaling.save(tmp_path / "w.safetensors", arch, given)
     spec = make_spec({"model.init": str(tmp_path / "w.safetensors")})
-    state, before = Rig(make_plan(spec)).first_state(), Rig(make_plan(plain)).first_state()
+    state, before = Runtime(make_plan(spec)).first_state(), Runtime(make_plan(plain)).first_state()
     assert spec.id != plain.id
     for name, leaves in state.params.items():
         expected = before.params[name] if name == "classifier" else given["params"][name]

@@ -17,7 +17,7 @@ from scaling.runs.rows import read_row
 from scaling.training import checkpoints, run
 from scaling.training.plan import make_plan
 from scaling.training.progress import Silent
-from scaling.training.runtime import Rig
+from scaling.training.runtime import Runtime
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -68,7 +68,7 @@ def wait_for_checkpoint(process, workdir, step):
 
 
 def last_state(workdir, spec):
-    like = Rig(make_plan(spec)).first_state()
+    like = Runtime(make_plan(spec)).first_state()
     return checkpoints.restore(workdir / "checkpoints", like)[0]
 
 

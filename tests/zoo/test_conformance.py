@@ -117,7 +117,7 @@ def shallow(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
 @pytest.mark.parametrize("name", one_each(family))
 def test_a_network_takes_images_of_two_sides(name):
     arch = tiny(zoo.get(name))
-    net = Network(arch, form="lax")
+    net = Network(arch, operators="lax")
     variables = abstract_variables(net, arch.resolution, arch.in_channels)
     for side in (arch.resolution, arch.resolution + 13):
         images = jax.ShapeDtypeStruct((2, side, side, arch.in_channels), jnp.float32)
@@ -147,7 +147,7 @@ def learn(arch: Arch, variables, scan: bool):
     """Gradients of a loss and logits of one training pass over eight images, by plain convolutions."""
     shape = (8, arch.resolution, arch.resolution, arch.in_channels)
     images_nhwc = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    net = Network(arch, scan=scan, form="lax")
+    net = Network(arch, scan=scan, operators="lax")
     keys_b = jax.random.split(jax.random.key(0), len(images_nhwc))  # auxiliary classifiers drop values
 
     def loss(params):

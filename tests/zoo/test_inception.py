@@ -234,8 +234,8 @@ def test_a_loop_is_its_steps_and_every_parameter_gets_a_gradient(side):
     arch = tiny()
     variables = initialize(Network(arch), 0)
     scanned, plain = (
-        gradients(Network(arch, scan=scan, form=form), variables, side)
-        for scan, form in ((True, None), (False, "lax"))
+        gradients(Network(arch, scan=scan, operators=operators), variables, side)
+        for scan, operators in ((True, None), (False, "lax"))
     )
     for (path, one), two in zip(jax.tree_util.tree_leaves_with_path(scanned), jax.tree.leaves(plain)):
         bar = 1e-3 * max(1e-2, np.abs(two).max())

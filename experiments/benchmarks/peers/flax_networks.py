@@ -19,9 +19,9 @@ from experiments.benchmarks.prepared import Prepared, repeated
 from experiments.benchmarks.tasks import FirstStep, Job, Step
 from scaling.arch.arch import Arch
 from scaling.cost.measuring import compiled_memory
-from scaling.models.forms import forms
 from scaling.models.initialize import initialize
 from scaling.models.network import Network
+from scaling.models.operators import forms
 from scaling.training import compilation_cache
 from scaling.training.packing import layout_of, like, pack, tree_of
 

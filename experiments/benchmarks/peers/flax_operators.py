@@ -13,8 +13,8 @@ from flax import linen as nn
 
 from experiments.benchmarks.prepared import Prepared, repeated
 from experiments.benchmarks.tasks import Job, Operator
-from scaling.models.forms import Forms, forms
 from scaling.models.layers import ACTIVATIONS, BatchNorm, Settings, SqueezeExcite, convolve
+from scaling.models.operators import Forms, forms
 
 EPS = 1e-5
 

@@ -1,4 +1,4 @@
-"""Which form of an operator runs on which backend: one table.
+"""Which implementation of an operator runs on which backend: one table.
 
 The rows of the CPU were measured (`python -m experiments.benchmarks`, docs/decisions.md); those of GPU
 and TPU are plain lax, not yet compared.
@@ -14,8 +14,8 @@ from scaling.models import native
 
 
 @dataclass(frozen=True)
-class Forms:
-    """The chosen form of each operator.
+class Operators:
+    """The chosen implementation of each operator.
 
     `pointwise` convolutions run as "lax" convolutions or as a "matmul"; `depthwise` ones as "lax",
     as "shifted" multiply-adds or as "native" C++ kernels; `dense` and grouped ones as "lax", or with
@@ -30,41 +30,43 @@ class Forms:
     scan_least: int
 
 
-LAX = Forms(pointwise="lax", depthwise="lax", dense="lax", norm="jnp", scan_least=2)
+LAX = Operators(pointwise="lax", depthwise="lax", dense="lax", norm="jnp", scan_least=2)
 
-FORMS = {
-    "cpu": Forms(
+BY_BACKEND = {
+    "cpu": Operators(
         pointwise="matmul",
         depthwise="shifted",
         dense="plain",
         norm="jnp",
         scan_least=5,
     ),
-    "native": Forms(
+    "native": Operators(
         pointwise="matmul",
         depthwise="native",
         dense="plain",
         norm="native",
         scan_least=5,
     ),
-    "gpu": Forms(pointwise="lax", depthwise="lax", dense="lax", norm="jnp", scan_least=2),
-    "tpu": Forms(pointwise="lax", depthwise="lax", dense="lax", norm="jnp", scan_least=2),
+    "gpu": Operators(pointwise="lax", depthwise="lax", dense="lax", norm="jnp", scan_least=2),
+    "tpu": Operators(pointwise="lax", depthwise="lax", dense="lax", norm="jnp", scan_least=2),
 }
 
 
-def forms(name: str | None = None) -> Forms:
-    """Return the forms of a row; by default the backend's, "native" on a CPU where the kernels are built.
+def operators_of(name: str | None = None) -> Operators:
+    """Return a row; by default the backend's, "native" on a CPU where the kernels are built.
 
     "lax" means plain lax operators. ValueError for an unknown row, or "native" where nothing is built.
     """
     if name == "lax":
         return LAX
     row = name or _default()
-    if row not in FORMS:
-        raise ValueError(f"form={row!r} is not known: use None, 'lax' or one of {sorted(FORMS)}.")
+    if row not in BY_BACKEND:
+        raise ValueError(f"operators={row!r} is not known: use None, 'lax' or one of {sorted(BY_BACKEND)}.")
     if row == "native" and not native.available():
-        raise ValueError("form='native' needs the C++ kernels: build them with python -m experiments.native.")
-    return FORMS[row]
+        raise ValueError(
+            "operators='native' needs the C++ kernels: build them with python -m experiments.native."
+        )
+    return BY_BACKEND[row]
 
 
 def _default() -> str:
