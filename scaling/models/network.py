@@ -15,7 +15,7 @@ from jax import lax
 
 from scaling.arch.arch import Arch, Sized, Stage
 from scaling.arch.blocks import LEADING, keeping_side, leading_blocks, reads_two
-from scaling.arch.cells import Cell
+from scaling.arch.blocks.cell import Cell
 from scaling.arch.custom import Custom
 from scaling.models.auxiliary import AUXILIARY, AuxiliaryModule
 from scaling.models.blocks import MODULES

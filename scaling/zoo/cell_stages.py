@@ -6,7 +6,7 @@ from typing import Any
 
 from scaling.arch.arch import Arch, Head, Stage
 from scaling.arch.blocks import Conv
-from scaling.arch.cells import Cell
+from scaling.arch.blocks.cell import Cell
 
 
 def cell_stage(cell: Cell, filters: int, repeats: int = 1, stride: int = 1) -> Stage:

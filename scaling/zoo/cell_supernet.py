@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from scaling.arch.arch import Arch, Stage
-from scaling.arch.cells import OR, Cell
+from scaling.arch.blocks.cell import OR, Cell
 
 NONE = "none"
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from scaling.arch.arch import Arch, Head, Stage
 from scaling.arch.blocks import Conv
-from scaling.arch.cells import OR, Cell
+from scaling.arch.blocks.cell import OR, Cell
 
 OPERATIONS = ("none", "skip", "conv_1x1", "conv_3x3", "avg_3x3")  # by digit, in the benchmark's order
 READ = ((0,), (0, 1), (0, 1, 2))  # the states that each of the three nodes reads

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from scaling.arch.arch import Arch, Head, Norm, Stage
-from scaling.arch.cells import Cell
+from scaling.arch.blocks.cell import Cell
 from scaling.zoo.cell_stages import cell_stages, cell_stem, small_cell_network
 
 # tensorflow/models research/slim/nets/nasnet/nasnet_utils.py; there state 0 is the newer input, here 1

@@ -7,7 +7,7 @@ import pytest
 
 from scaling.arch.arch import Arch, Head, Stage
 from scaling.arch.blocks import Conv
-from scaling.arch.cells import Cell
+from scaling.arch.blocks.cell import Cell
 from scaling.cost.counting import count_module
 from scaling.models.cell import CellModule
 from scaling.models.cell_edges import Edge, FactorizedReduction

@@ -7,7 +7,7 @@ import pytest
 
 from scaling import zoo
 from scaling.arch.arch import Arch, Stage
-from scaling.arch.cells import Cell
+from scaling.arch.blocks.cell import Cell
 from scaling.cost.counting import count
 from scaling.rules.scale import scale
 from scaling.zoo import cell_stages, darts, nasbench201, nasnet

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import get_args
 
-from scaling.arch.cells import Cell
+from scaling.arch.blocks.cell import Cell
 
 # Marks a block's field that counts channels: `field(metadata=WIDTH)`. Width scaling reaches it.
 WIDTH = {"width": True}
