@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scaling.arch.blocks import LATER
 from scaling.arch.custom import is_file, pin
+from scaling.arch.fields import LATER
 from scaling.border.pinned import pin_weights
 from scaling.border.typed import build, nearest
 from scaling.rules.factors import RULES, Table, dwr

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import scaling
-from scaling.arch.arch import Arch, Head, Norm, Stage, least_side
+from scaling.arch.arch import Arch, Norm
 from scaling.arch.blocks import (
     Conv,
     DepthwiseSeparable,
@@ -17,8 +17,9 @@ from scaling.arch.blocks import (
     Residual,
     ShuffleV1,
     ShuffleV2,
-    reads_two,
 )
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.models.backbone import backbone
 from scaling.models.initialize import abstract_variables, initialize
 from scaling.models.network import Network
@@ -145,9 +146,9 @@ def test_strides_that_there_are_not():
 @pytest.mark.parametrize("family", sorted({scaling.get(name).family for name in scaling.names()}))
 def test_every_family_is_a_backbone(family):
     arch = scaling.get(scaling.names(family)[0])
-    arch = arch.replace(resolution=max(64, least_side(arch)))
+    arch = arch.replace(resolution=max(64, arch.least_side))
     strides = [grid.stride for grid in arch.feature_grids]
-    if any(reads_two(stage.block) for stage in arch.stages):
+    if any(stage.block.reads_two for stage in arch.stages):
         with pytest.raises(ValueError, match="a cell fits its older input"):
             backbone(arch, output_stride=strides[0])
         strides = []

@@ -6,8 +6,10 @@ import math
 import pytest
 
 from scaling import zoo
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, Residual
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.cost.counting import count
 from scaling.rules.factors import (
     EFFICIENTNET,

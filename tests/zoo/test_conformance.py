@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from scaling import zoo
-from scaling.arch.arch import Arch, Stage, least_side, settle
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Cell, Dense
+from scaling.arch.stages import Stage, settle
 from scaling.cost.counting import count
 from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
 from scaling.models.initialize import abstract_variables, initialize
@@ -80,7 +81,7 @@ def test_cost_follows_width_depth_and_resolution(name):
 
     once, twice = sides(base), sides(scale(base, resolution=2))
     assert once.keys() == twice.keys()
-    lost = 0 if least_side(base) == 1 else 6  # pixels that windows without padding lose at every side
+    lost = 0 if base.least_side == 1 else 6  # pixels that windows without padding lose at every side
     assert all(-1 <= twice[layer] - 2 * once[layer] <= lost for layer in once)
 
 
@@ -99,7 +100,7 @@ def tiny(arch: Arch) -> Arch:
     narrow = scale(arch, width=min(1.0, WIDEST.get(arch.name, 32) / max(arch.widths)))
     stages = settle(shallow(narrow.stages), narrow.entering)
     small = narrow.replace(stages=stages, num_classes=3, drop_rate=0.0, drop_path_rate=0.0)
-    return small.replace(resolution=max(32, least_side(small)))
+    return small.replace(resolution=max(32, small.least_side))
 
 
 def shallow(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
