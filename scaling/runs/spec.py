@@ -1,6 +1,7 @@
 """What one run is: frozen values with every default, built from a config at one border.
 
-`RunSpec.from_config` is the only place where a ConfigDict or a plain dict is read. Durations are
+A ConfigDict or a plain dict is read in `RunSpec.from_config` alone, which also checks it and pins the files
+that it names, and the spec of a finished run in `RunSpec.from_dict`. Durations are
 text with a unit, "30 epochs" or "500 steps" (`Duration.parse`).
 """
 
@@ -214,10 +215,18 @@ class RunSpec:
     train: TrainSpec = field(default_factory=TrainSpec)
 
     @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> RunSpec:
+        """Build from what `to_dict` gave, as a row holds it: no file is looked at, no value checked.
+
+        Keys that came later may lack; ValueError on an unknown one or a wrong type.
+        """
+        return build(RunSpec, values, "config")
+
+    @staticmethod
     def from_config(config: Mapping[str, Any]) -> RunSpec:
-        """Build from a ConfigDict or nested dict; ValueError on an unknown key or a wrong type."""
+        """Build from a ConfigDict or nested dict; ValueError on an unknown key or a wrong type or value."""
         to_dict = getattr(config, "to_dict", None)  # a ConfigDict is not a Mapping
-        spec = build(RunSpec, to_dict() if to_dict else config, "config")
+        spec = RunSpec.from_dict(to_dict() if to_dict else config)
         check(spec)
         model = spec.model
         name = pin(model.name) if model.arch is None and is_file(model.name) else model.name

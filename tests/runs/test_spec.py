@@ -31,6 +31,15 @@ def test_round_trip():
     assert spec.model.strides == (1, 2) and spec.train.progressive == ((0.0, 0.5), (0.5, 1.0))
 
 
+def test_the_spec_of_a_finished_run_is_read_where_its_files_are_gone():
+    gone = {"name": "gone.py:network@0123456789ab", "init": "gone.safetensors"}
+    spec = RunSpec.from_dict({"model": gone, "data": {"source": "folder", "dir": "gone"}})
+    assert (spec.model.name, spec.model.init, spec.data.dir) == (*gone.values(), "gone")
+    assert RunSpec.from_dict(spec.to_dict()) == spec
+    with pytest.raises(ValueError, match=r"gone\.safetensors cannot be read"):
+        RunSpec.from_config({"model": {"init": gone["init"]}})
+
+
 @pytest.mark.parametrize("value, read", [(True, True), (False, False), ([0, 2], (0, 2)), ((), ())])
 def test_stages_to_recompute_are_all_none_or_listed(value, read):
     spec = RunSpec.from_config({"model": {"remat": value}})
