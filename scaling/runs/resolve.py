@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from scaling import zoo
-from scaling.arch.arch import Arch, Sized, settle
+from scaling.arch.arch import Sized, settle
 from scaling.arch.custom import Custom, is_file, load, pin
 from scaling.rules.factors import RULES, Coefficients, Rule, Table, compound_rule, dwr
 from scaling.rules.scale import apply, coefficients, scale
@@ -51,7 +51,7 @@ def _base(model: ModelSpec) -> Sized:
 
 def _named(model: ModelSpec) -> Sized:
     if model.arch is not None:
-        return Arch.from_dict(model.arch)
+        return model.arch
     if is_file(model.name):
         if model.base_resolution is None:
             raise ValueError(
