@@ -30,6 +30,7 @@ from scaling.reports.heat_map import save_heat_map
 from scaling.rules.factors import COMPOUND, DEPTH, RESOLUTION, UNIFORM, WIDTH, Powers, compound_grid
 from scaling.runs import store
 from scaling.runs.resolve import resolve
+from scaling.runs.rows import OK
 from scaling.runs.spec import Duration, RunSpec
 from scaling.sweeps.expand import Overrides, Trial, trials
 
@@ -175,7 +176,7 @@ def _scores(rung: Sequence[Trial], rule: Powers, rows: Mapping[str, Any]) -> lis
         if trial.spec.model.phi and _model(rule).items() <= vars(trial.spec.model).items()
     ]
     found = (rows[trial.spec.id] for trial in own if trial.spec.id in rows)
-    return [score for row in found if row.status == "ok" and (score := validation(row)) is not None]
+    return [score for row in found if row.status == OK and (score := validation(row)) is not None]
 
 
 def _model(rule: Powers) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from typing import Any
 from experiments import cli, coefficients, sweep
 from experiments import search as searching
 from scaling.border.files import write_atomically
-from scaling.border.typed import build
+from scaling.border.typed import build, plain
 from scaling.reports import law_tables
 from scaling.reports.build import read_study
 from scaling.reports.coefficients import ranking
@@ -70,7 +70,7 @@ class PipelineSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values."""
-        return {**dataclasses.asdict(self), "search": self.search.to_dict(), "phis": list(self.phis)}
+        return plain(self)
 
 
 def main(argv: Sequence[str]) -> int:

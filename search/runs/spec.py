@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scaling.border.typed import build
+from scaling.border.typed import build, plain
 from scaling.runs.spec import RunSpec, execution, identity
 
 FREE = ("settings", "limits", "columns", "changes")  # sections that take any key
@@ -112,7 +110,7 @@ class SearchSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values; `SearchSpec.from_config(spec.to_dict()) == spec`."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        return plain(self)
 
     @property
     def id(self) -> str:
