@@ -17,7 +17,7 @@ from search.runs.spec import SearchSpec
 from search.spaces import catalogue
 from search.strategies.catalogue import named
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("search_*.py"))
+CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("search_*.py"))
 
 
 def load(path: Path, *argument: str):
