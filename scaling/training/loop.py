@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from scaling.border.files import write_json
+from scaling.runs.failures import is_out_of_memory
 from scaling.runs.rows import Row, write_row
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CHECKPOINTS, ENVIRONMENT, NETWORK, ROW, check_owner, claim, finished_row
@@ -68,7 +69,7 @@ def _outcome(attempt: Attempt, state: TrainState) -> dict[str, Any]:
     except OutOfTime as error:
         status, found = "timeout", {"message": str(error)}
     except (jax.errors.JaxRuntimeError, MemoryError) as error:
-        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+        if not is_out_of_memory(error):
             raise
         status, found = "oom", {"message": (str(error).strip() or "out of memory").splitlines()[0]}
     fields = {"status": status, "message": "", "steps": attempt.steps, **attempt.measures(), **found}

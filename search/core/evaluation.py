@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-STATUSES = ("ok", "nan", "oom", "timeout", "failed")
+from scaling.runs.rows import STATUSES
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import jax
 import numpy as np
 
 from scaling.cost.measuring import measure
+from scaling.runs.failures import is_out_of_memory
 from scaling.runs.rows import Row
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CHECKPOINTS
-from scaling.sweeps.run import OUT_OF_MEMORY
 from scaling.training.loop import run
 from scaling.training.plan import make_plan, read_data
 from scaling.training.progress import Silent
@@ -99,7 +99,7 @@ class Training:
             shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
             return self._report(row, runtime, preparing)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one network, the search goes on
-            status = "oom" if OUT_OF_MEMORY.search(str(error)) or isinstance(error, MemoryError) else "failed"
+            status = "oom" if is_out_of_memory(error) else "failed"
             message = f"{type(error).__name__}: {error}"
             return Evaluation(
                 {}, status, seed=self._proxy.seed, cost=time.monotonic() - started, message=message
