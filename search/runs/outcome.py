@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from scaling.border.files import write_json
 from scaling.border.typed import flatten, override
+from scaling.laws import pareto
 from scaling.runs.spec import RunSpec
 from scaling.sweeps.expand import Trial
 from search.core.space import Space
 from search.runs.history import Record
 from search.runs.spec import SearchSpec
-from search.strategies.nsga2 import dominates
 
 BEST, GENOTYPE, TRAIN_CONFIG, FINAL = "best", "genotype.json", "train_config.json", "final"
 
@@ -36,20 +35,8 @@ def best(records: Sequence[Record], count: int) -> list[Record]:
             "constraints, or see the messages in history.jsonl."
         )
     rewards = np.array([record.rewards for record in distinct], float)
-    order = np.lexsort((-rewards[:, 0], front_numbers(rewards)))
+    order = np.lexsort((-rewards[:, 0], pareto.fronts(rewards)))
     return [distinct[i] for i in order[:count]]
-
-
-def front_numbers(rewards: np.ndarray) -> np.ndarray:
-    """Of each row of [N, M] the front that it is on: 0 where no row dominates it."""
-    if rewards.shape[1] == 1:
-        return np.unique(-rewards, return_inverse=True)[1].reshape(-1)
-    beats = np.asarray(dominates(jnp.asarray(rewards)))
-    fronts, left, number = np.zeros(len(rewards), int), np.ones(len(rewards), bool), 0
-    while left.any():
-        first = left & ~(beats & left[:, None]).any(0)
-        fronts[first], left, number = number, left & ~first, number + 1
-    return fronts
 
 
 def contenders(spec: SearchSpec, records: Sequence[Record]) -> list[Record]:
