@@ -104,7 +104,7 @@ def found_base(spec: PipelineSpec, workdir: Path) -> RunSpec:
     """Search the base, or take what was found; return the run that trains it."""
     with store.lock(workdir):
         space, records = searching.search(spec.search, workdir)
-    (best,) = outcome.best(outcome.contenders(spec.search, records), 1)
+    (best,) = outcome.best(records, 1)
     searching.build([workdir], workdir, "search of the base")
     return outcome.train_spec(spec.search, space, best)
 

@@ -19,7 +19,7 @@ from scaling.runs.rows import Row
 from scaling.runs.workdir import CONFIG
 from search.runs import history
 from search.runs.history import Record
-from search.runs.outcome import BEST, FINAL, GENOTYPE, longest_trained
+from search.runs.outcome import BEST, FINAL, GENOTYPE, contenders
 
 WITHOUT_REPLACEMENT = "random_without_replacement"
 RANDOM = ("random", WITHOUT_REPLACEMENT)  # strategies that learn nothing
@@ -57,7 +57,7 @@ class FinishedSearch:
     @functools.cached_property
     def contenders(self) -> list[Record]:
         """The records whose rewards compare."""
-        return longest_trained(self.records) if self.halved else list(self.records)
+        return contenders(self.records)
 
     @property
     def objectives(self) -> int:

@@ -58,13 +58,14 @@ def to_csv(searches: Sequence[FinishedSearch]) -> str:
 def history_csv(searches: Sequence[FinishedSearch]) -> str:
     """Every record of every search, flat."""
     names = metric_names(searches)
+    always = (*ALWAYS, "rung") if any(search.halved for search in searches) else ALWAYS
     lines = [
-        [search.label, str(search.config.get("seed", "")), *(_flat(record, name) for name in ALWAYS)]
+        [search.label, str(search.config.get("seed", "")), *(_flat(record, name) for name in always)]
         + [*record.rewards, *_metrics(record, names)]
         for search in searches
         for record in search.records
     ]
-    return _csv([["search", "search_seed", *ALWAYS, *reward_names(searches), *names], *lines])
+    return _csv([["search", "search_seed", *always, *reward_names(searches), *names], *lines])
 
 
 def metric_names(searches: Sequence[FinishedSearch]) -> list[str]:

@@ -15,6 +15,7 @@ from scaling.laws import pareto
 from scaling.runs.spec import RunSpec
 from scaling.sweeps.expand import Trial
 from search.core.space import Space
+from search.core.strategy import comparable
 from search.runs.history import Record
 from search.runs.spec import SearchSpec
 
@@ -26,7 +27,8 @@ def best(records: Sequence[Record], count: int) -> list[Record]:
 
     ValueError where no record has a finite reward.
     """
-    first = {record.network: record for record in reversed(records) if None not in record.rewards}
+    rewarded = [record for record in contenders(records) if None not in record.rewards]
+    first = {record.network: record for record in reversed(rewarded)}
     distinct = sorted(first.values(), key=lambda record: record.index)
     if not distinct:
         statuses = sorted({record.status for record in records})
@@ -39,15 +41,11 @@ def best(records: Sequence[Record], count: int) -> list[Record]:
     return [distinct[i] for i in order[:count]]
 
 
-def contenders(spec: SearchSpec, records: Sequence[Record]) -> list[Record]:
-    """The records that compare: all, or with halving those of the longest training that any got to."""
-    return longest_trained(records) if spec.strategy.widths else list(records)
-
-
-def longest_trained(records: Sequence[Record]) -> list[Record]:
-    """Of a halving search's records those of the last rung that any has a reward of."""
-    longest = max((record.point[-1] for record in records if None not in record.rewards), default=0)
-    return [record for record in records if record.point[-1] == longest]
+def contenders(records: Sequence[Record]) -> list[Record]:
+    """The records whose rewards compare: all, or with halving those of the last rung that any has a reward of."""
+    rungs = np.array([record.rung for record in records], int)
+    finite = np.array([None not in record.rewards for record in records], bool)
+    return [record for record, fine in zip(records, comparable(rungs, finite)) if fine]
 
 
 def write_best(spec: SearchSpec, space: Space, found: Record, directory: Path) -> None:
@@ -56,6 +54,7 @@ def write_best(spec: SearchSpec, space: Space, found: Record, directory: Path) -
     genotype: dict[str, Any] = {
         "space": dataclasses.asdict(spec.space),
         "point": found.point,
+        "rung": found.rung,
         "string": found.name,
         "network": found.network,
         "rewards": found.rewards,
@@ -80,7 +79,7 @@ def train_spec(spec: SearchSpec, space: Space, found: Record, seed: int | None =
 def final_trials(spec: SearchSpec, space: Space, records: Sequence[Record]) -> list[Trial]:
     """The runs of the best networks, each with every seed."""
     made = []
-    for place, found in enumerate(best(contenders(spec, records), spec.final.best), start=1):
+    for place, found in enumerate(best(records, spec.final.best), start=1):
         for seed in spec.final.seeds:
             made.append(
                 Trial(
