@@ -23,6 +23,7 @@ from search.runs.assemble import assemble
 from search.runs.history import History, Record
 from search.runs.run import run
 from search.runs.spec import FREE, SearchSpec
+from search.runs.workdir import BEST, FINAL, GENOTYPE
 
 
 def main(argv: Sequence[str]) -> int:
@@ -57,7 +58,7 @@ def search(spec: SearchSpec, workdir: Path) -> tuple[Space, list[Record]]:
     )
     (found,) = outcome.best(records, 1)
     outcome.write_best(spec, parts.space, found, workdir)
-    print(f"best: {found.name}  rewards {found.rewards}; {workdir / outcome.BEST / outcome.GENOTYPE}")
+    print(f"best: {found.name}  rewards {found.rewards}; {workdir / BEST / GENOTYPE}")
     return parts.space, records
 
 
@@ -68,7 +69,7 @@ def train_best(
     made = outcome.final_trials(spec, space, records)
     if not made:
         return 0
-    workdir = arguments.workdir / outcome.FINAL
+    workdir = arguments.workdir / FINAL
     told = argparse.Namespace(**{**vars(arguments), "workdir": workdir})
     return sweep.conclude(made, workdir) if sweep.execute(made, told) else sweep.INTERRUPTED
 

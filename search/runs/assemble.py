@@ -19,12 +19,11 @@ from search.evaluators.short_training import ShortTraining
 from search.evaluators.training import Training
 from search.evaluators.zero_cost import ZeroCost
 from search.runs.spec import EvaluatorSpec, ObjectiveSpec, SearchSpec
+from search.runs.workdir import RUNS, SHARED
 from search.spaces import catalogue as spaces
 from search.spaces import user
 from search.strategies import catalogue as strategies
 from search.strategies.halving import halving
-
-RUNS, SHARED = "runs", "shared"  # below the search's directory: of the candidates, and of shared weights
 
 
 @dataclass(frozen=True)

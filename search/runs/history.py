@@ -17,8 +17,8 @@ from typing import Any
 
 from scaling.runs.workdir import CONFIG
 from search.core.evaluation import Evaluation
+from search.runs.workdir import HISTORY
 
-FILE = "history.jsonl"
 MEASURED = tuple(f.name for f in dataclasses.fields(Evaluation))
 
 
@@ -83,7 +83,7 @@ class History:
     """The records of one directory, in order; `append` adds to the file and to the list."""
 
     def __init__(self, directory: Path):
-        self._path = directory / FILE
+        self._path = directory / HISTORY
         self.records, whole = _read(directory)
         if self._path.exists() and whole < self._path.stat().st_size:
             os.truncate(self._path, whole)  # a line that was being written when the machine died
@@ -102,13 +102,13 @@ def read(directory: Path) -> list[Record]:
     """The records of a search's directory; ValueError where there are none or a line is damaged."""
     records, _ = _read(directory)
     if not records:
-        raise ValueError(f"{directory} holds no {FILE} with a line: name the --workdir of a search.")
+        raise ValueError(f"{directory} holds no {HISTORY} with a line: name the --workdir of a search.")
     return records
 
 
 def _read(directory: Path) -> tuple[list[Record], int]:
     """The records of a directory and the bytes that they take; an unfinished last line is left out."""
-    path = directory / FILE
+    path = directory / HISTORY
     if not path.exists():
         return [], 0
     halved = _halved(directory / CONFIG)

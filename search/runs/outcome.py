@@ -18,8 +18,7 @@ from search.core.space import Space
 from search.core.strategy import comparable
 from search.runs.history import Record
 from search.runs.spec import SearchSpec
-
-BEST, GENOTYPE, TRAIN_CONFIG, FINAL = "best", "genotype.json", "train_config.json", "final"
+from search.runs.workdir import BEST, GENOTYPE, HISTORY, TRAIN_CONFIG
 
 
 def best(records: Sequence[Record], count: int) -> list[Record]:
@@ -34,7 +33,7 @@ def best(records: Sequence[Record], count: int) -> list[Record]:
         statuses = sorted({record.status for record in records})
         raise ValueError(
             f"none of {len(records)} evaluations has a finite reward (statuses: {', '.join(statuses)}): loosen the "
-            "constraints, or see the messages in history.jsonl."
+            f"constraints, or see the messages in {HISTORY}."
         )
     rewards = np.array([record.rewards for record in distinct], float)
     order = np.lexsort((-rewards[:, 0], pareto.fronts(rewards)))

@@ -17,11 +17,12 @@ from scaling.runs.spec import DataSpec, RunSpec
 from scaling.sweeps.run import lost_row
 from scaling.zoo import nasbench201
 from search.reports import baseline, leaderboard, regret, tables
-from search.reports.build import BOARD, BOARD_CSV, DRAWING, HISTORY_CSV, PAGE, PICTURE, build
+from search.reports.build import build
 from search.reports.comparison import compare
 from search.reports.difference import student_quantile, verdict, welch
 from search.reports.source import read_searches, unlike
 from search.runs.history import History, Record
+from search.runs.workdir import BOARD, BOARD_CSV, DRAWING, HISTORY_CSV, PAGE, PICTURE
 
 HOSTILE = '</script><script>alert("&")</script> {title}'
 

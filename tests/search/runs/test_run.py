@@ -24,9 +24,10 @@ from search.evaluators.lookup import Lookup
 from search.evaluators.tabular import tabular
 from search.runs import outcome
 from search.runs.assemble import Search, assemble
-from search.runs.history import FILE, History, Record, read
+from search.runs.history import History, Record, read
 from search.runs.run import run
 from search.runs.spec import SearchSpec
+from search.runs.workdir import HISTORY
 from search.simulation.simulate import simulate
 from search.spaces import nasbench201
 from search.strategies.catalogue import STRATEGIES, named
@@ -119,7 +120,7 @@ def test_a_resumed_search_is_the_uninterrupted_one(name, stopped, tmp_path):
 
     with pytest.raises(Died):
         run(search_of(named(name, SPACE), Recorded()), 20, 1, History(tmp_path / "b"), die)
-    with open(tmp_path / "b" / FILE, "a") as file:
+    with open(tmp_path / "b" / HISTORY, "a") as file:
         file.write('{"index": 7, "poi')  # the machine died while it wrote
     again = Recorded()
     resumed = run(search_of(named(name, SPACE), again), 20, 1, History(tmp_path / "b"), silent)
@@ -170,11 +171,11 @@ def test_another_search_s_history_is_refused(tmp_path):
 
 def test_a_damaged_line_is_named(tmp_path):
     run(search_of(named("random", SPACE), Recorded()), 3, 0, History(tmp_path), silent)
-    lines = (tmp_path / FILE).read_text().splitlines()
-    (tmp_path / FILE).write_text("\n".join([lines[0], "{broken", lines[2]]) + "\n")
+    lines = (tmp_path / HISTORY).read_text().splitlines()
+    (tmp_path / HISTORY).write_text("\n".join([lines[0], "{broken", lines[2]]) + "\n")
     with pytest.raises(ValueError, match="line 2"):
         read(tmp_path)
-    (tmp_path / FILE).write_text("\n".join([lines[0], lines[2]]) + "\n")
+    (tmp_path / HISTORY).write_text("\n".join([lines[0], lines[2]]) + "\n")
     with pytest.raises(ValueError, match="a line is lost"):
         read(tmp_path)
 
@@ -202,7 +203,7 @@ def test_a_history_whose_points_end_by_their_rung_is_read(tmp_path):
         rung = values.pop("rung")
         names = {key: f"{values[key]}@{rung}" for key in ("name", "network")}
         old.append(json.dumps({**values, **names, "point": [*values["point"], rung]}) + "\n")
-    (tmp_path / FILE).write_text("".join(old))
+    (tmp_path / HISTORY).write_text("".join(old))
     (tmp_path / "config.json").write_text(json.dumps({"strategy": {"widths": [4, 2]}}))
     assert read(tmp_path) == records
 
@@ -227,7 +228,7 @@ def command(config: Path, workdir: Path, *more: str) -> subprocess.Popen:
 def test_a_search_killed_while_it_trains_ends_like_one_that_was_not(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     killed = command(tmp_path / "config.json", tmp_path / "a")
-    path = tmp_path / "a" / FILE
+    path = tmp_path / "a" / HISTORY
     while killed.poll() is None and not (path.exists() and path.read_text().count("\n") >= 1):
         time.sleep(0.05)
     os.kill(killed.pid, signal.SIGKILL)
