@@ -22,7 +22,7 @@ from scaling.training.parallel import check_batch
 from scaling.training.state import TrainState
 from scaling.training.step import AXIS, build_train_step
 
-# Configs of searches hold other sections: tests/search/test_search_configs.py, tests/experiments/test_pipeline.py.
+# Configs of searches hold other sections: tests/search/runs/test_configs.py, tests/experiments/test_pipeline.py.
 SEARCHES = ("__init__", "pipeline", "search_")
 CONFIGS = sorted(
     path
