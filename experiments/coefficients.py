@@ -30,6 +30,7 @@ from scaling.reports.heat_map import save_heat_map
 from scaling.rules.factors import COMPOUND, DEPTH, RESOLUTION, UNIFORM, WIDTH, Powers, compound_grid
 from scaling.runs import store
 from scaling.runs.resolve import resolve
+from scaling.runs.rows import OK
 from scaling.runs.spec import Duration, RunSpec
 from scaling.sweeps.expand import Overrides, Trial, trials
 
@@ -64,7 +65,7 @@ class GridPlan:
         )
         if plan.seeds < 1:
             raise ValueError(f"seeds={plan.seeds} must be at least 1; 3 or more give the ranking intervals.")
-        halving.fractions(plan.eta, plan.rungs)  # refuses values that halve nothing
+        halving.schedule(1, plan.eta, plan.rungs)  # refuses values that halve nothing
         return plan
 
 
@@ -152,17 +153,18 @@ def _halve(
 ) -> list[Trial] | None:
     """Train all points briefly, then the best of them longer, until the full length."""
     made: list[Trial] = []
-    for fraction in halving.fractions(plan.eta, plan.rungs):
-        rung = at_length(config, rules, plan.seeds, fraction)
-        print(f"rung of {rung[0].spec.train.duration}: {len(rules)} points")
-        made += rung
-        if not sweep.execute(rung, arguments):
-            return None
-        if fraction < 1:
+    latest: list[Trial] = []
+    for rung in halving.schedule(len(rules), plan.eta, plan.rungs):
+        if latest:
             rows = store.scan(arguments.workdir).rows
-            scores = [_scores(rung, rule, rows) for rule in rules]
-            rules = [rules[i] for i in halving.survivors(scores, plan.eta)]
+            scores = [_scores(latest, rule, rows) for rule in rules]
+            rules = [rules[i] for i in halving.survivors(scores, rung.settings)]
             print(f"best {len(rules)} go on: {', '.join(map(_text, rules))}")
+        latest = at_length(config, rules, plan.seeds, rung.fraction)
+        print(f"rung of {latest[0].spec.train.duration}: {len(rules)} points")
+        made += latest
+        if not sweep.execute(latest, arguments):
+            return None
     return made
 
 
@@ -174,7 +176,7 @@ def _scores(rung: Sequence[Trial], rule: Powers, rows: Mapping[str, Any]) -> lis
         if trial.spec.model.phi and _model(rule).items() <= vars(trial.spec.model).items()
     ]
     found = (rows[trial.spec.id] for trial in own if trial.spec.id in rows)
-    return [score for row in found if row.status == "ok" and (score := validation(row)) is not None]
+    return [score for row in found if row.status == OK and (score := validation(row)) is not None]
 
 
 def _model(rule: Powers) -> dict[str, Any]:

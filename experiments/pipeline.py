@@ -22,7 +22,7 @@ from typing import Any
 from experiments import cli, coefficients, sweep
 from experiments import search as searching
 from scaling.border.files import write_atomically
-from scaling.border.typed import build
+from scaling.border.typed import build, plain
 from scaling.reports import law_tables
 from scaling.reports.build import read_study
 from scaling.reports.coefficients import ranking
@@ -38,6 +38,7 @@ from scaling.training import Interrupted, compilation_cache
 from scaling.training.allocator import keep_memory
 from search.runs import outcome
 from search.runs.spec import FREE, SearchSpec
+from search.runs.workdir import BOARD
 
 SEARCH, GRID, CURVE, SUMMARY, LAWS = "search", "grid", "curve", "pipeline.md", "laws.md"
 
@@ -50,7 +51,7 @@ class PipelineSpec:
     """
 
     search: SearchSpec = field(default_factory=SearchSpec)
-    grid: coefficients.Plan = field(default_factory=coefficients.Plan)
+    grid: coefficients.GridPlan = field(default_factory=coefficients.GridPlan)
     phis: tuple[float, ...] = (-1.0, 0.0, 1.0, 2.0)
     seeds: int = 3
     rival: ModelSpec = field(default_factory=ModelSpec)
@@ -70,7 +71,7 @@ class PipelineSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values."""
-        return {**dataclasses.asdict(self), "search": self.search.to_dict(), "phis": list(self.phis)}
+        return plain(self)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -104,7 +105,7 @@ def found_base(spec: PipelineSpec, workdir: Path) -> RunSpec:
     """Search the base, or take what was found; return the run that trains it."""
     with store.lock(workdir):
         space, records = searching.search(spec.search, workdir)
-    (best,) = outcome.best(outcome.contenders(spec.search, records), 1)
+    (best,) = outcome.best(records, 1)
     searching.build([workdir], workdir, "search of the base")
     return outcome.train_spec(spec.search, space, best)
 
@@ -142,7 +143,7 @@ def summary(spec: PipelineSpec, workdir: Path) -> str:
     lines = [
         f"# {workdir.resolve().name}",
         "",
-        f"1. [Search]({SEARCH}/leaderboard.md): {by}.",
+        f"1. [Search]({SEARCH}/{BOARD}): {by}.",
         f"2. [Coefficients]({GRID}/{coefficients.MARKDOWN}): {found}; {over}.",
         f"3. [Curve]({CURVE}/table.md): the found base and {spec.rival.name}, made as small, scaled by these coefficients;",
         f"   [at equal multiply-adds]({CURVE}/{LAWS}).",

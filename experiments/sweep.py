@@ -19,7 +19,7 @@ from typing import Any
 
 from experiments import cli
 from scaling.runs import store
-from scaling.runs.rows import FINAL, Row
+from scaling.runs.rows import FINAL, OK, Row
 from scaling.runs.workdir import CONFIG
 from scaling.sweeps.executors import LocalExecutor
 from scaling.sweeps.expand import Trial, expand, trials
@@ -148,7 +148,7 @@ def conclude(made: Sequence[Trial], workdir: Path) -> int:
     from experiments.report import write
 
     study = write([workdir], workdir, workdir.resolve().name)
-    results = {row.id for row in study.rows if row.status == "ok"}
+    results = {row.id for row in study.rows if row.status == OK}
     lost = [trial for trial in made if trial.spec.id not in results]
     if lost:
         print(

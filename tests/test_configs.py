@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from scaling.arch.arch import Arch, Stage, settle
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Dense
+from scaling.arch.stages import Stage, settle
 from scaling.cost.counting import count
 from scaling.data.augment import train_transform
 from scaling.models.initialize import abstract_variables
@@ -23,7 +24,7 @@ from scaling.training.parallel import check_batch
 from scaling.training.state import TrainState
 from scaling.training.step import AXIS, build_train_step
 
-# Configs of searches hold other sections: tests/search/test_search_configs.py, tests/experiments/test_pipeline.py.
+# Configs of searches hold other sections: tests/search/runs/test_configs.py, tests/experiments/test_pipeline.py.
 SEARCHES = ("__init__", "pipeline", "search_")
 CONFIGS = sorted(
     path

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from scaling.data import archives, photos
-from scaling.data.archives import Member
+from scaling.border import archives
+from scaling.border.archives import Member
+from scaling.data import photos
 from scaling.data.source import Source
 from scaling.data.splits import StreamSplit, parse
 from scaling.runs.spec import DataSpec

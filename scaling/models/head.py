@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from scaling.arch.arch import Arch, Head
+from scaling.arch.arch import Arch
+from scaling.arch.head import Head
 from scaling.models.initializers import parameter
 from scaling.models.layers import BatchNorm, Convolution, LayerNorm, Settings, dropout, fold
 

@@ -11,8 +11,10 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from scaling.arch.arch import Arch, FeatureGrid
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Pool
+from scaling.arch.padding import pads
+from scaling.arch.stages import FeatureGrid
 from scaling.models.activation_kernel import compare_codes
 from scaling.models.activations import ACTIVATIONS, GATES
 from scaling.models.batch_norm import affine, count, normalize
@@ -29,7 +31,7 @@ from scaling.models.pointwise import pointwise
 class Settings:
     """What all layers of one network share; `axis_name` syncs batch-norm statistics over devices.
 
-    `dilation` and `traded` are those of the layer's place (`scaling.arch.arch.FeatureGrid`); `choice` int32[edges] says
+    `dilation` and `traded` are those of the layer's place (`scaling.arch.stages.FeatureGrid`); `choice` int32[edges] says
     what the edges of a stage's cells do where they have several operations; with `codes` zeros[n, n] the
     network can be asked which examples activate it alike (`scaling.models.activation_kernel`).
     """
@@ -105,23 +107,6 @@ def edges(
 
     rows, columns = map(along, shape[1:3], sides, both(stride))
     return rows, columns
-
-
-def pads(
-    size: int, kernel: int, stride: int, padding: str, pad: int | None = None, ceil: bool = False
-) -> tuple[int, int]:
-    """Padding before and after one axis: "torch" is symmetric, "tf" is SAME (more at the end).
-
-    `pad` says both instead; `ceil` adds what a last window lacks that begins inside.
-    """
-    if pad is not None:
-        last = -(-(size + 2 * pad - kernel) // stride) * stride
-        last -= stride if last >= size + pad else 0
-        return pad, max(pad, last + kernel - size - pad) if ceil else pad
-    if padding == "torch":
-        return kernel // 2, kernel // 2 if kernel % 2 else kernel // 2 - 1
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
 
 
 class Convolution(nn.Module):

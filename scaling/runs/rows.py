@@ -11,9 +11,9 @@ from typing import Any
 
 from scaling.border.files import write_atomically
 
-STATUSES = ("ok", "nan", "oom", "timeout", "failed")
+STATUSES = OK, NAN, OOM, TIMEOUT, FAILED = "ok", "nan", "oom", "timeout", "failed"
 # A run that ended thus would end thus again; one stopped by time or memory may be tried again.
-FINAL = ("ok", "nan")
+FINAL = OK, NAN
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What one run is: frozen values with every default, built from a config at one border.
 
-`RunSpec.from_config` is the only place where a ConfigDict or a plain dict is read. Durations are
+A ConfigDict or a plain dict is read in `RunSpec.from_config` alone, which also checks it and pins the files
+that it names, and the spec of a finished run in `RunSpec.from_dict`. Durations are
 text with a unit, "30 epochs" or "500 steps" (`Duration.parse`).
 """
 
@@ -14,10 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scaling.arch.blocks import LATER
+from scaling.arch.arch import Arch
 from scaling.arch.custom import is_file, pin
+from scaling.arch.fields import LATER
 from scaling.border.pinned import pin_weights
-from scaling.border.typed import build, nearest
+from scaling.border.typed import build, nearest, plain, read_by, written
 from scaling.rules.factors import RULES, Table, dwr
 
 
@@ -28,7 +30,7 @@ def execution(default: Any) -> Any:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """The network: a zoo name, a function in a file or a serialised Arch, made a base, then scaled by a rule.
+    """The network: a zoo name, a function in a file or an Arch, made a base, then scaled by a rule.
 
     `name` is of the zoo, or "nets/mixer.py:network" for a function of your own (docs/own_network.md), to
     which a run adds "@" and a digest of the file's text. `arch` replaces it. `init` names weights to start
@@ -49,7 +51,7 @@ class ModelSpec:
     """
 
     name: str = "efficientnet_b0"
-    arch: dict[str, Any] | None = None
+    arch: Arch | None = field(default=None, metadata=read_by(Arch.from_dict))
     stages: tuple[int, ...] = ()
     base_depth: float = 1.0
     base_width: float = 1.0
@@ -214,19 +216,24 @@ class RunSpec:
     train: TrainSpec = field(default_factory=TrainSpec)
 
     @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> RunSpec:
+        """Build from what `to_dict` gave, as a row holds it: no file is looked at, no value checked.
+
+        Keys that came later may lack; ValueError on an unknown one or a wrong type.
+        """
+        return build(RunSpec, values, "config")
+
+    @staticmethod
     def from_config(config: Mapping[str, Any]) -> RunSpec:
-        """Build from a ConfigDict or nested dict; ValueError on an unknown key or a wrong type."""
+        """Build from a ConfigDict or nested dict; ValueError on an unknown key or a wrong type or value."""
         to_dict = getattr(config, "to_dict", None)  # a ConfigDict is not a Mapping
-        spec = build(RunSpec, to_dict() if to_dict else config, "config")
+        spec = RunSpec.from_dict(to_dict() if to_dict else config)
         check(spec)
-        model = spec.model
-        name = pin(model.name) if model.arch is None and is_file(model.name) else model.name
-        pinned = dataclasses.replace(model, name=name, init=pin_weights(model.init))
-        return dataclasses.replace(spec, model=pinned)
+        return dataclasses.replace(spec, model=pin_model(spec.model))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON-able values; `RunSpec.from_config(spec.to_dict()) == spec`."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        """Plain JSON-able values; `RunSpec.from_dict(spec.to_dict()) == spec`."""
+        return plain(self)
 
     @property
     def id(self) -> str:
@@ -268,6 +275,12 @@ class Duration:
     def steps(self, steps_per_epoch: int) -> int:
         """The length in steps, rounded to the nearest."""
         return round(self.value * (steps_per_epoch if self.unit == "epoch" else 1))
+
+
+def pin_model(model: ModelSpec) -> ModelSpec:
+    """Say the content of the files that a network is made from; ValueError where one cannot be read."""
+    name = pin(model.name) if model.arch is None and is_file(model.name) else model.name
+    return dataclasses.replace(model, name=name, init=pin_weights(model.init))
 
 
 def check(spec: RunSpec) -> None:
@@ -319,4 +332,4 @@ def _identity(value: Any) -> Any:
         return value
     kept = [f for f in dataclasses.fields(value) if f.metadata.get("identity", True)]
     used = [f for f in kept if "later" not in f.metadata or getattr(value, f.name) != f.default]
-    return {f.name: _identity(getattr(value, f.name)) for f in used}
+    return {f.name: _identity(written(f, value)) for f in used}

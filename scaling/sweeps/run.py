@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +15,8 @@ from typing import Any
 
 from scaling.border.files import write_json
 from scaling.runs import store
-from scaling.runs.rows import Row, read_row, write_row
+from scaling.runs.failures import tells_out_of_memory
+from scaling.runs.rows import FAILED, OOM, TIMEOUT, Row, read_row, write_row
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CONFIG, ENVIRONMENT, LOG, ROW
 from scaling.sweeps.executors import Ended, Executor, Job
@@ -25,7 +25,6 @@ from scaling.sweeps.expand import Trial
 # A trial ends itself at `config.train.timeout`; one that hangs is ended so many seconds later.
 TIMEOUT_MARGIN = 60.0
 POLL_SECONDS = 1.0
-OUT_OF_MEMORY = re.compile(r"RESOURCE_EXHAUSTED|out of memory|MemoryError|std::bad_alloc", re.IGNORECASE)
 KILLED = (-9, 137)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -129,9 +128,9 @@ def _prepare(trial: Trial, directory: Path, command: Command) -> Job:
 def _diagnose(ended: Ended, log: str) -> tuple[str, str]:
     """The status of a process that left no row, and one line on why."""
     if ended.timed_out:
-        return "timeout", f"stopped after {ended.seconds:.0f} s, over its limit of {ended.job.timeout:.0f} s."
-    if OUT_OF_MEMORY.search(log):
-        return "oom", f"out of memory (exit code {ended.code})."
+        return TIMEOUT, f"stopped after {ended.seconds:.0f} s, over its limit of {ended.job.timeout:.0f} s."
+    if tells_out_of_memory(log):
+        return OOM, f"out of memory (exit code {ended.code})."
     if ended.code in KILLED:
-        return "oom", "killed by SIGKILL, as the system does when memory runs out."
-    return "failed", f"the process ended with exit code {ended.code} and left no row."
+        return OOM, "killed by SIGKILL, as the system does when memory runs out."
+    return FAILED, f"the process ended with exit code {ended.code} and left no row."

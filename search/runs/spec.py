@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scaling.border.typed import build
+from scaling.border.typed import build, plain
 from scaling.runs.spec import RunSpec, execution, identity
 
 FREE = ("settings", "limits", "columns", "changes")  # sections that take any key
 OBJECTIVES = ("maximise", "minimise", "product", "absolute")
 EVALUATORS = ("training", "tabular", "short", "zero_cost", "shared_weights")
+STAGED = ("training",)  # that measure a point for a stated length
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class SearchSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values; `SearchSpec.from_config(spec.to_dict()) == spec`."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        return plain(self)
 
     @property
     def id(self) -> str:
@@ -140,6 +139,11 @@ def _check(spec: SearchSpec) -> None:
         raise ValueError(
             f"config.strategy.widths={spec.strategy.widths} and config.evaluator.durations={spec.evaluator.durations} "
             "are the rungs of successive halving: give as many of one as of the other, or none."
+        )
+    if spec.evaluator.durations and spec.evaluator.name not in STAGED:
+        raise ValueError(
+            f"config.evaluator.durations={spec.evaluator.durations} need an evaluator that trains for a given length, "
+            f"and {spec.evaluator.name!r} does not: use {' or '.join(STAGED)}, or leave durations and widths out."
         )
     if spec.final.best < 1:
         raise ValueError(f"config.final.best={spec.final.best} must be at least 1 network.")

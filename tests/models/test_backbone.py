@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import scaling
-from scaling.arch.arch import Arch, Head, Norm, Stage, least_side, settle
+from scaling.arch.arch import Arch, Norm
 from scaling.arch.blocks import (
     Conv,
     DepthwiseSeparable,
@@ -20,8 +20,9 @@ from scaling.arch.blocks import (
     Residual,
     ShuffleV1,
     ShuffleV2,
-    reads_two,
 )
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage, settle
 from scaling.models.backbone import backbone
 from scaling.models.initialize import abstract_variables, initialize
 from scaling.models.network import Network
@@ -162,9 +163,9 @@ def families() -> list[Any]:
 def test_every_family_is_a_backbone(family):
     arch = scaling.get(scaling.names(family)[0])
     stages = (replace(stage, repeats=min(stage.repeats, 2)) for stage in arch.stages)
-    arch = arch.replace(resolution=max(64, least_side(arch)), stages=settle(tuple(stages), arch.entering))
+    arch = arch.replace(resolution=max(64, arch.least_side), stages=settle(tuple(stages), arch.entering))
     strides = [grid.stride for grid in arch.feature_grids]
-    if any(reads_two(stage.block) for stage in arch.stages):
+    if any(stage.block.reads_two for stage in arch.stages):
         with pytest.raises(ValueError, match="a cell fits its older input"):
             backbone(arch, output_stride=strides[0])
         strides = []

@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, FusedMBConv, MBConv, Pool, Residual
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.models.initialize import initialize
 from scaling.models.initializers import from_generator, from_key, law
 from scaling.models.network import Network

@@ -6,8 +6,10 @@ import math
 import pytest
 
 from scaling import zoo
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, Residual
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.cost.closed_form import totals
 from scaling.cost.counting import count
 from scaling.rules.factors import (
@@ -199,7 +201,7 @@ def test_resolve_makes_the_base_then_scales_it_then_sets_the_rates():
 
 def test_resolve_by_axes_has_no_phi_and_reads_a_serialised_arch():
     base = zoo.get("resnet18").replace(num_classes=10)
-    spec = ModelSpec(arch=base.to_dict(), rule="axes", depth=2.0, width=0.5, strides=(1,) * len(base.strides))
+    spec = ModelSpec(arch=base, rule="axes", depth=2.0, width=0.5, strides=(1,) * len(base.strides))
     arch, coefficients = resolve(spec, num_classes=10, in_channels=3)
     assert arch == scale(base.replace(strides=(1,) * len(base.strides)), depth=2.0, width=0.5)
     assert coefficients == Coefficients(2.0, 0.5, 1.0, None)

@@ -7,8 +7,9 @@ import pytest
 from jax import export
 
 from scaling.arch import blocks
-from scaling.arch.arch import Arch, Head, Stage, settle
-from scaling.arch.cells import Cell
+from scaling.arch.arch import Arch
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage, settle
 from scaling.models.operators import BY_BACKEND
 from scaling.training.parallel import ENGINES
 from scaling.training.plan import make_plan
@@ -43,7 +44,7 @@ BODY = (
 
 def every_block() -> Arch:
     """A stage of every kind of block; those that repeat are there twice, the second time scanned."""
-    stages = (Stage(block, 16, 3 if blocks.repeats(block) else 1) for block in BODY)
+    stages = (Stage(block, 16, 3 if block.repeatable else 1) for block in BODY)
     return arch_of(settle(tuple(stages), 8))
 
 
@@ -56,8 +57,10 @@ def cells() -> Arch:
     """An edge of every operation that keeps its side, and one that chooses between two."""
     names = ("none", "skip", "avg_3x3", "max_3x3", "sep_3x3", "dil_3x3", "conv_1x1", "squeezed_dil_3x3")
     edges = tuple((name, i % 2) for i, name in enumerate(names))
-    normal = Cell((edges, (("skip|sep_3x3", 0),)))
-    return arch_of((Stage(normal, 8, 4), Stage(Cell((edges,), strided_skip="factorized"), 8, stride=2)))
+    normal = blocks.Cell((edges, (("skip|sep_3x3", 0),)))
+    return arch_of(
+        (Stage(normal, 8, 4), Stage(blocks.Cell((edges,), strided_skip="factorized"), 8, stride=2))
+    )
 
 
 PLAIN = {"model.arch": arch_of((Stage(blocks.MBConv(expand=2), 8, 3),)).to_dict()}
@@ -68,6 +71,11 @@ RUNS = {
     "bfloat16": PLAIN | {"model.dtype": "bfloat16", "model.remat": True, "train.ema": 0.0},
     "frozen": PLAIN | {"optimizer.frozen": ["stem", "stages_0"], "optimizer.name": "adamw"},
 }
+
+
+def test_no_kind_of_block_is_left_out():
+    stages = (*every_block().stages, *every_block().stem, *cells().stages)
+    assert {type(stage.block) for stage in stages} == set(blocks.BLOCKS)
 
 
 # What a block does is the same on either engine

@@ -9,8 +9,10 @@ import pytest
 
 from experiments.tables.conventions import products
 from scaling import zoo
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, Fire, MLPConv
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.cost.closed_form import totals
 from scaling.cost.counting import count
 from scaling.models.initialize import initialize

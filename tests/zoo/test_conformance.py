@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from scaling import zoo
-from scaling.arch.arch import Arch, Stage, least_side, settle
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, Dense, Pool
+from scaling.arch.stages import Stage, settle
 from scaling.cost.closed_form import totals
 from scaling.cost.counting import count
 from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
@@ -98,7 +99,7 @@ def test_sides_follow_the_resolution(name):
     base = brief(zoo.get(name))
     once, twice = sides(base), sides(scale(base, resolution=2))
     assert once.keys() == twice.keys()
-    lost = 0 if least_side(base) == 1 else 6  # pixels that windows without padding lose at every side
+    lost = 0 if base.least_side == 1 else 6  # pixels that windows without padding lose at every side
     assert all(-1 <= twice[layer] - 2 * once[layer] <= lost for layer in once)
 
 
@@ -116,7 +117,7 @@ def tiny(arch: Arch) -> Arch:
     """The same stages for 3 classes, as narrow as the rounding makes them, and shallow."""
     narrow = brief(scale(arch, width=min(1.0, WIDEST.get(arch.name, 32) / max(arch.widths))))
     small = narrow.replace(num_classes=3, drop_rate=0.0, drop_path_rate=0.0)
-    return small.replace(resolution=max(32, least_side(small)))
+    return small.replace(resolution=max(32, small.least_side))
 
 
 def brief(arch: Arch) -> Arch:
@@ -133,7 +134,7 @@ def few(arch: Arch) -> Arch:
         seen[type(stage.block)] += 1
         kept += [stage] if seen[type(stage.block)] <= 3 else []
     small = arch.replace(stages=settle(tuple(kept), arch.entering))
-    return small.replace(resolution=max(16, least_side(small)))
+    return small.replace(resolution=max(16, small.least_side))
 
 
 def shallow(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:

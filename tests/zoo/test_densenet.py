@@ -6,8 +6,8 @@ import dataclasses
 import pytest
 
 from scaling import zoo
-from scaling.arch.arch import Stage, settle
 from scaling.arch.blocks import Dense, Transition
+from scaling.arch.stages import Stage, settle
 from scaling.cost.closed_form import totals
 from scaling.cost.counting import count
 from scaling.rules.scale import scale
