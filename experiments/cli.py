@@ -107,15 +107,12 @@ def read_config(path: str) -> dict[str, Any]:
 
 
 def load_spec(path: str, changes: Mapping[str, Any], kind: type = RunSpec, free: Sequence[str] = ()) -> Any:
-    """Read a config file, apply the overrides and build the spec; sections of `free` take any key."""
-    return kind.from_config(overridden(path, changes, kind, free))
+    """Read a config file, apply the overrides and build the spec, once a process.
 
-
-def overridden(
-    path: str, changes: Mapping[str, Any], kind: type = RunSpec, free: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Read a config file and apply the overrides; every field of the spec can be set."""
-    return override(kind.from_config(read_config(path)).to_dict(), changes, free)
+    Every field of the spec can be set; sections of `free` take any key.
+    """
+    every_field = kind.from_dict(read_config(path)).to_dict()
+    return kind.from_config(override(every_field, changes, free))
 
 
 def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
