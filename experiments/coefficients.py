@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,8 @@ from scaling.rules.factors import COMPOUND, DEPTH, RESOLUTION, UNIFORM, WIDTH, P
 from scaling.runs import store
 from scaling.runs.resolve import resolve
 from scaling.runs.rows import OK
-from scaling.runs.spec import Duration, RunSpec
+from scaling.runs.spec import Duration, ModelSpec, RunSpec
+from scaling.runs.workdir import row_of
 from scaling.sweeps.expand import Overrides, Trial, trials
 
 MARKDOWN, CSV, PICTURE = "coefficients.md", "coefficients.csv", "heat_map.png"
@@ -76,20 +78,18 @@ def main(argv: Sequence[str]) -> int:
     if arguments.report:
         write(read_study([arguments.workdir]), arguments, plan)
         return 0
-    config = cli.overridden(arguments.config, overrides)
+    base = cli.load_spec(arguments.config, overrides)
     _check_free(overrides)
-    return train(config, plan, arguments, arguments.halving)
+    return train(base, plan, arguments, arguments.halving)
 
 
-def train(
-    config: Mapping[str, Any], plan: GridPlan, arguments: argparse.Namespace, halve: bool = False
-) -> int:
+def train(base: RunSpec, plan: GridPlan, arguments: argparse.Namespace, halve: bool = False) -> int:
     """Train what has no row yet, and write the ranking; 0 where every trial has a result."""
-    rules, notes = points(config, plan)
+    rules, notes = points(base.model, plan)
     for note in notes:
         print(f"note: {note}")
     print(f"{len(rules)} points of the grid and their base, {plan.seeds} seeds each")
-    made = _halve(config, rules, plan, arguments) if halve else _full(config, rules, plan, arguments)
+    made = _halve(base, rules, plan, arguments) if halve else _full(base, rules, plan, arguments)
     if made is None:
         return sweep.INTERRUPTED
     code = sweep.conclude(made, arguments.workdir)
@@ -97,14 +97,13 @@ def train(
     return code
 
 
-def points(config: Mapping[str, Any], plan: GridPlan) -> tuple[list[Powers], list[str]]:
+def points(model: ModelSpec, plan: GridPlan) -> tuple[list[Powers], list[str]]:
     """The rules to train, each network once, and a note for each that rounding makes equal to another.
 
     Single axes come from the grid where it holds them, else at twice the multiply-adds exactly.
     """
     grid = list(compound_grid(plan.step, plan.tolerance))
     single = [rule for rule in (DEPTH, WIDTH, RESOLUTION) if rule.axes not in {one.axes for one in grid}]
-    model = RunSpec.from_config(config).model
     known: dict[Any, Powers] = {}
     notes = []
     # the paper's own point keeps its place where rounding makes a grid point equal to it
@@ -115,16 +114,15 @@ def points(config: Mapping[str, Any], plan: GridPlan) -> tuple[list[Powers], lis
     return list(known.values()), notes
 
 
-def at_length(
-    config: Mapping[str, Any], rules: Sequence[Powers], seeds: int, fraction: float = 1.0
-) -> list[Trial]:
+def at_length(base: RunSpec, rules: Sequence[Powers], seeds: int, fraction: float = 1.0) -> list[Trial]:
     """The trials of these points, all durations of the schedule cut to `fraction`; at full length their base's too."""
-    spec = RunSpec.from_config(config).to_dict()
-    lengths = {key: _cut(_at(spec, key), fraction) for key in LENGTHS} if fraction != 1 else {}
+    lengths = (
+        {key: _cut(operator.attrgetter(key)(base), fraction) for key in LENGTHS} if fraction != 1 else {}
+    )
     sizes = [{f"model.{key}": value for key, value in _model(rule).items()} for rule in rules]
     sizes += [{"model.rule": "compound", "model.phi": 0.0}] if fraction == 1 else []
     every: list[Overrides] = [size | lengths | {"seed": seed} for seed in range(seeds) for size in sizes]
-    return trials(spec, every)[0]
+    return trials(base, every)[0]
 
 
 def write(study: Study, arguments: argparse.Namespace, plan: GridPlan) -> None:
@@ -141,15 +139,15 @@ def write(study: Study, arguments: argparse.Namespace, plan: GridPlan) -> None:
 
 
 def _full(
-    config: Mapping[str, Any], rules: Sequence[Powers], plan: GridPlan, arguments: argparse.Namespace
+    base: RunSpec, rules: Sequence[Powers], plan: GridPlan, arguments: argparse.Namespace
 ) -> list[Trial] | None:
     """Train the whole grid; None where that was interrupted."""
-    made = at_length(config, rules, plan.seeds)
+    made = at_length(base, rules, plan.seeds)
     return made if sweep.execute(made, arguments) else None
 
 
 def _halve(
-    config: Mapping[str, Any], rules: Sequence[Powers], plan: GridPlan, arguments: argparse.Namespace
+    base: RunSpec, rules: Sequence[Powers], plan: GridPlan, arguments: argparse.Namespace
 ) -> list[Trial] | None:
     """Train all points briefly, then the best of them longer, until the full length."""
     made: list[Trial] = []
@@ -160,7 +158,7 @@ def _halve(
             scores = [_scores(latest, rule, rows) for rule in rules]
             rules = [rules[i] for i in halving.survivors(scores, rung.settings)]
             print(f"best {len(rules)} go on: {', '.join(map(_text, rules))}")
-        latest = at_length(config, rules, plan.seeds, rung.fraction)
+        latest = at_length(base, rules, plan.seeds, rung.fraction)
         print(f"rung of {latest[0].spec.train.duration}: {len(rules)} points")
         made += latest
         if not sweep.execute(latest, arguments):
@@ -175,7 +173,7 @@ def _scores(rung: Sequence[Trial], rule: Powers, rows: Mapping[str, Any]) -> lis
         for trial in rung
         if trial.spec.model.phi and _model(rule).items() <= vars(trial.spec.model).items()
     ]
-    found = (rows[trial.spec.id] for trial in own if trial.spec.id in rows)
+    found = (row for trial in own if (row := row_of(rows, trial.spec)))
     return [score for row in found if row.status == OK and (score := validation(row)) is not None]
 
 
@@ -196,11 +194,6 @@ def _check_free(overrides: Mapping[str, str]) -> None:
             f"--config.{fights[0]}={overrides[fights[0]]} is what the grid sets for each point: leave it out, or train "
             "that one network with experiments.train."
         )
-
-
-def _at(spec: Mapping[str, Any], path: str) -> Any:
-    section, key = path.split(".")
-    return spec[section][key]
 
 
 def _cut(length: str | Sequence[str], fraction: float) -> Any:

@@ -31,6 +31,7 @@ from scaling.reports.grid import read_grids
 from scaling.reports.units import number, percent, si
 from scaling.rules.factors import Powers
 from scaling.runs import store
+from scaling.runs.pinning import pin_model
 from scaling.runs.rows import Row
 from scaling.runs.spec import ModelSpec, RunSpec
 from scaling.sweeps.expand import Trial
@@ -60,14 +61,18 @@ class PipelineSpec:
     def from_config(config: Mapping[str, Any]) -> PipelineSpec:
         """Build from a ConfigDict or nested dict; ValueError on an unknown key or a wrong value."""
         to_dict = getattr(config, "to_dict", None)
-        spec = build(PipelineSpec, to_dict() if to_dict else config, "config")
-        SearchSpec.from_config(spec.search.to_dict())
+        spec = PipelineSpec.from_dict(to_dict() if to_dict else config)
         if spec.seeds < 1 or len(set(spec.phis)) < 2:
             raise ValueError(
                 f"config.seeds={spec.seeds} must be at least 1, and config.phis={spec.phis} two sizes or more: a curve "
                 "needs them."
             )
-        return spec
+        return dataclasses.replace(spec, search=spec.search.checked(), rival=pin_model(spec.rival))
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> PipelineSpec:
+        """Build from what `to_dict` gave: no file is looked at, no value checked; ValueError on an unknown key."""
+        return build(PipelineSpec, values, "config")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values."""
@@ -87,7 +92,7 @@ def main(argv: Sequence[str]) -> int:
     except Interrupted as stopped:
         print(f"{stopped}\nthe same command goes on with the search.", file=sys.stderr)
         return stopped.exit_code
-    if code := coefficients.train(base.to_dict(), spec.grid, _below(arguments, GRID)):
+    if code := coefficients.train(base, spec.grid, _below(arguments, GRID)):
         return code
     made = curve_trials(spec, base, best_rule(arguments.workdir / GRID))
     told = _below(arguments, CURVE)

@@ -67,9 +67,9 @@ def arguments(config: ModuleType) -> list[tuple[str, ...]]:
 
 def runs(config: ModuleType, *argument: str) -> list[RunSpec]:
     """The specs of a config's sweep, or its one."""
-    base = config.get_config(*argument)
+    base = RunSpec.from_config(config.get_config(*argument))
     if not hasattr(config, "get_sweep"):
-        return [RunSpec.from_config(base)]
+        return [base]
     return [trial.spec for trial in trials(base, config.get_sweep(*argument))[0]]
 
 
@@ -108,7 +108,7 @@ def test_each_argument_is_a_run_of_its_own_and_the_first_is_the_default(config):
 def test_the_trials_of_its_sweep_are_distinct_runs(config):
     if not hasattr(config, "get_sweep"):
         pytest.skip("a single run")
-    distinct, notes = trials(config.get_config(), config.get_sweep())
+    distinct, notes = trials(RunSpec.from_config(config.get_config()), config.get_sweep())
     assert not notes, "a sweep should not list a run twice"
     assert len({trial.spec.id for trial in distinct}) == len(distinct) == len(config.get_sweep())
 

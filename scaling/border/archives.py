@@ -16,13 +16,17 @@ ZIP_HEADER = 30  # bytes of a zip's local header before the name and the extra f
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file: `parts` is its path below the root, `path` the file on disk that holds its bytes."""
+    """One file: `parts` is its path below the root, `path` the file on disk that holds its bytes.
+
+    `size` is that of its content, `packed` that in a .zip; -1 where nobody asked.
+    """
 
     parts: tuple[str, ...]
     path: str
     offset: int = 0
     size: int = -1
     encoding: str = "plain"
+    packed: int = -1
 
     def describe(self) -> str:
         """Where it lies: a path, or archive:path."""
@@ -36,9 +40,10 @@ class Member:
                 header = file.read(ZIP_HEADER)
                 names = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
                 file.seek(self.offset + ZIP_HEADER + names)
+                data = file.read(self.packed)
             else:
                 file.seek(self.offset)
-            data = file.read(self.size)
+                data = file.read(self.size)
         return zlib.decompress(data, -zlib.MAX_WBITS) if self.encoding == "deflated" else data
 
     def ends(self, head: int, tail: int) -> tuple[bytes, bytes]:
@@ -72,9 +77,9 @@ def walk(root: Path) -> Listing:
 def _walk_directory(root: Path) -> Listing:
     members, empty = [], []
     for folder, folders, files in os.walk(root, followlinks=True):
-        folders[:] = sorted(name for name in folders if _visible((name,)))
+        folders[:] = sorted(name for name in folders if is_visible((name,)))
         parts = Path(folder).relative_to(root).parts
-        names = [name for name in sorted(files) if _visible((name,))]
+        names = [name for name in sorted(files) if is_visible((name,))]
         members += [Member((*parts, name), os.path.join(folder, name)) for name in names]
         if not folders and not names:
             empty.append(parts)
@@ -89,7 +94,7 @@ def _walk_tar(root: Path) -> Listing:
                 parts = _parts(entry.name)
                 if entry.isdir():
                     folders.append(parts)
-                elif entry.isreg() and _visible(parts):
+                elif entry.isreg() and is_visible(parts):
                     members.append(Member(parts, str(root), entry.offset_data, entry.size, "tar"))
     except tarfile.TarError as error:
         raise ValueError(
@@ -111,20 +116,21 @@ def _walk_zip(root: Path) -> Listing:
         parts = _parts(entry.filename)
         if entry.is_dir():
             folders.append(parts)
-        elif _visible(parts) and not stat.S_ISLNK(entry.external_attr >> 16):
+        elif is_visible(parts) and not stat.S_ISLNK(entry.external_attr >> 16):
             if entry.compress_type not in encodings or entry.flag_bits & 1:
                 raise ValueError(
                     f"{root}: {entry.filename} is encrypted or not deflated: pack it again with 'zip'."
                 )
             encoding = encodings[entry.compress_type]
-            members.append(Member(parts, str(root), entry.header_offset, entry.compress_size, encoding))
+            sizes = {"size": entry.file_size, "packed": entry.compress_size}
+            members.append(Member(parts, str(root), entry.header_offset, encoding=encoding, **sizes))
     return _listing(members, folders)
 
 
 def _listing(members: list[Member], folders: list[tuple[str, ...]]) -> Listing:
     used = {member.parts[:i] for member in members for i in range(len(member.parts))}
     used |= {folder[:-1] for folder in folders}
-    empty = sorted({folder for folder in folders if folder and folder not in used and _visible(folder)})
+    empty = sorted({folder for folder in folders if folder and folder not in used and is_visible(folder)})
     return Listing(tuple(members), tuple(empty))
 
 
@@ -132,5 +138,6 @@ def _parts(name: str) -> tuple[str, ...]:
     return tuple(part for part in PurePosixPath(name).parts if part not in (".", "/"))
 
 
-def _visible(parts: tuple[str, ...]) -> bool:
+def is_visible(parts: tuple[str, ...]) -> bool:
+    """Whether a path is one that counts: neither hidden nor what an archiver adds."""
     return not any(part.startswith(".") or part == "__MACOSX" for part in parts)

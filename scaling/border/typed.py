@@ -120,6 +120,26 @@ def override(full: dict[str, Any], changes: Mapping[str, Any], free: typing.Coll
     return full
 
 
+def changed(nested: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a nested dict with {"section.key": value} set; shares what is not changed.
+
+    ValueError where a section holds no keys; whether there is such a key is for `build` to say.
+    """
+    result = dict(nested)
+    for key, value in changes.items():
+        *path, last = key.split(".")
+        inner = result
+        for depth, name in enumerate(path):
+            if not hasattr(inner.get(name), "keys"):
+                raise ValueError(
+                    f"{key!r} cannot be set: config.{'.'.join(path[: depth + 1])} holds no keys{nearest(name, inner)}"
+                )
+            inner[name] = dict(inner[name])
+            inner = inner[name]
+        inner[last] = value
+    return result
+
+
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested dicts as one with dotted keys; empty dicts stay as values."""
     flat: dict[str, Any] = {}

@@ -28,5 +28,5 @@ class FireModule(nn.Module):
     def _layer(self, x, features: int, kernel: int, name: str, stride: int | None = None):
         """Convolve and activate: the strided layer, or without `stride` one of those after it."""
         settings = self.settings.after(self.stride) if stride is None else self.settings
-        layer = Convolution(features, kernel, settings, stride or 1, use_bias=True, name=name)
+        layer = Convolution(features, kernel, settings, stride or 1, use_bias=True, fan="in", name=name)
         return settings.activate(layer(x))

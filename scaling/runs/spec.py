@@ -11,16 +11,15 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from scaling.arch.arch import Arch
-from scaling.arch.custom import is_file, pin
 from scaling.arch.fields import LATER
-from scaling.border.pinned import pin_weights
-from scaling.border.typed import build, nearest, plain, read_by, written
+from scaling.border.typed import build, changed, nearest, plain, read_by, written
 from scaling.rules.factors import RULES, Table, dwr
+from scaling.runs.pinning import SOURCES, fingerprint, pin_data, pin_model, unpinned_as
 
 
 def execution(default: Any) -> Any:
@@ -82,7 +81,8 @@ class ModelSpec:
 class DataSpec:
     """Where images come from and how they are split.
 
-    `source` is digits, folder, npz or tfds; `name` the TFDS name; `dir` a directory or file. Split
+    `source` is digits, folder, npz or tfds; `name` the TFDS name; `dir` a directory or file. A set without a
+    name (folder, npz) is told apart by `fingerprint`, a digest of the listing of `dir`, which a run adds. Split
     names follow the source. An empty `validation` takes `validation_fraction` of the training
     split, by `split_seed`; an empty `test` leaves the test split unread (a search). `limit` keeps the first that many training images after the split.
     `store` is the side in pixels at which images are kept in memory (None: their own side for
@@ -102,6 +102,7 @@ class DataSpec:
     store: int | None = None
     resident: bool | None = execution(None)
     workers: int = execution(0)
+    fingerprint: str = field(default="", metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -227,9 +228,29 @@ class RunSpec:
     def from_config(config: Mapping[str, Any]) -> RunSpec:
         """Build from a ConfigDict or nested dict; ValueError on an unknown key or a wrong type or value."""
         to_dict = getattr(config, "to_dict", None)  # a ConfigDict is not a Mapping
-        spec = RunSpec.from_dict(to_dict() if to_dict else config)
+        return RunSpec.from_dict(to_dict() if to_dict else config).pinned()
+
+    def pinned(self) -> RunSpec:
+        """Return the run with the content of what it names outside itself; ValueError for what no run can have."""
+        check(self)
+        return dataclasses.replace(self, model=pin_model(self.model), data=pin_data(self.data))
+
+    def revised(self, changes: Mapping[str, Any], tell: Callable[[str, str], str] = fingerprint) -> RunSpec:
+        """Return this run with {"section.key": value} changed; of what it names outside itself only the new is read.
+
+        `tell` is `fingerprint`, or one that remembers. ValueError as from `from_config`.
+        """
+        if changes.keys() & {"data.dir", "data.source"}:
+            changes = {"data.fingerprint": "", **changes}
+        spec = RunSpec.from_dict(changed(self.to_dict(), changes))
         check(spec)
-        return dataclasses.replace(spec, model=pin_model(spec.model))
+        same = (spec.model.name, spec.model.init) == (self.model.name, self.model.init)
+        model = spec.model if same else pin_model(spec.model)
+        return dataclasses.replace(spec, model=model, data=pin_data(spec.data, tell))
+
+    def same_run_as(self, older: RunSpec) -> bool:
+        """Whether a run that was written down as `older` is this one, whatever version wrote it."""
+        return dataclasses.replace(self, data=unpinned_as(self.data, older.data)).id == older.id
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values; `RunSpec.from_dict(spec.to_dict()) == spec`."""
@@ -245,7 +266,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("model", "stem"): ("", "small"),
     ("model", "rule"): ("axes", *RULES),
     ("model", "dtype"): ("float32", "bfloat16"),
-    ("data", "source"): ("digits", "folder", "npz", "tfds"),
+    ("data", "source"): tuple(SOURCES),
     ("augment", "crop"): ("none", "pad", "resized"),
     ("augment", "pad_mode"): ("black", "reflect"),
     ("optimizer", "name"): ("sgd", "rmsprop", "adamw", "lamb"),
@@ -275,12 +296,6 @@ class Duration:
     def steps(self, steps_per_epoch: int) -> int:
         """The length in steps, rounded to the nearest."""
         return round(self.value * (steps_per_epoch if self.unit == "epoch" else 1))
-
-
-def pin_model(model: ModelSpec) -> ModelSpec:
-    """Say the content of the files that a network is made from; ValueError where one cannot be read."""
-    name = pin(model.name) if model.arch is None and is_file(model.name) else model.name
-    return dataclasses.replace(model, name=name, init=pin_weights(model.init))
 
 
 def check(spec: RunSpec) -> None:

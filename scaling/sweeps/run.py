@@ -34,7 +34,7 @@ Report = Callable[[Trial, Row], None]
 
 def pending(trials: Sequence[Trial], contents: store.Contents, retry: bool = False) -> list[Trial]:
     """The trials that need a process, in order."""
-    return [trial for trial in trials if not contents.is_settled(trial.spec.id, retry)]
+    return [trial for trial in trials if not contents.is_settled(trial.spec, retry)]
 
 
 def run(trials: Sequence[Trial], workdir: Path, executor: Executor, command: Command, report: Report) -> None:

@@ -82,7 +82,7 @@ def table_rewards(search: FinishedSearch) -> np.ndarray | None:
     file = Path(str(evaluator.get("settings", {}).get("file", "")))
     if evaluator.get("name") != "tabular" or search.halved or search.objectives > 1 or not file.is_file():
         return None
-    parts = assemble(SearchSpec.from_config(search.config), search.directory)
+    parts = assemble(SearchSpec.from_dict(search.config), search.directory)
     points = list(parts.space.points())
     found = [evaluation.metrics for evaluation in parts.evaluator(points, [0] * len(points))]
     return np.asarray(parts.objective({name: jnp.asarray([m[name] for m in found]) for name in found[0]}))

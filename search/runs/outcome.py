@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scaling.border.files import write_json
-from scaling.border.typed import flatten, override
+from scaling.border.typed import flatten
 from scaling.laws import pareto
 from scaling.runs.spec import RunSpec
 from scaling.sweeps.expand import Trial
@@ -69,10 +69,9 @@ def write_best(spec: SearchSpec, space: Space, found: Record, directory: Path) -
 
 def train_spec(spec: SearchSpec, space: Space, found: Record, seed: int | None = None) -> RunSpec:
     """The run that trains a network for good: `spec.run` with its final changes."""
-    config = override(spec.run.to_dict(), flatten(spec.final.changes))
-    config["model"]["arch"] = space.decode(found.point).to_dict()
-    config["seed"] = config["seed"] if seed is None else seed
-    return RunSpec.from_config(config)
+    run = spec.run.revised(flatten(spec.final.changes))
+    model = dataclasses.replace(run.model, arch=space.decode(found.point))
+    return dataclasses.replace(run, model=model, seed=run.seed if seed is None else seed)
 
 
 def final_trials(spec: SearchSpec, space: Space, records: Sequence[Record]) -> list[Trial]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from scaling.border.typed import build, plain
+from scaling.runs.pinning import unpinned_as
 from scaling.runs.spec import RunSpec, execution, identity
 
 FREE = ("settings", "limits", "columns", "changes")  # sections that take any key
@@ -100,14 +102,25 @@ class SearchSpec:
     final: FinalSpec = field(default_factory=FinalSpec, metadata={"identity": False})
 
     @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> SearchSpec:
+        """Build from what `to_dict` gave: no file is looked at, no value checked; ValueError as `RunSpec.from_dict`."""
+        return build(SearchSpec, values, "config")
+
+    @staticmethod
     def from_config(config: Mapping[str, Any]) -> SearchSpec:
         """Build from a ConfigDict or nested dict; ValueError on an unknown key or a wrong value."""
         to_dict = getattr(config, "to_dict", None)  # a ConfigDict is not a Mapping
-        values = dict(to_dict() if to_dict else config)
-        spec = build(SearchSpec, values, "config")
-        RunSpec.from_config(spec.run.to_dict())
-        _check(spec)
-        return spec
+        return SearchSpec.from_dict(to_dict() if to_dict else config).checked()
+
+    def checked(self) -> SearchSpec:
+        """Return the search with what its runs name outside themselves pinned; ValueError on a wrong value."""
+        _check(self)
+        return dataclasses.replace(self, run=self.run.pinned())
+
+    def same_run_as(self, older: SearchSpec) -> bool:
+        """Whether a search that was written down as `older` is this one, whatever version wrote it."""
+        data = unpinned_as(self.run.data, older.run.data)
+        return dataclasses.replace(self, run=dataclasses.replace(self.run, data=data)).id == older.id
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values; `SearchSpec.from_config(spec.to_dict()) == spec`."""

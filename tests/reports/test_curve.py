@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from scaling.border.typed import changed as override
 from scaling.reports.build import read_study
 from scaling.reports.curve import accuracy, drawn, fit_law, group, series, size_label, swept, validation
 from scaling.runs.spec import ModelSpec, RunSpec
-from scaling.sweeps.expand import override
 from scaling.sweeps.run import lost_row
 
 

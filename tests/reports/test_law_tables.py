@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
+from scaling.border.typed import changed as override
 from scaling.reports.build import read_study
 from scaling.reports.curve import accuracy
 from scaling.reports.law_tables import candidates, curves, to_markdown
-from scaling.sweeps.expand import override
 
 
 @pytest.fixture
