@@ -126,13 +126,13 @@ def brief(arch: Arch) -> Arch:
 
 
 def few(arch: Arch) -> Arch:
-    """Its first three stages of each kind of block: more differ in sizes only."""
+    """Its first two stages of each kind of block: more differ in sizes only."""
     if arch.auxiliary:  # they sit on stages by number
         return arch
     kept, seen = [], Counter[type]()
     for stage in arch.stages:
         seen[type(stage.block)] += 1
-        kept += [stage] if seen[type(stage.block)] <= 3 else []
+        kept += [stage] if seen[type(stage.block)] <= 2 else []
     small = arch.replace(stages=settle(tuple(kept), arch.entering))
     return small.replace(resolution=max(16, small.least_side))
 
