@@ -39,9 +39,18 @@ def start(tmp_path):
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory):
-    """The directory that a first process filled, and what it said: to be copied, not changed."""
+    """The directory that a first process filled, a copy of it, and what the process said."""
     home = tmp_path_factory.mktemp("first")
-    return home / "kept", finish(starter(home)(home / "kept"))
+    said = finish(starter(home)(home / "kept"))
+    shutil.copytree(home / "kept", home / "copy")
+    return home / "kept", home / "copy", said
+
+
+@pytest.fixture
+def kept(first):
+    """The directory as the first process left it, at its place: a program is found by that, too."""
+    shutil.rmtree(first[0])
+    return shutil.copytree(first[1], first[0])
 
 
 def starter(tmp_path):
@@ -121,9 +130,8 @@ def test_without_a_place_the_run_goes_on(start, tmp_path):
     assert errors.count("\n") == 1 and errors.startswith("compiled programs are not kept: ")
 
 
-def test_a_damaged_program_is_compiled_anew(start, first, tmp_path):
-    shutil.copytree(first[0], tmp_path / "kept")
-    cut, flipped, empty, *others = programs(tmp_path / "kept")
+def test_a_damaged_program_is_compiled_anew(start, first, kept):
+    cut, flipped, empty, *others = programs(kept)
     data, other = cut.read_bytes(), flipped.read_bytes()
     cut.write_bytes(data[: len(data) // 2])
     middle = slice(len(other) // 2, len(other) // 2 + 32)  # of a single bit, one in a thousand has no meaning
@@ -131,20 +139,19 @@ def test_a_damaged_program_is_compiled_anew(start, first, tmp_path):
         other[: middle.start] + bytes(byte ^ 0xFF for byte in other[middle]) + other[middle.stop :]
     )
     empty.write_bytes(b"")
-    again = finish(start(tmp_path / "kept"))
-    assert again[1] == len(others) and again[2] == first[1][2]
+    again = finish(start(kept))
+    assert again[1] == len(others) and again[2] == first[2][2]
     assert again[3].count("Error reading persistent compilation cache entry") == 3
 
 
-def test_a_write_that_was_killed_is_made_again(start, first, tmp_path):
-    shutil.copytree(first[0], tmp_path / "kept")
-    victim = programs(tmp_path / "kept")[0]
+def test_a_write_that_was_killed_is_made_again(start, first, kept):
+    victim = programs(kept)[0]
     victim.write_bytes(victim.read_bytes()[: victim.stat().st_size // 2])
     victim.with_name(victim.name.removesuffix("-cache") + "-atime").unlink()
-    healed = finish(start(tmp_path / "kept"))
-    assert healed[1] == len(programs(tmp_path / "kept")) - 1 and healed[2:] == first[1][2:]
-    after = finish(start(tmp_path / "kept"))
-    assert after[1] == len(programs(tmp_path / "kept")) and after[2:] == first[1][2:]
+    healed = finish(start(kept))
+    assert healed[1] == len(programs(kept)) - 1 and healed[2:] == first[2][2:]
+    after = finish(start(kept))
+    assert after[1] == len(programs(kept)) and after[2:] == first[2][2:]
 
 
 def test_the_directory_stays_below_its_limit(start, first, tmp_path):

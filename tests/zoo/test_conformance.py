@@ -51,7 +51,7 @@ def kinds(name: str) -> frozenset[type]:
 
 
 # tests/zoo/test_inception.py and tests/models/test_cell.py ask the same of small networks of their blocks
-LEARN_ELSEWHERE = {"inception_v2", "pnasnet5mobile"}
+LEARN_ELSEWHERE = {"inception_v1", "inception_v2", "pnasnet5mobile"}
 
 
 def one_each(elsewhere: Collection[str] = ()) -> list[Any]:
