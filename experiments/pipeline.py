@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import statistics
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +34,7 @@ from scaling.runs.pinning import pin_model
 from scaling.runs.rows import Row
 from scaling.runs.spec import ModelSpec, RunSpec
 from scaling.sweeps.expand import Trial
-from scaling.training import Interrupted, compilation_cache
+from scaling.training import compilation_cache
 from scaling.training.allocator import keep_memory
 from search.runs import outcome
 from search.runs.spec import FREE, SearchSpec
@@ -88,10 +87,9 @@ def main(argv: Sequence[str]) -> int:
     compilation_cache.enable()
     keep_memory()
     try:
-        base = found_base(spec, arguments.workdir / SEARCH)
-    except Interrupted as stopped:
-        print(f"{stopped}\nthe same command goes on with the search.", file=sys.stderr)
-        return stopped.exit_code
+        base = found_base(spec, _below(arguments, SEARCH))
+    except KeyboardInterrupt as stopped:
+        return searching.interrupted(stopped)
     if code := coefficients.train(base, spec.grid, _below(arguments, GRID)):
         return code
     made = curve_trials(spec, base, best_rule(arguments.workdir / GRID))
@@ -106,10 +104,11 @@ def main(argv: Sequence[str]) -> int:
     return code
 
 
-def found_base(spec: PipelineSpec, workdir: Path) -> RunSpec:
+def found_base(spec: PipelineSpec, arguments: argparse.Namespace) -> RunSpec:
     """Search the base, or take what was found; return the run that trains it."""
-    with store.lock(workdir):
-        space, records = searching.search(spec.search, workdir)
+    workdir = arguments.workdir
+    with store.lock(workdir) as held:
+        space, records = searching.search(spec.search, arguments, held)
     (best,) = outcome.best(records, 1)
     searching.build([workdir], workdir, "search of the base")
     return outcome.train_spec(spec.search, space, best)

@@ -36,6 +36,16 @@ def batch_of(strategy: Strategy) -> int:
     return jax.eval_shape(strategy.ask, state)[0].shape[0]
 
 
+def heeds(strategy: Strategy, objectives: int = 1) -> bool:
+    """Whether what the strategy asks for may depend on what it is told; not so where `tell` gives its state back."""
+    state = jax.eval_shape(strategy.init, jax.random.key(0))
+    points, state = jax.eval_shape(strategy.ask, state)
+    shape = points.shape[:1] if objectives == 1 else (len(points), objectives)
+    rewards = jax.ShapeDtypeStruct(shape, jnp.float32)
+    program = jax.make_jaxpr(strategy.tell)(state, points, rewards).jaxpr
+    return any(after is not before for after, before in zip(program.outvars, program.invars))
+
+
 def rungs_of(strategy: Strategy, state: State, points: jax.Array) -> jax.Array:
     """The rungs [n] at which the points just asked for are to be measured."""
     return strategy.rungs(state) if strategy.rungs else jnp.zeros(len(points), jnp.int32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Cached:
 
     def __call__(
         self, points: Sequence[np.ndarray], rungs: Sequence[int]
-    ) -> Iterator[tuple[Evaluation, bool]]:
+    ) -> Generator[tuple[Evaluation, bool], None, None]:
         """Evaluate valid points [L] at their rungs, in order."""
         if self._evaluator.stateful:
             yield from ((evaluation, False) for evaluation in self._evaluator(points, rungs))

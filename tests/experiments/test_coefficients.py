@@ -41,7 +41,7 @@ def command(tmp_path, monkeypatch):
         write_row(tmp_path / "rows" / spec.id, row)
         return [sys.executable, "-I", "-S", "-c", COPY, str(directory)]
 
-    monkeypatch.setattr(sweep, "_train_command", train)
+    monkeypatch.setattr(sweep, "train_command", train)
     paths = [f"--config={tmp_path / 'x.py'}", f"--workdir={tmp_path / 'out'}"]
     return lambda *more: coefficients.main([*paths, "--workers=4", *more])
 

@@ -48,7 +48,7 @@ class Candidates:
 
     stateful = False
 
-    def __init__(self, space, *_):
+    def __init__(self, space, *_, **__):
         self._space = space
 
     def __call__(self, points, rungs):
@@ -72,7 +72,7 @@ def command(tmp_path, monkeypatch):
         write_row(tmp_path / "rows" / spec.id, row)
         return [sys.executable, "-I", "-S", "-c", COPY, str(directory), str(tmp_path / "rows")]
 
-    monkeypatch.setattr(sweep, "_train_command", train)
+    monkeypatch.setattr(sweep, "train_command", train)
     monkeypatch.setattr(assemble, "Training", Candidates)
     paths = [f"--config={tmp_path / 'config.json'}", f"--workdir={tmp_path / 'out'}"]
     return lambda *more: pipeline.main([*paths, "--workers=4", *more])
