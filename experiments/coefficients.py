@@ -67,7 +67,7 @@ class GridPlan:
         )
         if plan.seeds < 1:
             raise ValueError(f"seeds={plan.seeds} must be at least 1; 3 or more give the ranking intervals.")
-        halving.fractions(plan.eta, plan.rungs)  # refuses values that halve nothing
+        halving.schedule(1, plan.eta, plan.rungs)  # refuses values that halve nothing
         return plan
 
 
@@ -151,17 +151,18 @@ def _halve(
 ) -> list[Trial] | None:
     """Train all points briefly, then the best of them longer, until the full length."""
     made: list[Trial] = []
-    for fraction in halving.fractions(plan.eta, plan.rungs):
-        rung = at_length(base, rules, plan.seeds, fraction)
-        print(f"rung of {rung[0].spec.train.duration}: {len(rules)} points")
-        made += rung
-        if not sweep.execute(rung, arguments):
-            return None
-        if fraction < 1:
+    latest: list[Trial] = []
+    for rung in halving.schedule(len(rules), plan.eta, plan.rungs):
+        if latest:
             rows = store.scan(arguments.workdir).rows
-            scores = [_scores(rung, rule, rows) for rule in rules]
-            rules = [rules[i] for i in halving.survivors(scores, plan.eta)]
+            scores = [_scores(latest, rule, rows) for rule in rules]
+            rules = [rules[i] for i in halving.survivors(scores, rung.settings)]
             print(f"best {len(rules)} go on: {', '.join(map(_text, rules))}")
+        latest = at_length(base, rules, plan.seeds, rung.fraction)
+        print(f"rung of {latest[0].spec.train.duration}: {len(rules)} points")
+        made += latest
+        if not sweep.execute(latest, arguments):
+            return None
     return made
 
 

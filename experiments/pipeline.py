@@ -39,6 +39,7 @@ from scaling.training import Interrupted, compilation_cache
 from scaling.training.allocator import keep_memory
 from search.runs import outcome
 from search.runs.spec import FREE, SearchSpec
+from search.runs.workdir import BOARD
 
 SEARCH, GRID, CURVE, SUMMARY, LAWS = "search", "grid", "curve", "pipeline.md", "laws.md"
 
@@ -109,7 +110,7 @@ def found_base(spec: PipelineSpec, workdir: Path) -> RunSpec:
     """Search the base, or take what was found; return the run that trains it."""
     with store.lock(workdir):
         space, records = searching.search(spec.search, workdir)
-    (best,) = outcome.best(outcome.contenders(spec.search, records), 1)
+    (best,) = outcome.best(records, 1)
     searching.build([workdir], workdir, "search of the base")
     return outcome.train_spec(spec.search, space, best)
 
@@ -147,7 +148,7 @@ def summary(spec: PipelineSpec, workdir: Path) -> str:
     lines = [
         f"# {workdir.resolve().name}",
         "",
-        f"1. [Search]({SEARCH}/leaderboard.md): {by}.",
+        f"1. [Search]({SEARCH}/{BOARD}): {by}.",
         f"2. [Coefficients]({GRID}/{coefficients.MARKDOWN}): {found}; {over}.",
         f"3. [Curve]({CURVE}/table.md): the found base and {spec.rival.name}, made as small, scaled by these coefficients;",
         f"   [at equal multiply-adds]({CURVE}/{LAWS}).",

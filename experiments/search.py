@@ -23,6 +23,7 @@ from search.runs.assemble import assemble
 from search.runs.history import History, Record
 from search.runs.run import run
 from search.runs.spec import FREE, SearchSpec
+from search.runs.workdir import BEST, FINAL, GENOTYPE
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,10 +53,12 @@ def search(spec: SearchSpec, workdir: Path) -> tuple[Space, list[Record]]:
     claim(workdir, spec)
     known = len(history.records)
     print(f"{parts.space.name}: {parts.space.size:,} points; {known} of {spec.evaluations} evaluated")
-    records = run(parts, spec.evaluations, spec.seed, history, _line(spec.evaluations))
-    (found,) = outcome.best(outcome.contenders(spec, records), 1)
+    records = run(
+        parts, spec.evaluations, spec.seed, history, _line(spec.evaluations, bool(spec.strategy.widths))
+    )
+    (found,) = outcome.best(records, 1)
     outcome.write_best(spec, parts.space, found, workdir)
-    print(f"best: {found.name}  rewards {found.rewards}; {workdir / outcome.BEST / outcome.GENOTYPE}")
+    print(f"best: {found.name}  rewards {found.rewards}; {workdir / BEST / GENOTYPE}")
     return parts.space, records
 
 
@@ -66,12 +69,12 @@ def train_best(
     made = outcome.final_trials(spec, space, records)
     if not made:
         return 0
-    workdir = arguments.workdir / outcome.FINAL
+    workdir = arguments.workdir / FINAL
     told = argparse.Namespace(**{**vars(arguments), "workdir": workdir})
     return sweep.conclude(made, workdir) if sweep.execute(made, told) else sweep.INTERRUPTED
 
 
-def _line(total: int) -> Callable[[Record, float], None]:
+def _line(total: int, halved: bool) -> Callable[[Record, float], None]:
     """A reporter of one line for each evaluation, with the best reward so far."""
     best = -float("inf")
 
@@ -81,9 +84,10 @@ def _line(total: int) -> Callable[[Record, float], None]:
         best = max(best, reward if reward is not None else best)
         told = "no reward" if reward is None else "  ".join(f"{r:.5g}" for r in record.rewards)
         how = "cached" if record.cached else f"{seconds:.1f} s"
+        rung = f"  at rung {record.rung}" if halved else ""
         why = f"  {record.message.splitlines()[0]}" if record.message else ""
         print(
-            f"[{record.index + 1}/{total}] {record.status}  {told}  best {best:.5g}  {how}  {record.name}{why}",
+            f"[{record.index + 1}/{total}] {record.status}  {told}  best {best:.5g}  {how}  {record.name}{rung}{why}",
             flush=True,
         )
 

@@ -14,14 +14,28 @@ import numpy as np
 RESAMPLES = 4000
 
 
-def fractions(eta: float, rungs: int) -> tuple[float, ...]:
-    """The share of the full length that each rung trains, the last 1; ValueError where nothing is halved."""
+@dataclass(frozen=True)
+class Rung:
+    """So many settings, each trained for this share of the full length."""
+
+    settings: int
+    fraction: float
+
+
+def schedule(settings: int, eta: float, rungs: int) -> tuple[Rung, ...]:
+    """The rungs from the shortest to the full length: one setting in eta goes on, for eta times as long.
+
+    ValueError where nothing is halved.
+    """
     if not (eta > 1 and math.isfinite(eta)) or rungs < 2:
         raise ValueError(
             f"eta={eta} must be above 1 and rungs={rungs} at least 2: each rung trains eta times as long as the "
             "one before and keeps one in eta."
         )
-    return tuple(eta ** (rung + 1 - rungs) for rung in range(rungs))
+    made = [Rung(settings, eta ** (1 - rungs))]
+    for rung in range(1, rungs):
+        made.append(Rung(kept(made[-1].settings, eta), eta ** (rung + 1 - rungs)))
+    return tuple(made)
 
 
 def kept(count: int, eta: float) -> int:
@@ -29,19 +43,23 @@ def kept(count: int, eta: float) -> int:
     return math.ceil(count / eta - 1e-9)
 
 
-def survivors(scores: Sequence[Sequence[float]], eta: float) -> list[int]:
-    """The settings with the best means, one in eta, in order; one without runs goes out first."""
-    means = [float(np.mean(runs)) if len(runs) else -math.inf for runs in scores]
-    return sorted(sorted(range(len(means)), key=lambda i: -means[i])[: kept(len(means), eta)])
+def best(scores: Sequence[float], count: int) -> list[int]:
+    """The indices of the `count` highest scores, the best first; of equal ones the first goes before."""
+    return sorted(range(len(scores)), key=lambda i: -scores[i])[:count]
 
 
-def saving(steps: Sequence[int], eta: float, settings: int) -> float:
-    """The share of the full grid's steps that rungs of so many steps do not take; below 0 they take more."""
-    spent, left = 0, settings
-    for length in steps:
-        spent += left * length
-        left = kept(left, eta)
-    return 1 - spent / (steps[-1] * settings)
+def survivors(scores: Sequence[Sequence[float]], count: int) -> list[int]:
+    """The `count` settings with the best means over their runs, in order; one without runs goes out first."""
+    return sorted(best([float(np.mean(runs)) if len(runs) else -math.inf for runs in scores], count))
+
+
+def saving(rungs: Sequence[tuple[int, float]]) -> float:
+    """The share that rungs of (settings, length) save of training all settings for the last length.
+
+    Lengths are in any one unit; below 0 the rungs take more.
+    """
+    spent = sum(settings * length for settings, length in rungs)
+    return 1 - spent / (rungs[0][0] * rungs[-1][1])
 
 
 @dataclass(frozen=True)

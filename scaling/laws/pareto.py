@@ -1,4 +1,7 @@
-"""Which points are worth their cost."""
+"""Which points are worth their cost: the one place on the host that says what dominates what.
+
+Inside a compiled search the same fronts are computed of arrays, by `search.strategies.nsga2`.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,20 @@ def front(cost: Sequence[float], value: Sequence[float]) -> list[int]:
         if not chosen or value[i] > value[chosen[-1]] or _equal(cost, value, i, chosen[-1]):
             chosen.append(int(i))
     return chosen
+
+
+def fronts(rewards: np.ndarray) -> np.ndarray:
+    """Of each row of [N, M], all columns the higher the better, its front [N], an int.
+
+    It is 0 where no row dominates it (nowhere worse, somewhere better), 1 where only rows of front 0 do, and so on.
+    """
+    order = np.lexsort(-rewards.T)  # what dominates a row stands before it
+    ranked, numbers = rewards[order], np.zeros(len(rewards), int)
+    for i, row in enumerate(ranked):
+        above = ranked[:i]
+        beaten = (above >= row).all(1) & (above > row).any(1)
+        numbers[i] = 1 + numbers[:i].max(where=beaten, initial=-1)
+    return numbers[np.argsort(order)]
 
 
 def hypervolume(cost: Sequence[float], value: Sequence[float], most_cost: float, least_value: float) -> float:

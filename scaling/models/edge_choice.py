@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from scaling.arch.cells import options
+from scaling.arch.blocks.cell import options
 from scaling.models.cell_edges import Edge
 from scaling.models.initializers import inner_rngs
 from scaling.models.layers import Settings

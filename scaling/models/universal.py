@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scaling.arch.arch import Arch
-from scaling.arch.cells import Cell, options
+from scaling.arch.blocks.cell import Cell, options
 from scaling.models.edge_choice import OPTION
 from scaling.models.network import choosing, kind_of
 

@@ -175,7 +175,7 @@ def _halving(grids: Sequence[CoefficientGrid], eta: float) -> list[str]:
     trained = {point.rule: point for point in full.points}
     for short in grids[:-1]:
         count, keep = len(short.points), halving.kept(len(short.points), eta)
-        saved = halving.saving([short.steps, full.steps], eta, count)
+        saved = halving.saving([(count, short.steps), (keep, full.steps)])
         lines.append(
             f"- {short.steps} steps for all {count} points, {full.steps} for the best {keep}: saves {saved:.0%} of the "
             f"full grid's steps. {_risk([(point, trained.get(point.rule)) for point in short.points], keep)}"
@@ -194,7 +194,7 @@ def _risk(pairs: Sequence[tuple[Point, Point | None]], keep: int) -> str:
     short, full = ([point.scores(validation) for point in side] for side in zip(*both))
     found, winner = halving.risk(short, full, keep), rank(full).order[0]
     interval = "" if found.interval is None else f" ({found.interval[0]:.2f} to {found.interval[1]:.2f})"
-    went = "among them" if winner in halving.survivors(short, len(short) / keep) else "not among them"
+    went = "among them" if winner in halving.survivors(short, keep) else "not among them"
     return (
         f"Rank correlation with the full grid {found.correlation:.2f}{interval}; its winner, {both[winner][1].label}, is "
         f"{went}; chance that the winner is dropped {found.dropped:.0%} (bootstrap over seeds, with the observed means "

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from scaling.arch.arch import Arch, Sized, settle
+from scaling.arch.arch import Arch, Sized
 from scaling.arch.custom import Custom
+from scaling.arch.stages import settle
 from scaling.border.typed import nearest
 from scaling.rules.factors import (
     RULES,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from scaling import zoo
-from scaling.arch.arch import Sized, settle
+from scaling.arch.arch import Sized
 from scaling.arch.custom import Custom, is_file, load, pin
+from scaling.arch.stages import settle
 from scaling.rules.factors import RULES, Coefficients, Rule, Table, compound_rule, dwr
 from scaling.rules.scale import apply, coefficients, scale
 from scaling.runs.spec import ModelSpec

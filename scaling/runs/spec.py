@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scaling.arch.arch import Arch
-from scaling.arch.blocks import LATER
+from scaling.arch.fields import LATER
 from scaling.border.typed import build, changed, nearest, plain, read_by, written
 from scaling.rules.factors import RULES, Table, dwr
 from scaling.runs.pinning import SOURCES, fingerprint, pin_data, pin_model, unpinned_as

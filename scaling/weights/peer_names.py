@@ -12,9 +12,8 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from scaling.arch.arch import Arch, Sized, Stage
+from scaling.arch.arch import Arch, Sized
 from scaling.arch.blocks import (
-    LEADING,
     Conv,
     ConvNeXt,
     Dense,
@@ -25,8 +24,9 @@ from scaling.arch.blocks import (
     ShuffleV2,
     Transition,
     XBlock,
-    leading_blocks,
 )
+from scaling.arch.blocks.base import LEADING
+from scaling.arch.stages import Stage
 from scaling.weights.inception_names import SCHEMES as INCEPTION
 
 LEAVES = {
@@ -354,7 +354,7 @@ def _stage_places(arch: Arch, path: tuple[str, ...], shape: tuple[int, ...]) -> 
     if path[2] in LEADING:
         yield Place(path, None, _peer_name(arch, path, path[3:-1], stage, LEADING.index(path[2])))
         return
-    before = leading_blocks(arch.stages[stage].block)
+    before = arch.stages[stage].block.leading_blocks
     for layer in range(shape[0]):
         yield Place(path, layer, _peer_name(arch, path, path[4:-1], stage, layer + before))
 

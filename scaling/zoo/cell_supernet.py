@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scaling.arch.arch import Arch, Stage
-from scaling.arch.cells import OR, Cell
+from scaling.arch.arch import Arch
+from scaling.arch.blocks.cell import OR, Cell
+from scaling.arch.stages import Stage
 
 NONE = "none"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scaling.arch.arch import Arch
-from scaling.arch.cells import Cell
+from scaling.arch.blocks.cell import Cell
 from scaling.zoo.cell_stages import small_cell_network
 
 # melodyguan/enas src/cifar10/micro_child.py: the order of a cell's operations

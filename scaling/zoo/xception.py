@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Norm, Stage
+from scaling.arch.arch import Arch, Norm
 from scaling.arch.blocks import Conv, Xception
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 
 MIDDLE = 728
 

@@ -72,7 +72,7 @@ class ShortTraining:
         self._shared: tuple[Runtime, TrainState] | None = None
         self._plan = self._first_plan()
 
-    def __call__(self, points: Sequence[np.ndarray]) -> Iterator[Evaluation]:
+    def __call__(self, points: Sequence[np.ndarray], rungs: Sequence[int] = ()) -> Iterator[Evaluation]:
         """Yield the evaluation of each point; one that fails says so."""
         for point in points:
             start = time.perf_counter()

@@ -35,8 +35,8 @@ class Training:
     """Trains the network of each point as `proxy` says, in `workdir/<run id>`, and reports its row's numbers.
 
     The network takes the place of `proxy.model.arch`; the proxy's `base_width`, `base_depth` and
-    `base_resolution` make all of them small alike. `durations` are those of the rungs of a space with
-    rungs (`search.strategies.halving`). With `latency_batch`, "latency_ms" is the measured time of a
+    `base_resolution` make all of them small alike. `durations` are those of the rungs of successive
+    halving. With `latency_batch`, "latency_ms" is the measured time of a
     forward pass of so many images. While one network trains, the next is compiled.
 
     The test split is not read. A run that is killed goes on from its checkpoint, which is deleted once
@@ -56,25 +56,26 @@ class Training:
         self._space, self._durations, self._latency = space, tuple(durations), latency_batch
         self._proxy = dataclasses.replace(proxy, data=dataclasses.replace(proxy.data, test=""))
         self._workdir = workdir
-        self._dataset = read_data(self.spec(np.asarray(space.sample(jax.random.key(0)), np.int32)))
+        self._dataset = read_data(self.spec(np.asarray(space.sample(jax.random.key(0)), np.int32), 0))
 
-    def spec(self, point: np.ndarray) -> RunSpec:
-        """The run of a point."""
-        spec = run_of(self._space.decode(point[: self._space.length]), self._proxy)
-        if not self._durations or len(point) == self._space.length:
+    def spec(self, point: np.ndarray, rung: int) -> RunSpec:
+        """The run of a point at a rung."""
+        spec = run_of(self._space.decode(point), self._proxy)
+        if not self._durations:
             return spec
-        duration = self._durations[point[self._space.length]]
+        duration = self._durations[rung]
         return dataclasses.replace(spec, train=dataclasses.replace(spec.train, duration=duration))
 
-    def __call__(self, points: Sequence[np.ndarray]) -> Iterator[Evaluation]:
-        """Train the networks of valid points [L], or [L + 1] with rungs, one after another."""
+    def __call__(self, points: Sequence[np.ndarray], rungs: Sequence[int]) -> Iterator[Evaluation]:
+        """Train the networks of valid points [L], one after another."""
+        todo = list(zip(points, rungs))
         with ThreadPoolExecutor(1) as background:
-            ahead = background.submit(self._prepare, points[0])
-            for following in [*points[1:], None]:
+            ahead = background.submit(self._prepare, *todo[0])
+            for following in [*todo[1:], None]:
                 ready = ahead
                 wait([ready])
                 if following is not None:
-                    ahead = background.submit(self._prepare, following)
+                    ahead = background.submit(self._prepare, *following)
                 yield self._evaluate(ready)
 
     def save(self, seen: int) -> None:
@@ -83,10 +84,10 @@ class Training:
     def restore(self, seen: int) -> None:
         """Bring back nothing."""
 
-    def _prepare(self, point: np.ndarray) -> tuple[Runtime, float]:
+    def _prepare(self, point: np.ndarray, rung: int) -> tuple[Runtime, float]:
         """The network's compiled runtime, and the seconds that it took."""
         started = time.monotonic()
-        runtime = Runtime(make_plan(self.spec(point), self._dataset))
+        runtime = Runtime(make_plan(self.spec(point, rung), self._dataset))
         runtime.compile()
         return runtime, time.monotonic() - started
 

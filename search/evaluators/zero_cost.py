@@ -53,7 +53,7 @@ class ZeroCost:
         self._data = read_data(run_of(any_arch(space), spec))
         self._images = self._first_images(batch)
 
-    def __call__(self, points: Sequence[np.ndarray]) -> Iterator[Evaluation]:
+    def __call__(self, points: Sequence[np.ndarray], rungs: Sequence[int] = ()) -> Iterator[Evaluation]:
         """Yield the scores of each point; status "nan" where one is not finite."""
         for point in points:
             start = time.perf_counter()

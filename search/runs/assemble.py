@@ -19,20 +19,16 @@ from search.evaluators.short_training import ShortTraining
 from search.evaluators.training import Training
 from search.evaluators.zero_cost import ZeroCost
 from search.runs.spec import EvaluatorSpec, ObjectiveSpec, SearchSpec
+from search.runs.workdir import RUNS, SHARED
 from search.spaces import catalogue as spaces
 from search.spaces import user
 from search.strategies import catalogue as strategies
-from search.strategies.halving import halving, with_rungs
-
-RUNS, SHARED = "runs", "shared"  # below the search's directory: of the candidates, and of shared weights
+from search.strategies.halving import halving
 
 
 @dataclass(frozen=True)
 class Search:
-    """The parts of one search. `space` is the strategy's: with rungs, where there is halving.
-
-    `objectives` is how many rewards the objective gives a point.
-    """
+    """The parts of one search; `objectives` is how many rewards the objective gives a point."""
 
     space: Space
     strategy: Strategy
@@ -55,7 +51,7 @@ def assemble(spec: SearchSpec, workdir: Path) -> Search:
     if spec.evaluator.columns:
         evaluator = WithColumns(space, evaluator, spec.evaluator.columns)
     if widths := spec.strategy.widths:
-        strategy, space = halving(strategy, widths), with_rungs(space, len(widths))
+        strategy = halving(strategy, widths)
     return Search(
         space, strategy, evaluator, objective(spec.objective), 1 + len(spec.objective.also_minimise)
     )

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from search.core.evaluation import Evaluation
+from search.core.strategy import State, Strategy, rungs_of
 from search.evaluators.cached import Cached
 from search.runs.assemble import Search
 from search.runs.history import History, Record
@@ -27,15 +28,21 @@ def run(search: Search, evaluations: int, seed: int, history: History, report: R
     wrote the history.
     """
     strategy, desk = search.strategy, _Desk(search, history, report)
-    ask, tell = jax.jit(strategy.ask), jax.jit(strategy.tell)
+    ask, tell = jax.jit(lambda state: _ask(strategy, state)), jax.jit(strategy.tell)
     state, done = jax.jit(strategy.init)(jax.random.key(seed)), 0
     while done < evaluations:
-        points, state = ask(state)
-        records = desk.serve(np.asarray(points)[: evaluations - done], done)
+        points, rungs, state = ask(state)
+        records = desk.serve(np.asarray(points)[: evaluations - done], rungs.tolist(), done)
         done += len(records)
         if len(records) == len(points):
             state = tell(state, points, _rewards(records))
     return history.records[:evaluations]
+
+
+def _ask(strategy: Strategy, state: State) -> tuple[jax.Array, jax.Array, State]:
+    """Points, their rungs, and the state after."""
+    points, state = strategy.ask(state)
+    return points, rungs_of(strategy, state, points), state
 
 
 class _Desk:
@@ -45,25 +52,26 @@ class _Desk:
         self._search, self._history, self._report = search, history, report
         self._cached = Cached(search.space, search.evaluator)
         for record in history.records:
-            self._cached.learn(np.array(record.point, np.int32), record.evaluation)
+            self._cached.learn(np.array(record.point, np.int32), record.rung, record.evaluation)
         if history.records and search.evaluator.stateful:
             search.evaluator.restore(len(history.records))
 
-    def serve(self, points: np.ndarray, done: int) -> list[Record]:
-        """The records of the points, which are numbers `done` and following of the search."""
+    def serve(self, points: np.ndarray, rungs: Sequence[int], done: int) -> list[Record]:
+        """The records of the points at their rungs, which are numbers `done` and following of the search."""
         here = slice(done, done + len(points))
         written = self._history.records[here]
-        for record, point in zip(written, points):
-            _check_same(record, point)
+        for record, point, rung in zip(written, points, rungs):
+            _check_same(record, point, rung)
         if len(written) < len(points):
-            self._evaluate(points[len(written) :], done + len(written))
+            self._evaluate(points[len(written) :], rungs[len(written) : len(points)], done + len(written))
         return self._history.records[here]
 
-    def _evaluate(self, points: np.ndarray, first: int) -> None:
+    def _evaluate(self, points: np.ndarray, rungs: Sequence[int], first: int) -> None:
         """Write down each evaluation as it comes; those of a stateful evaluator together with its state."""
         search, unwritten, started = self._search, [], time.monotonic()
-        for index, (point, (found, cached)) in enumerate(zip(points, self._cached(list(points))), first):
-            unwritten.append(_record(search, index, point, found, cached))
+        answers = zip(points, rungs, self._cached(list(points), rungs))
+        for index, (point, rung, (found, cached)) in enumerate(answers, first):
+            unwritten.append(_record(search, index, point, rung, found, cached))
             self._report(unwritten[-1], time.monotonic() - started)
             started = time.monotonic()
             if not search.evaluator.stateful:
@@ -74,11 +82,14 @@ class _Desk:
             self._history.append(unwritten)
 
 
-def _record(search: Search, index: int, point: np.ndarray, found: Evaluation, cached: bool) -> Record:
+def _record(
+    search: Search, index: int, point: np.ndarray, rung: int, found: Evaluation, cached: bool
+) -> Record:
     found = _finite(found)
     return Record(
         index=index,
         point=tuple(map(int, point)),
+        rung=rung,
         name=search.space.to_string(point),
         network=search.space.to_string(search.space.canonical(point)),
         rewards=_judge(search, found),
@@ -120,10 +131,10 @@ def _rewards(records: Sequence[Record]) -> jax.Array:
     return array[:, 0] if array.shape[1] == 1 else array
 
 
-def _check_same(record: Record, point: np.ndarray) -> None:
-    if record.point != tuple(map(int, point)):
+def _check_same(record: Record, point: np.ndarray, rung: int) -> None:
+    if (record.point, record.rung) != (tuple(map(int, point)), rung):
         raise ValueError(
-            f"line {record.index + 1} of the history holds point {list(record.point)}, but this search asks for "
-            f"{point.tolist()}: its space, strategy, seed or version differs. Give it a --workdir of its own, or "
+            f"line {record.index + 1} of the history holds point {list(record.point)} at rung {record.rung}, but this "
+            f"search asks for {point.tolist()} at rung {rung}: its space, strategy, seed or version differs. Give it a --workdir of its own, or "
             "the config.json that lies beside the history."
         )

@@ -14,6 +14,7 @@ from scaling.runs.spec import RunSpec, execution, identity
 FREE = ("settings", "limits", "columns", "changes")  # sections that take any key
 OBJECTIVES = ("maximise", "minimise", "product", "absolute")
 EVALUATORS = ("training", "tabular", "short", "zero_cost", "shared_weights")
+STAGED = ("training",)  # that measure a point for a stated length
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,11 @@ def _check(spec: SearchSpec) -> None:
         raise ValueError(
             f"config.strategy.widths={spec.strategy.widths} and config.evaluator.durations={spec.evaluator.durations} "
             "are the rungs of successive halving: give as many of one as of the other, or none."
+        )
+    if spec.evaluator.durations and spec.evaluator.name not in STAGED:
+        raise ValueError(
+            f"config.evaluator.durations={spec.evaluator.durations} need an evaluator that trains for a given length, "
+            f"and {spec.evaluator.name!r} does not: use {' or '.join(STAGED)}, or leave durations and widths out."
         )
     if spec.final.best < 1:
         raise ValueError(f"config.final.best={spec.final.best} must be at least 1 network.")

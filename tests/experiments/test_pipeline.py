@@ -51,7 +51,7 @@ class Candidates:
     def __init__(self, space, *_):
         self._space = space
 
-    def __call__(self, points):
+    def __call__(self, points, rungs):
         for point in points:
             cost = count(self._space.decode(point))
             yield Evaluation({"val_top1": cost.params / 1e6, "macs": float(cost.macs)})

@@ -1,29 +1,34 @@
 """Successive halving: its rungs, what it spends, and how often it drops the best."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from scaling.laws.halving import fractions, kept, risk, saving, survivors
+from scaling.laws.halving import best, kept, risk, saving, schedule, survivors
 
 
 def test_rungs_end_at_the_full_length_and_grow_by_eta():
-    assert fractions(3, 3) == pytest.approx((1 / 9, 1 / 3, 1))
-    for eta, rungs in ((1, 2), (3, 1)):
+    rungs = schedule(13, 3, 3)
+    assert [rung.fraction for rung in rungs] == pytest.approx([1 / 9, 1 / 3, 1])
+    assert [rung.settings for rung in rungs] == [13, 5, 2]
+    for eta, count in ((1, 2), (3, 1)):
         with pytest.raises(ValueError, match="eta"):
-            fractions(eta, rungs)
+            schedule(13, eta, count)
 
 
 def test_the_best_go_on():
     assert kept(12, 3) == 4 and kept(13, 3) == 5 and kept(2, 3) == 1
     assert survivors([[0.1, 0.2], [0.9], [], [0.5, 0.5]], 2) == [1, 3]
+    assert best([0.1, -math.inf, 0.9, 0.1, 0.5], 4) == [2, 4, 0, 3]
 
 
 def test_saving_counts_every_step_of_every_rung():
     # 12 x 100 + 4 x 300 against 12 x 300; then a third rung of 2 points
-    assert saving([100, 300], 3, 12) == pytest.approx(1 - 2400 / 3600)
-    assert saving([100, 300, 900], 3, 12) == pytest.approx(1 - (1200 + 1200 + 1800) / 10800)
-    assert saving([250, 300], 3, 12) < 0
+    assert saving([(12, 100), (4, 300)]) == pytest.approx(1 - 2400 / 3600)
+    assert saving([(12, 100), (4, 300), (2, 900)]) == pytest.approx(1 - (1200 + 1200 + 1800) / 10800)
+    assert saving([(12, 250), (4, 300)]) < 0
 
 
 def test_short_runs_that_agree_carry_no_risk_and_those_that_do_not_all_of_it():

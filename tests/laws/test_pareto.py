@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scaling.laws.pareto import front, hypervolume
+from scaling.laws.pareto import front, fronts, hypervolume
 
 
 def beats(cost, value, i, j):
@@ -22,8 +22,24 @@ def test_front_equals_brute_force(seed, levels):
     assert [cost[i] for i in found] == sorted(cost[i] for i in found)
 
 
+@pytest.mark.parametrize("objectives", [1, 2, 3])
+@pytest.mark.parametrize("levels", [3, 1000])
+def test_every_front_is_dominated_by_the_one_before_it_and_by_no_later_one(objectives, levels):
+    rewards = np.random.default_rng(objectives).integers(0, levels, (50, objectives)).astype(float)
+    numbers = fronts(rewards)
+    for row, number in zip(rewards, numbers):
+        beating = (rewards >= row).all(1) & (rewards > row).any(1)
+        assert set(numbers[beating]) == set(range(number))
+
+
+@pytest.mark.parametrize("levels", [4, 1000])
+def test_the_first_of_all_fronts_is_the_front(levels):
+    cost, value = np.random.default_rng(0).integers(0, levels, (2, 60))
+    assert sorted(front(cost, value)) == np.flatnonzero(fronts(np.stack([-cost, value], 1)) == 0).tolist()
+
+
 def test_empty_and_unequal():
-    assert front([], []) == []
+    assert front([], []) == [] and fronts(np.zeros((0, 2))).shape == (0,)
     with pytest.raises(ValueError, match="as many"):
         front([1.0], [])
 

@@ -17,7 +17,7 @@ from search.runs.spec import SearchSpec
 from search.spaces import catalogue
 from search.strategies.catalogue import named
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("search_*.py"))
+CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("search_*.py"))
 
 
 def load(path: Path, *argument: str):
@@ -43,7 +43,9 @@ def test_its_candidates_and_its_best_network_are_networks(path):
     assert batch_of(named(spec.strategy.name, space, **spec.strategy.settings)) <= spec.evaluations
     point = np.asarray(space.sample(jax.random.key(0)))
     name = space.to_string(point)
-    record = Record(0, tuple(point.tolist()), name, name, (0.5,), False)
+    record = Record(
+        index=0, point=tuple(point.tolist()), name=name, network=name, rewards=(0.5,), cached=False
+    )
     trials = outcome.final_trials(spec, space, [record])
     assert len(trials) == spec.final.best * len(spec.final.seeds) == len({trial.spec.id for trial in trials})
     for trial in trials:

@@ -30,12 +30,21 @@ def test_incumbents_are_the_first_best_so_far():
     )
     assert incumbents(rewards).tolist() == [[-1, 1, 2, 2, 2, 2, 6], [0, 0, 0, 0, 4, 4, 4]]
     points = jnp.arange(14).reshape(2, 7, 1)
-    assert chosen(Trace(points, rewards), 4)[:, 0].tolist() == [2, 7]
+    found = Trace(points, jnp.zeros((2, 7), jnp.int32), rewards)
+    assert chosen(found, 4)[:, 0].tolist() == [2, 7]
     with pytest.raises(ValueError, match="1 of 2 searches"):
-        chosen(Trace(points, rewards), 1)
+        chosen(found, 1)
     for evaluations in (0, 8):
         with pytest.raises(ValueError, match="made 7"):
-            chosen(Trace(points, rewards), evaluations)
+            chosen(found, evaluations)
+
+
+def test_only_the_highest_rung_with_a_finite_reward_compares():
+    rungs = jnp.array([[0, 0, 1, 0, 1], [0, 0, 1, 0, 1]])
+    rewards = jnp.array([[9.0, 8.0, 1.0, 7.0, 2.0], [9.0, 8.0, jnp.nan, 7.0, -jnp.inf]])
+    found = Trace(jnp.arange(10).reshape(2, 5, 1), rungs, rewards)
+    assert chosen(found, 2)[:, 0].tolist() == [0, 5]
+    assert chosen(found, 5)[:, 0].tolist() == [4, 5]
 
 
 @pytest.mark.parametrize("evaluations", [0, -3])
@@ -117,18 +126,19 @@ def test_a_cache_pays_for_each_network_once():
     class Summing:
         stateful, paid = False, []
 
-        def __call__(self, points):
+        def __call__(self, points, rungs):
             for point in points:
                 self.paid.append(point.tolist())
                 yield Evaluation({"sum": float(point.sum())}, cost=2.0)
 
     cached = Cached(nasbench201.SPACE, Summing())
     points = np.array([[3] * 6, [0, 0, 3, 0, 0, 0], [3] * 6, [0] * 6], np.int32)
-    first, again = list(cached(points)), list(cached(points[::-1]))
+    first, again = list(cached(points, [0] * 4)), list(cached(points[::-1], [0] * 4))
     assert Summing.paid == [[3] * 6, [0] * 6]  # in canonical form, each once
     assert [found.metrics["sum"] for found, _ in first] == [18, 0, 18, 0]
     assert [known for _, known in first] == [False, False, True, True]
     assert all(known and found.cost == 0 for found, known in again) and cached.unique == 2
+    assert [known for _, known in cached(points[:2], [1, 0])] == [False, True]  # but once at each rung
 
 
 @pytest.mark.parametrize("replace", [True, False])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from scaling.arch.blocks.base import Block
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -62,7 +64,7 @@ STRIDED_SKIPS = ("conv", "factorized", "bare_factorized", "bare_conv")
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(Block):
     """A graph of operations on the outputs of the two stages or cells before (`inputs` 1: of the last).
 
     State 0 is the older input and 1 the newer (with one input, 0 is that); each of `nodes` adds the
@@ -78,7 +80,7 @@ class Cell:
     after this one reads this one's older input as its own. `strided_skip` is one of `STRIDED_SKIPS`.
 
     Source: arXiv 1707.07012 section 3 and Appendix A, arXiv 1806.09055, arXiv 2001.00326. Raises
-    ValueError for an operation, a state or a set of leaving states that there is not.
+    ValueError for an unknown operation, and where a state is read or leaves that the cell does not have.
     """
 
     nodes: tuple[tuple[tuple[str, int], ...], ...]
@@ -106,6 +108,22 @@ class Cell:
     def parts(self) -> int:
         """Number of states that leave: the width over the filters."""
         return max(1, len(self.concat))
+
+    @property
+    def reads_two(self) -> bool:
+        return self.inputs == 2
+
+    @property
+    def reduces_once(self) -> bool:
+        return True
+
+    def width_step(self, divisor: int) -> int:
+        return divisor * self.parts
+
+    def problem(self, width: int, stride: int) -> str:
+        if width % self.parts == 0:
+            return ""
+        return f"has width={width}, but its cell joins {self.parts} states of equal width: choose a multiple of that."
 
 
 def options(operation: str) -> tuple[str, ...]:

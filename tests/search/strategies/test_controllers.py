@@ -30,7 +30,7 @@ def drawn(policy, seed=0):
 
 
 def scores_of(policy, space, params, points):
-    return jax.vmap(lambda p: policies.score(policy, space, params, p))(jnp.asarray(points))
+    return jax.jit(jax.vmap(lambda p: policies.score(policy, space, params, p)))(jnp.asarray(points))
 
 
 def test_probabilities_of_all_points_sum_to_one(space, policy_of):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import scaling
-from scaling.arch.cells import Cell
+from scaling.arch.blocks.cell import Cell
 from scaling.zoo import amoebanet, darts, enas, nasbench201, nasnet
 from search.reports import svg
 from search.reports.cell_drawing import draw_cell, readable

@@ -1,6 +1,7 @@
 """The host loop: the trace of a simulation, a kill that leaves none, failures that end nothing."""
 
 import csv
+import dataclasses
 import itertools
 import json
 import os
@@ -23,13 +24,14 @@ from search.evaluators.lookup import Lookup
 from search.evaluators.tabular import tabular
 from search.runs import outcome
 from search.runs.assemble import Search, assemble
-from search.runs.history import FILE, History, Record, read
+from search.runs.history import History, Record, read
 from search.runs.run import run
 from search.runs.spec import SearchSpec
+from search.runs.workdir import HISTORY
 from search.simulation.simulate import simulate
 from search.spaces import nasbench201
 from search.strategies.catalogue import STRATEGIES, named
-from search.strategies.halving import halving, with_rungs
+from search.strategies.halving import halving
 
 SPACE = Space("boxes", automaton.product([4, 4, 3]))
 TABLE = Table(
@@ -51,10 +53,10 @@ class Recorded:
     def __init__(self, script=None):
         self.asked, self._script = [], script or {}
 
-    def __call__(self, points):
-        for point in points:
+    def __call__(self, points, rungs):
+        for point, rung in zip(points, rungs, strict=True):
             key = tuple(point.tolist())
-            self.asked.append(key)
+            self.asked.append(key if rung == 0 else (*key, rung))
             answer = self._script.get(key, Evaluation({"y": float(sum(key))}))
             if isinstance(answer, BaseException):
                 raise answer
@@ -66,8 +68,8 @@ class Recorded:
     restore = save
 
 
-def search_of(strategy, evaluator, objective=None, objectives=1, space=SPACE) -> Search:
-    return Search(space, strategy, evaluator, objective or maximise("y"), objectives)
+def search_of(strategy, evaluator, objective=None, objectives=1) -> Search:
+    return Search(SPACE, strategy, evaluator, objective or maximise("y"), objectives)
 
 
 def points_of(records) -> list[tuple[int, ...]]:
@@ -118,7 +120,7 @@ def test_a_resumed_search_is_the_uninterrupted_one(name, stopped, tmp_path):
 
     with pytest.raises(Died):
         run(search_of(named(name, SPACE), Recorded()), 20, 1, History(tmp_path / "b"), die)
-    with open(tmp_path / "b" / FILE, "a") as file:
+    with open(tmp_path / "b" / HISTORY, "a") as file:
         file.write('{"index": 7, "poi')  # the machine died while it wrote
     again = Recorded()
     resumed = run(search_of(named(name, SPACE), again), 20, 1, History(tmp_path / "b"), silent)
@@ -169,24 +171,41 @@ def test_another_search_s_history_is_refused(tmp_path):
 
 def test_a_damaged_line_is_named(tmp_path):
     run(search_of(named("random", SPACE), Recorded()), 3, 0, History(tmp_path), silent)
-    lines = (tmp_path / FILE).read_text().splitlines()
-    (tmp_path / FILE).write_text("\n".join([lines[0], "{broken", lines[2]]) + "\n")
+    lines = (tmp_path / HISTORY).read_text().splitlines()
+    (tmp_path / HISTORY).write_text("\n".join([lines[0], "{broken", lines[2]]) + "\n")
     with pytest.raises(ValueError, match="line 2"):
         read(tmp_path)
-    (tmp_path / FILE).write_text("\n".join([lines[0], lines[2]]) + "\n")
+    (tmp_path / HISTORY).write_text("\n".join([lines[0], lines[2]]) + "\n")
     with pytest.raises(ValueError, match="a line is lost"):
         read(tmp_path)
 
 
 def test_halving_measures_many_briefly_and_compares_what_compares(tmp_path):
-    space = with_rungs(SPACE, 2)
-    search = search_of(halving(named("random", SPACE, batch=2), (4, 2)), Recorded(), space=space)
-    records = run(search, 12, 0, History(tmp_path), silent)
-    assert [record.point[-1] for record in records] == [0, 0, 0, 0, 1, 1] * 2
-    spec = SearchSpec.from_config(
-        {"strategy": {"widths": [4, 2]}, "evaluator": {"durations": ["1 steps", "2 steps"]}}
-    )
-    assert {record.point[-1] for record in outcome.contenders(spec, records)} == {1}
+    strategy, evaluator = halving(named("random", SPACE, batch=2), (4, 2)), Recorded()
+    records = run(search_of(strategy, evaluator), 12, 0, History(tmp_path), silent)
+    assert [record.rung for record in records] == [0, 0, 0, 0, 1, 1] * 2
+    paid = [(*r.point, r.rung) if r.rung else r.point for r in records if not r.cached]
+    assert evaluator.asked == paid  # a network that goes on is measured again
+    assert {record.rung for record in outcome.contenders(records)} == {1}
+    assert outcome.best(records, 1)[0].rung == 1 and read(tmp_path) == records
+    again = Recorded()
+    assert run(search_of(strategy, again), 12, 0, History(tmp_path), silent) == records and not again.asked
+
+
+def test_a_history_whose_points_end_by_their_rung_is_read(tmp_path):
+    """As histories of halving searches were written before rungs had a field."""
+    records = run(
+        search_of(halving(named("random", SPACE, batch=2), (4, 2)), Recorded()), 6, 0, History(tmp_path), silent
+    )  # fmt: skip
+    old = []
+    for record in records:
+        values = json.loads(record.to_json())
+        rung = values.pop("rung")
+        names = {key: f"{values[key]}@{rung}" for key in ("name", "network")}
+        old.append(json.dumps({**values, **names, "point": [*values["point"], rung]}) + "\n")
+    (tmp_path / HISTORY).write_text("".join(old))
+    (tmp_path / "config.json").write_text(json.dumps({"strategy": {"widths": [4, 2]}}))
+    assert read(tmp_path) == records
 
 
 CONFIG = {
@@ -209,7 +228,7 @@ def command(config: Path, workdir: Path, *more: str) -> subprocess.Popen:
 def test_a_search_killed_while_it_trains_ends_like_one_that_was_not(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     killed = command(tmp_path / "config.json", tmp_path / "a")
-    path = tmp_path / "a" / FILE
+    path = tmp_path / "a" / HISTORY
     while killed.poll() is None and not (path.exists() and path.read_text().count("\n") >= 1):
         time.sleep(0.05)
     os.kill(killed.pid, signal.SIGKILL)
@@ -246,10 +265,10 @@ def test_a_candidate_that_cannot_be_trained_is_a_record_and_not_the_end(tmp_path
     search = assemble(spec, tmp_path)
     prepare = search.evaluator._prepare
 
-    def fail(point):
+    def fail(point, rung):
         if point[-1] == 1:
             raise RuntimeError("RESOURCE_EXHAUSTED: out of memory while compiling")
-        return prepare(point)
+        return prepare(point, rung)
 
     monkeypatch.setattr(search.evaluator, "_prepare", fail)
     records = run(search, 3, 0, History(tmp_path), silent)
@@ -334,6 +353,13 @@ def test_a_file_of_one_s_own_is_a_space_and_its_table(tmp_path):
         ({"objective": {"kind": "best"}}, "must be one of maximise"),
         ({"evaluator": {"name": "oracle"}}, "must be one of training"),
         ({"strategy": {"widths": [4, 2]}}, "rungs of successive halving"),
+        (
+            {
+                "strategy": {"widths": [4, 2]},
+                "evaluator": {"name": "short", "durations": ["1 steps", "2 steps"]},
+            },
+            "'short' does not",
+        ),
         ({"strategies": {}}, "unknown key config.strategies"),
         ({"run": {"train": {"batch": 0}}}, "config.train.batch=0"),
         ({"final": {"best": 0}}, "final.best=0"),
@@ -365,5 +391,8 @@ def test_a_setting_that_a_strategy_does_not_take_is_said():
 
 
 def test_records_survive_json():
-    record = Record(0, (1, 2), "12", "12", (0.5, None), True, {"y": 0.1}, "nan", "a run", 3, 1.5, "why")
-    assert Record.from_json(record.to_json()) == record
+    place = {"index": 0, "point": (1, 2), "rung": 1, "name": "12", "network": "12", "rewards": (0.5, None)}
+    measured = Evaluation({"y": 0.1}, "nan", "a run", 3, 1.5, "why")
+    record = Record(**place, cached=True, **dataclasses.asdict(measured))
+    assert Record.from_json(record.to_json()) == record and record.evaluation == measured
+    assert list(json.loads(record.to_json())) == [*place, "cached", *dataclasses.asdict(measured)]
