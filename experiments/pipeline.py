@@ -70,7 +70,7 @@ class PipelineSpec:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> PipelineSpec:
-        """Build from what `to_dict` gave: no file is looked at, no value checked; ValueError on an unknown key."""
+        """Build from what `to_dict` gave: no file is read, no value checked; ValueError on an unknown key."""
         return build(PipelineSpec, values, "config")
 
     def to_dict(self) -> dict[str, Any]:
