@@ -31,9 +31,10 @@ from scaling.models.pointwise import pointwise
 class Settings:
     """What all layers of one network share; `axis_name` syncs batch-norm statistics over devices.
 
-    `dilation` and `traded` are those of the layer's place (`scaling.arch.stages.FeatureGrid`); `choice` int32[edges] says
-    what the edges of a stage's cells do where they have several operations; with `codes` zeros[n, n] the
-    network can be asked which examples activate it alike (`scaling.models.activation_kernel`).
+    `dilation` and `traded` are those of the layer's place (`scaling.arch.stages.FeatureGrid`); `choice`
+    int32[edges] says what the edges of a stage's cells do where they have several operations; with `codes`
+    zeros[n, n] the network can be asked which examples activate it alike
+    (`scaling.models.activation_kernel`).
     """
 
     activation: str = "relu"
@@ -96,8 +97,8 @@ def edges(
 ) -> Padding:
     """Padding before and after height and width of (n, h, w, c), for windows dilated as the settings say.
 
-    `sides` are a window's rows and columns. Padding is that of plain windows, times the dilation. Where a stride is traded the side stays, also
-    where `pad` alone would make it smaller.
+    `sides` are a window's rows and columns. Padding is that of plain windows, times the dilation. Where a
+    stride is traded the side stays, also where `pad` alone would make it smaller.
     """
 
     def along(size: int, side: int, stride: int) -> tuple[int, int]:
@@ -113,8 +114,8 @@ class Convolution(nn.Module):
     """A k x k convolution of NHWC images, as the backend runs it fastest.
 
     `kernel` and `stride` are one number, or (rows, columns). Shapes: (n, h, w, c) -> (n, oh, ow, features).
-    Parameters and products' operands are float32 and `settings.dtype`. `fan` says whose spread the first
-    kernel keeps: that of the gradient, "out", or, where no norm follows a width that jumps, of the input, "in".
+    Parameters and products' operands are float32 and `settings.dtype`. The first kernel keeps the spread of
+    the gradient (`fan` "out") or, for a width that jumps without a norm after it, of the input ("in").
     """
 
     features: int
