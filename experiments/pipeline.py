@@ -50,7 +50,7 @@ class PipelineSpec:
     """
 
     search: SearchSpec = field(default_factory=SearchSpec)
-    grid: coefficients.Plan = field(default_factory=coefficients.Plan)
+    grid: coefficients.GridPlan = field(default_factory=coefficients.GridPlan)
     phis: tuple[float, ...] = (-1.0, 0.0, 1.0, 2.0)
     seeds: int = 3
     rival: ModelSpec = field(default_factory=ModelSpec)
