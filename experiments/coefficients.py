@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,12 +26,13 @@ from scaling.laws import halving
 from scaling.reports import coefficients
 from scaling.reports.build import Study, read_study
 from scaling.reports.curve import validation
-from scaling.reports.grid import read_grids
+from scaling.reports.grid import grids_of
 from scaling.reports.heat_map import save_heat_map
 from scaling.rules.factors import COMPOUND, DEPTH, RESOLUTION, UNIFORM, WIDTH, Powers, compound_grid
 from scaling.runs import store
 from scaling.runs.resolve import resolve
-from scaling.runs.spec import Duration, RunSpec
+from scaling.runs.rows import Row
+from scaling.runs.spec import Duration, ModelSpec, RunSpec
 from scaling.sweeps.expand import Overrides, Trial, trials
 
 MARKDOWN, CSV, PICTURE = "coefficients.md", "coefficients.csv", "heat_map.png"
@@ -75,20 +77,18 @@ def main(argv: Sequence[str]) -> int:
     if arguments.report:
         write(read_study([arguments.workdir]), arguments, plan)
         return 0
-    config = cli.overridden(arguments.config, overrides)
     _check_free(overrides)
-    return train(config, plan, arguments, arguments.halving)
+    spec = cli.load_spec(arguments.config, overrides, RunSpec)
+    return train(spec, plan, arguments, arguments.halving)
 
 
-def train(
-    config: Mapping[str, Any], plan: GridPlan, arguments: argparse.Namespace, halve: bool = False
-) -> int:
+def train(spec: RunSpec, plan: GridPlan, arguments: argparse.Namespace, halve: bool = False) -> int:
     """Train what has no row yet, and write the ranking; 0 where every trial has a result."""
-    rules, notes = points(config, plan)
+    rules, notes = points(spec.model, plan)
     for note in notes:
         print(f"note: {note}")
     print(f"{len(rules)} points of the grid and their base, {plan.seeds} seeds each")
-    made = _halve(config, rules, plan, arguments) if halve else _full(config, rules, plan, arguments)
+    made = _halve(spec, rules, plan, arguments) if halve else _full(spec, rules, plan, arguments)
     if made is None:
         return sweep.INTERRUPTED
     code = sweep.conclude(made, arguments.workdir)
@@ -96,14 +96,13 @@ def train(
     return code
 
 
-def points(config: Mapping[str, Any], plan: GridPlan) -> tuple[list[Powers], list[str]]:
+def points(model: ModelSpec, plan: GridPlan) -> tuple[list[Powers], list[str]]:
     """The rules to train, each network once, and a note for each that rounding makes equal to another.
 
     Single axes come from the grid where it holds them, else at twice the multiply-adds exactly.
     """
     grid = list(compound_grid(plan.step, plan.tolerance))
     single = [rule for rule in (DEPTH, WIDTH, RESOLUTION) if rule.axes not in {one.axes for one in grid}]
-    model = RunSpec.from_config(config).model
     known: dict[Any, Powers] = {}
     notes = []
     # the paper's own point keeps its place where rounding makes a grid point equal to it
@@ -114,21 +113,20 @@ def points(config: Mapping[str, Any], plan: GridPlan) -> tuple[list[Powers], lis
     return list(known.values()), notes
 
 
-def at_length(
-    config: Mapping[str, Any], rules: Sequence[Powers], seeds: int, fraction: float = 1.0
-) -> list[Trial]:
+def at_length(spec: RunSpec, rules: Sequence[Powers], seeds: int, fraction: float = 1.0) -> list[Trial]:
     """The trials of these points, all durations of the schedule cut to `fraction`; at full length their base's too."""
-    spec = RunSpec.from_config(config).to_dict()
-    lengths = {key: _cut(_at(spec, key), fraction) for key in LENGTHS} if fraction != 1 else {}
+    lengths = (
+        {key: _cut(operator.attrgetter(key)(spec), fraction) for key in LENGTHS} if fraction != 1 else {}
+    )
     sizes = [{f"model.{key}": value for key, value in _model(rule).items()} for rule in rules]
     sizes += [{"model.rule": "compound", "model.phi": 0.0}] if fraction == 1 else []
     every: list[Overrides] = [size | lengths | {"seed": seed} for seed in range(seeds) for size in sizes]
-    return trials(spec, every)[0]
+    return trials(spec.to_dict(), every)[0]
 
 
 def write(study: Study, arguments: argparse.Namespace, plan: GridPlan) -> None:
     """Write the ranking of a study beside its rows, and print it."""
-    grids = read_grids(study.rows)
+    grids = grids_of(study)
     out, title = arguments.workdir, arguments.workdir.resolve().name
     text = coefficients.to_markdown(grids, title, plan.eta)
     write_atomically(out / MARKDOWN, text)
@@ -140,15 +138,15 @@ def write(study: Study, arguments: argparse.Namespace, plan: GridPlan) -> None:
 
 
 def _full(
-    config: Mapping[str, Any], rules: Sequence[Powers], plan: GridPlan, arguments: argparse.Namespace
+    spec: RunSpec, rules: Sequence[Powers], plan: GridPlan, arguments: argparse.Namespace
 ) -> list[Trial] | None:
     """Train the whole grid; None where that was interrupted."""
-    made = at_length(config, rules, plan.seeds)
+    made = at_length(spec, rules, plan.seeds)
     return made if sweep.execute(made, arguments) else None
 
 
 def _halve(
-    config: Mapping[str, Any], rules: Sequence[Powers], plan: GridPlan, arguments: argparse.Namespace
+    spec: RunSpec, rules: Sequence[Powers], plan: GridPlan, arguments: argparse.Namespace
 ) -> list[Trial] | None:
     """Train all points briefly, then the best of them longer, until the full length."""
     made: list[Trial] = []
@@ -159,7 +157,7 @@ def _halve(
             scores = [_scores(latest, rule, rows) for rule in rules]
             rules = [rules[i] for i in halving.survivors(scores, rung.settings)]
             print(f"best {len(rules)} go on: {', '.join(map(_text, rules))}")
-        latest = at_length(config, rules, plan.seeds, rung.fraction)
+        latest = at_length(spec, rules, plan.seeds, rung.fraction)
         print(f"rung of {latest[0].spec.train.duration}: {len(rules)} points")
         made += latest
         if not sweep.execute(latest, arguments):
@@ -167,7 +165,7 @@ def _halve(
     return made
 
 
-def _scores(rung: Sequence[Trial], rule: Powers, rows: Mapping[str, Any]) -> list[float]:
+def _scores(rung: Sequence[Trial], rule: Powers, rows: Mapping[str, Row]) -> list[float]:
     """Validation accuracies of a point's finished runs."""
     own = [
         trial
@@ -195,11 +193,6 @@ def _check_free(overrides: Mapping[str, str]) -> None:
             f"--config.{fights[0]}={overrides[fights[0]]} is what the grid sets for each point: leave it out, or train "
             "that one network with experiments.train."
         )
-
-
-def _at(spec: Mapping[str, Any], path: str) -> Any:
-    section, key = path.split(".")
-    return spec[section][key]
 
 
 def _cut(length: str | Sequence[str], fraction: float) -> Any:

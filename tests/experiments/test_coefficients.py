@@ -11,7 +11,7 @@ from experiments.coefficients import CSV, MARKDOWN, PICTURE, GridPlan, at_length
 from scaling.rules.factors import COMPOUND, UNIFORM
 from scaling.runs import store
 from scaling.runs.rows import write_row
-from scaling.runs.spec import RunSpec
+from scaling.runs.spec import ModelSpec, RunSpec, ScheduleSpec, TrainSpec
 from scaling.sweeps.run import lost_row
 
 CONFIG = """
@@ -76,27 +76,23 @@ def test_halving_trains_the_best_part_longer_and_is_judged_against_the_grid(comm
 
 
 def test_points_hold_the_single_axes_uniform_and_the_papers(tmp_path):
-    config = {
-        "model": {"name": "cifar_resnet20", "base_depth": 5 / 3, "rounding": "whole", "base_resolution": 20}
-    }
-    rules, notes = points(config, GridPlan())
+    model = ModelSpec("cifar_resnet20", base_depth=5 / 3, rounding="whole", base_resolution=20)
+    rules, notes = points(model, GridPlan())
     assert len(rules) == 12 and not notes and COMPOUND in rules and UNIFORM in rules
     assert {rule.axes for rule in rules if len(rule.axes) == 1} == {("depth",), ("width",), ("resolution",)}
-    coarse, _ = points(config, GridPlan(step=1.0, tolerance=0.0))
+    coarse, _ = points(model, GridPlan(step=1.0, tolerance=0.0))
     assert {rule.axes for rule in coarse if len(rule.axes) == 1} == {("depth",), ("width",), ("resolution",)}
 
 
 def test_points_that_round_to_one_network_are_trained_once():
-    rules, notes = points({"model": {"name": "cifar_resnet20", "base_resolution": 8}}, GridPlan())
+    rules, notes = points(ModelSpec("cifar_resnet20", base_resolution=8), GridPlan())
     assert len(rules) + len(notes) == 12 and "rounds to the same network as" in notes[0]
 
 
 def test_a_shorter_rung_shortens_its_schedule_too():
-    config = {
-        "train": {"duration": "3 epochs"},
-        "schedule": {"warmup": "10 steps", "boundaries": ["2 epochs"]},
-    }
-    cut = at_length(config, [COMPOUND], 1, 1 / 3)
+    schedule = ScheduleSpec(warmup="10 steps", boundaries=("2 epochs",))
+    spec = RunSpec(train=TrainSpec(duration="3 epochs"), schedule=schedule)
+    cut = at_length(spec, [COMPOUND], 1, 1 / 3)
     assert [trial.spec.train.duration for trial in cut] == ["1 epochs"]
     assert cut[0].spec.schedule.warmup == "3 steps" and cut[0].spec.schedule.boundaries == (
         "0.666667 epochs",
@@ -115,5 +111,5 @@ def test_what_makes_no_grid_is_refused(command, flags, problem):
 @pytest.mark.parametrize("name", ["coefficients_fashion", "coefficients_photos"])
 def test_no_two_points_of_a_committed_study_are_one_network(name):
     path = f"configs/{name}.py"
-    rules, notes = points(cli.read_config(path), GridPlan.read(path, {}))
+    rules, notes = points(cli.load_spec(path, {}).model, GridPlan.read(path, {}))
     assert not notes and 7 <= len(rules) <= 14
