@@ -16,10 +16,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from scaling.border.typed import override
+from scaling.border.typed import nearest, override
 from scaling.runs.spec import RunSpec
 
 ROOMS = ("scaling", "search", "experiments", "configs")
+CONFIGS = Path("configs")
+INSTALLED = Path(__file__).resolve().parent.parent / CONFIGS  # beside this package, wherever that is
 USAGE_ERROR = 2
 
 
@@ -30,7 +32,12 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         allow_abbrev=False,
         epilog="Any field of the config: --config.section.key=value, e.g. --config.train.batch=64.",
     )
-    made.add_argument("--config", required=True, metavar="FILE", help="configs/x.py, or a run's config.json")
+    made.add_argument(
+        "--config",
+        required=True,
+        metavar="FILE",
+        help="configs/x.py, x for one of configs/ here or as installed, or a run's config.json",
+    )
     made.add_argument(
         "--workdir", required=True, type=Path, metavar="DIR", help="where everything is written"
     )
@@ -38,7 +45,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def parse(made: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[argparse.Namespace, dict[str, str]]:
-    """Split a command line into the parser's arguments and `{"section.key": text}` overrides."""
+    """Split a command line into the parser's arguments, --config found, and `{"section.key": text}` overrides."""
     rest, overrides = [], {}
     words = iter(argv)
     for word in words:
@@ -47,14 +54,36 @@ def parse(made: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[argparse.
             overrides[key] = text if equals else next(words, "")
         else:
             rest.append(word)
-    return made.parse_args(rest), overrides
+    arguments = made.parse_args(rest)
+    given, arguments.config = arguments.config, find_config(arguments.config)
+    if arguments.config != given:
+        print(f"note: --config={given} is {arguments.config}")
+    return arguments, overrides
+
+
+def find_config(path: str) -> str:
+    """The file that --config names: as it lies here, or else of that name in configs/ here or as installed.
+
+    An argument (x.py:argument) stays with it. ValueError where there is none.
+    """
+    file, colon, argument = path.partition(":")
+    given = Path(file)
+    if given.suffix == ".json" or (given.suffix == ".py" and given.is_file()):
+        return path
+    if given.suffix in ("", ".py") and given.parent in (Path(), CONFIGS):
+        for directory in (CONFIGS, INSTALLED):
+            if (found := directory / f"{given.stem}.py").is_file():
+                return f"{found}{colon}{argument}"
+    known = sorted({found.stem for directory in (CONFIGS, INSTALLED) for found in directory.glob("[!_]*.py")})
+    raise ValueError(
+        f"--config={path} is neither a Python file nor a config by name{nearest(given.stem, known) or '.'} "
+        f"Give a path, or one of {', '.join(known)}."
+    )
 
 
 def read_module(path: str) -> ModuleType:
     """Import a config file by its path; ValueError where there is none."""
-    if not path.endswith(".py") or not Path(path).is_file():
-        there = ", ".join(sorted(map(str, Path("configs").glob("*.py")))) or "no configs/*.py here"
-        raise ValueError(f"--config={path} is not a Python file: give one such as configs/x.py ({there}).")
+    path = find_config(path)
     found = importlib.util.spec_from_file_location(f"config_{Path(path).stem}", path)
     assert found is not None and found.loader is not None
     module = importlib.util.module_from_spec(found)
@@ -78,15 +107,12 @@ def read_config(path: str) -> dict[str, Any]:
 
 
 def load_spec(path: str, changes: Mapping[str, Any], kind: type = RunSpec, free: Sequence[str] = ()) -> Any:
-    """Read a config file, apply the overrides and build the spec; sections of `free` take any key."""
-    return kind.from_config(overridden(path, changes, kind, free))
+    """Read a config file, apply the overrides and build the spec, once a process.
 
-
-def overridden(
-    path: str, changes: Mapping[str, Any], kind: type = RunSpec, free: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Read a config file and apply the overrides; every field of the spec can be set."""
-    return override(kind.from_config(read_config(path)).to_dict(), changes, free)
+    Every field of the spec can be set; sections of `free` take any key.
+    """
+    every_field = kind.from_dict(read_config(path)).to_dict()
+    return kind.from_config(override(every_field, changes, free))
 
 
 def run_command(command: Callable[[Sequence[str]], int | None]) -> None:

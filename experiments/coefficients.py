@@ -31,8 +31,9 @@ from scaling.reports.heat_map import save_heat_map
 from scaling.rules.factors import COMPOUND, DEPTH, RESOLUTION, UNIFORM, WIDTH, Powers, compound_grid
 from scaling.runs import store
 from scaling.runs.resolve import resolve
-from scaling.runs.rows import Row
+from scaling.runs.rows import OK, Row
 from scaling.runs.spec import Duration, ModelSpec, RunSpec
+from scaling.runs.workdir import row_of
 from scaling.sweeps.expand import Overrides, Trial, trials
 
 MARKDOWN, CSV, PICTURE = "coefficients.md", "coefficients.csv", "heat_map.png"
@@ -77,18 +78,18 @@ def main(argv: Sequence[str]) -> int:
     if arguments.report:
         write(read_study([arguments.workdir]), arguments, plan)
         return 0
+    base = cli.load_spec(arguments.config, overrides)
     _check_free(overrides)
-    spec = cli.load_spec(arguments.config, overrides, RunSpec)
-    return train(spec, plan, arguments, arguments.halving)
+    return train(base, plan, arguments, arguments.halving)
 
 
-def train(spec: RunSpec, plan: GridPlan, arguments: argparse.Namespace, halve: bool = False) -> int:
+def train(base: RunSpec, plan: GridPlan, arguments: argparse.Namespace, halve: bool = False) -> int:
     """Train what has no row yet, and write the ranking; 0 where every trial has a result."""
-    rules, notes = points(spec.model, plan)
+    rules, notes = points(base.model, plan)
     for note in notes:
         print(f"note: {note}")
     print(f"{len(rules)} points of the grid and their base, {plan.seeds} seeds each")
-    made = _halve(spec, rules, plan, arguments) if halve else _full(spec, rules, plan, arguments)
+    made = _halve(base, rules, plan, arguments) if halve else _full(base, rules, plan, arguments)
     if made is None:
         return sweep.INTERRUPTED
     code = sweep.conclude(made, arguments.workdir)
@@ -113,15 +114,15 @@ def points(model: ModelSpec, plan: GridPlan) -> tuple[list[Powers], list[str]]:
     return list(known.values()), notes
 
 
-def at_length(spec: RunSpec, rules: Sequence[Powers], seeds: int, fraction: float = 1.0) -> list[Trial]:
+def at_length(base: RunSpec, rules: Sequence[Powers], seeds: int, fraction: float = 1.0) -> list[Trial]:
     """The trials of these points, all durations of the schedule cut to `fraction`; at full length their base's too."""
     lengths = (
-        {key: _cut(operator.attrgetter(key)(spec), fraction) for key in LENGTHS} if fraction != 1 else {}
+        {key: _cut(operator.attrgetter(key)(base), fraction) for key in LENGTHS} if fraction != 1 else {}
     )
     sizes = [{f"model.{key}": value for key, value in _model(rule).items()} for rule in rules]
     sizes += [{"model.rule": "compound", "model.phi": 0.0}] if fraction == 1 else []
     every: list[Overrides] = [size | lengths | {"seed": seed} for seed in range(seeds) for size in sizes]
-    return trials(spec.to_dict(), every)[0]
+    return trials(base, every)[0]
 
 
 def write(study: Study, arguments: argparse.Namespace, plan: GridPlan) -> None:
@@ -138,15 +139,15 @@ def write(study: Study, arguments: argparse.Namespace, plan: GridPlan) -> None:
 
 
 def _full(
-    spec: RunSpec, rules: Sequence[Powers], plan: GridPlan, arguments: argparse.Namespace
+    base: RunSpec, rules: Sequence[Powers], plan: GridPlan, arguments: argparse.Namespace
 ) -> list[Trial] | None:
     """Train the whole grid; None where that was interrupted."""
-    made = at_length(spec, rules, plan.seeds)
+    made = at_length(base, rules, plan.seeds)
     return made if sweep.execute(made, arguments) else None
 
 
 def _halve(
-    spec: RunSpec, rules: Sequence[Powers], plan: GridPlan, arguments: argparse.Namespace
+    base: RunSpec, rules: Sequence[Powers], plan: GridPlan, arguments: argparse.Namespace
 ) -> list[Trial] | None:
     """Train all points briefly, then the best of them longer, until the full length."""
     made: list[Trial] = []
@@ -157,7 +158,7 @@ def _halve(
             scores = [_scores(latest, rule, rows) for rule in rules]
             rules = [rules[i] for i in halving.survivors(scores, rung.settings)]
             print(f"best {len(rules)} go on: {', '.join(map(_text, rules))}")
-        latest = at_length(spec, rules, plan.seeds, rung.fraction)
+        latest = at_length(base, rules, plan.seeds, rung.fraction)
         print(f"rung of {latest[0].spec.train.duration}: {len(rules)} points")
         made += latest
         if not sweep.execute(latest, arguments):
@@ -172,8 +173,8 @@ def _scores(rung: Sequence[Trial], rule: Powers, rows: Mapping[str, Row]) -> lis
         for trial in rung
         if trial.spec.model.phi and _model(rule).items() <= vars(trial.spec.model).items()
     ]
-    found = (rows[trial.spec.id] for trial in own if trial.spec.id in rows)
-    return [score for row in found if row.status == "ok" and (score := validation(row)) is not None]
+    found = (row for trial in own if (row := row_of(rows, trial.spec)))
+    return [score for row in found if row.status == OK and (score := validation(row)) is not None]
 
 
 def _model(rule: Powers) -> dict[str, Any]:

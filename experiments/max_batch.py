@@ -17,6 +17,7 @@ import scaling.zoo
 from experiments import cli
 from scaling.cost.measuring import MODES, Measurement, available_memory, largest_batch, measure
 from scaling.models.network import recomputed_stages
+from scaling.runs.failures import is_out_of_memory
 from scaling.training import compilation_cache
 from scaling.training.allocator import keep_memory
 
@@ -51,7 +52,7 @@ def confirm(arch: scaling.Arch, batch: int, options: dict) -> Measurement:
         try:
             return measure(arch, batch, repeats=1, **options)
         except (jax.errors.JaxRuntimeError, MemoryError) as error:
-            if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+            if not is_out_of_memory(error):
                 raise
         if batch == 1:
             raise ValueError(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import statistics
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import Any
 from experiments import cli, coefficients, sweep
 from experiments import search as searching
 from scaling.border.files import write_atomically
-from scaling.border.typed import build
+from scaling.border.typed import build, plain
 from scaling.reports import law_tables
 from scaling.reports.build import read_study
 from scaling.reports.coefficients import ranking
@@ -32,12 +31,14 @@ from scaling.reports.labels import network
 from scaling.reports.units import number, percent, si
 from scaling.rules.factors import Powers
 from scaling.runs import store
+from scaling.runs.pinning import pin_model
 from scaling.runs.spec import ModelSpec, RunSpec
 from scaling.sweeps.expand import Trial
-from scaling.training import Interrupted, compilation_cache
+from scaling.training import compilation_cache
 from scaling.training.allocator import keep_memory
 from search.runs import outcome
 from search.runs.spec import FREE, SearchSpec
+from search.runs.workdir import BOARD
 
 SEARCH, GRID, CURVE, SUMMARY, LAWS = "search", "grid", "curve", "pipeline.md", "laws.md"
 
@@ -59,18 +60,22 @@ class PipelineSpec:
     def from_config(config: Mapping[str, Any]) -> PipelineSpec:
         """Build from a ConfigDict or nested dict; ValueError on an unknown key or a wrong value."""
         to_dict = getattr(config, "to_dict", None)
-        spec = build(PipelineSpec, to_dict() if to_dict else config, "config")
-        SearchSpec.from_config(spec.search.to_dict())
+        spec = PipelineSpec.from_dict(to_dict() if to_dict else config)
         if spec.seeds < 1 or len(set(spec.phis)) < 2:
             raise ValueError(
                 f"config.seeds={spec.seeds} must be at least 1, and config.phis={spec.phis} two sizes or more: a curve "
                 "needs them."
             )
-        return spec
+        return dataclasses.replace(spec, search=spec.search.checked(), rival=pin_model(spec.rival))
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> PipelineSpec:
+        """Build from what `to_dict` gave: no file is read, no value checked; ValueError on an unknown key."""
+        return build(PipelineSpec, values, "config")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values."""
-        return {**dataclasses.asdict(self), "search": self.search.to_dict(), "phis": list(self.phis)}
+        return plain(self)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -82,10 +87,9 @@ def main(argv: Sequence[str]) -> int:
     compilation_cache.enable()
     keep_memory()
     try:
-        base = found_base(spec, arguments.workdir / SEARCH)
-    except Interrupted as stopped:
-        print(f"{stopped}\nthe same command goes on with the search.", file=sys.stderr)
-        return stopped.exit_code
+        base = found_base(spec, _below(arguments, SEARCH))
+    except KeyboardInterrupt as stopped:
+        return searching.interrupted(stopped)
     if code := coefficients.train(base, spec.grid, _below(arguments, GRID)):
         return code
     made = curve_trials(spec, base, best_rule(arguments.workdir / GRID))
@@ -100,11 +104,12 @@ def main(argv: Sequence[str]) -> int:
     return code
 
 
-def found_base(spec: PipelineSpec, workdir: Path) -> RunSpec:
+def found_base(spec: PipelineSpec, arguments: argparse.Namespace) -> RunSpec:
     """Search the base, or take what was found; return the run that trains it."""
-    with store.lock(workdir):
-        space, records = searching.search(spec.search, workdir)
-    (best,) = outcome.best(outcome.contenders(spec.search, records), 1)
+    workdir = arguments.workdir
+    with store.lock(workdir) as held:
+        space, records = searching.search(spec.search, arguments, held)
+    (best,) = outcome.best(records, 1)
     searching.build([workdir], workdir, "search of the base")
     return outcome.train_spec(spec.search, space, best)
 
@@ -142,7 +147,7 @@ def summary(spec: PipelineSpec, workdir: Path) -> str:
     lines = [
         f"# {workdir.resolve().name}",
         "",
-        f"1. [Search]({SEARCH}/leaderboard.md): {by}.",
+        f"1. [Search]({SEARCH}/{BOARD}): {by}.",
         f"2. [Coefficients]({GRID}/{coefficients.MARKDOWN}): {found}; {over}.",
         f"3. [Curve]({CURVE}/table.md): the found base and {spec.rival.name}, made as small, scaled by these coefficients;",
         f"   [at equal multiply-adds]({CURVE}/{LAWS}).",

@@ -19,8 +19,8 @@ from typing import Any
 
 from experiments import cli
 from scaling.runs import store
-from scaling.runs.rows import FINAL, Row
-from scaling.runs.workdir import CONFIG
+from scaling.runs.rows import FINAL, OK, Row
+from scaling.runs.workdir import CONFIG, row_of
 from scaling.sweeps.executors import LocalExecutor
 from scaling.sweeps.expand import Trial, expand, trials
 from scaling.sweeps.run import pending, run
@@ -47,8 +47,8 @@ def execute(made: Sequence[Trial], arguments: argparse.Namespace) -> bool:
         _announce(made, todo, contents, arguments)
         executor = LocalExecutor(arguments.workers, inherit=[held])
         try:
-            with _stoppable():
-                run(todo, arguments.workdir, executor, _train_command, _lines(len(todo)))
+            with stoppable():
+                run(todo, arguments.workdir, executor, train_command, _lines(len(todo)))
         except KeyboardInterrupt:
             left = len(pending(made, store.scan(arguments.workdir)))
             print(f"interrupted with {left} of {len(made)} trials to go: the same command goes on from here.")
@@ -58,7 +58,7 @@ def execute(made: Sequence[Trial], arguments: argparse.Namespace) -> bool:
 
 def _trials(config_path: str, overrides: Mapping[str, str]) -> tuple[list[Trial], list[str]]:
     """The trials of a config file; ValueError where it has no sweep, or a flag fights with it."""
-    config = cli.overridden(config_path, overrides)
+    base = cli.load_spec(config_path, overrides)
     path, _, argument = config_path.partition(":")
     get_sweep: Callable[..., Any] | None = None
     if path.endswith(".py"):
@@ -74,7 +74,7 @@ def _trials(config_path: str, overrides: Mapping[str, str]) -> tuple[list[Trial]
             f"--config.{fights[0]}={overrides[fights[0]]} is set by get_sweep() too, which would win: leave it to "
             f"the sweep, or take it out of get_sweep() in {path}."
         )
-    return trials(config, sweep)
+    return trials(base, sweep)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,7 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
-def _train_command(directory: Path) -> list[str]:
+def train_command(directory: Path) -> list[str]:
+    """The process of a trial: train what stands in the `config.json` of its directory."""
     config = f"--config={directory / CONFIG}"
     return [sys.executable, "-m", "experiments.train", config, f"--workdir={directory}"]
 
@@ -99,13 +100,13 @@ def _announce(
     made: Sequence[Trial], todo: Sequence[Trial], contents: store.Contents, arguments: argparse.Namespace
 ) -> None:
     """Say what is there, what is to run, and what in the directory is odd."""
-    ids = {trial.spec.id for trial in made}
-    lost = sum(row.status not in FINAL for run_id, row in contents.rows.items() if run_id in ids)
-    lost += len(contents.bad.keys() & ids)
+    own = [row for trial in made if (row := row_of(contents.rows, trial.spec))]
+    lost = sum(row.status not in FINAL for row in own)
+    lost += len(contents.bad.keys() & {trial.spec.id for trial in made})
     print(f"{len(made)} trials in {arguments.workdir}: {len(made) - len(todo)} have rows, {len(todo)} to run")
     if lost and not arguments.retry:
         print(f"note: {lost} of these rows hold no result; --retry runs them again")
-    if others := contents.rows.keys() - ids:
+    if others := contents.rows.keys() - {row.id for row in own}:
         print(
             f"note: {len(others)} runs in {arguments.workdir} are not of this sweep; the report shows them too"
         )
@@ -128,8 +129,8 @@ def _lines(total: int) -> Callable[[Trial, Row], None]:
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM stop the sweep, after a word on what follows."""
+def stoppable() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM stop trials, as KeyboardInterrupt, after a word on what follows."""
 
     def stop(signum, frame):
         os.write(2, b"stopping: running trials save what they have; once more to stop them at once.\n")
@@ -148,8 +149,8 @@ def conclude(made: Sequence[Trial], workdir: Path) -> int:
     from experiments.report import write
 
     study = write([workdir], workdir, workdir.resolve().name)
-    results = {row.id for row in study.rows if row.status == "ok"}
-    lost = [trial for trial in made if trial.spec.id not in results]
+    results = {row.id: row for row in study.rows if row.status == OK}
+    lost = [trial for trial in made if row_of(results, trial.spec) is None]
     if lost:
         print(
             f"{len(lost)} of {len(made)} trials have no result; see the page, or log.txt in their directories"

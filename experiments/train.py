@@ -18,6 +18,7 @@ def main(argv: Sequence[str]) -> int:
     arguments, overrides = cli.parse(_parser(), argv)
     spec = cli.load_spec(arguments.config, overrides)
     _join(arguments)
+    from scaling.runs.rows import OK
     from scaling.training import Interrupted, compilation_cache, run
     from scaling.training.allocator import keep_memory
 
@@ -30,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
         return stopped.exit_code
     percent = "not measured" if row.test_top1 is None else f"{100 * row.test_top1:.2f} %"
     print(f"{row.status}: test top-1 {percent}; {arguments.workdir / 'row.json'}")
-    return 0 if row.status == "ok" else 1
+    return 0 if row.status == OK else 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,6 +14,8 @@ from scaling.weights.pretrained import from_pretrained
 from scaling.weights.torch import load_torch, replace_head, to_torch
 from scaling.zoo import get, names
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Arch",
     "Cost",

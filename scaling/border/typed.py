@@ -9,8 +9,15 @@ import functools
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Union
+
+READER = "reader"
+
+
+def read_by(reader: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    """Metadata of a field whose values read themselves from a dict by `reader`, and have a `to_dict`."""
+    return {READER: reader}
 
 
 def nearest(value: Any, known: typing.Iterable[str]) -> str:
@@ -26,7 +33,34 @@ def build(cls: type, values: Mapping[str, Any], path: str) -> Any:
     for key in values:
         if key not in fields:
             raise ValueError(f"unknown key {path}.{key}{nearest(key, fields)} Known: {', '.join(fields)}.")
-    return cls(**{key: _convert(hints[key], values[key], f"{path}.{key}") for key in values})
+    return cls(**{key: _read(fields[key], hints[key], values[key], f"{path}.{key}") for key in values})
+
+
+def plain(value: Any) -> Any:
+    """JSON-able values of a dataclass of sections: what `build` reads back."""
+    if dataclasses.is_dataclass(value):
+        return {f.name: plain(written(f, value)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def written(field: dataclasses.Field, owner: Any) -> Any:
+    """The value of a field of `owner`, as a dict where it reads itself."""
+    value = getattr(owner, field.name)
+    return value if value is None or READER not in field.metadata else value.to_dict()
+
+
+def _read(field: dataclasses.Field, hint: Any, value: Any, path: str) -> Any:
+    """Read a field by its own reader, where it has one and a dict is given, else by its type."""
+    if READER not in field.metadata or not isinstance(value, Mapping):
+        return _convert(hint, value, path)
+    try:
+        return field.metadata[READER](plain(value))
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ValueError(
+            f"{path} cannot be read ({type(error).__name__}: {error}): give what `to_dict()` of such a value writes."
+        ) from error
 
 
 @functools.cache
@@ -37,6 +71,8 @@ def _hints(cls: type) -> dict[str, Any]:
 def _convert(hint: Any, value: Any, path: str) -> Any:
     """Check `value` against the field's type; ints become floats, lists become tuples."""
     if dataclasses.is_dataclass(hint):
+        if type(value) is hint:
+            return value
         if not isinstance(value, Mapping):
             raise ValueError(f"{path}={value!r} must be a section of keys.")
         return build(typing.cast(type, hint), value, path)
@@ -49,7 +85,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
             raise ValueError(f"{path}={value!r} must have {len(inner)} entries.")
         return tuple(_convert(a, v, f"{path}[{i}]") for i, (a, v) in enumerate(zip(inner, value)))
     if origin is dict and isinstance(value, Mapping):
-        return json.loads(json.dumps(_plain(value)))
+        return json.loads(json.dumps(plain(value)))
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     if hint in (int, str, bool, type(None)) and type(value) is hint:
@@ -58,7 +94,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
 
 
 def _member(members: tuple[Any, ...], value: Any) -> Any:
-    """The type of a union that a value is meant for: None or a tuple where it is one, else the first other."""
+    """The member of a union that a value is meant for: None or a tuple if it is one, else the first other."""
     if value is None and type(None) in members:
         return type(None)
     others = [member for member in members if member is not type(None)]
@@ -66,14 +102,8 @@ def _member(members: tuple[Any, ...], value: Any) -> Any:
     return next((m for m in others if (typing.get_origin(m) is tuple) == sequence), others[0])
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
-
-
 def override(full: dict[str, Any], changes: Mapping[str, Any], free: typing.Collection[str] = ()) -> dict:
-    """Set {"section.key": value} in the nested dict of all fields, in place; text is read as the field's type.
+    """Set {"section.key": value} in a nested dict of all fields, in place; text is read as the field's type.
 
     Sections named in `free` take any key. ValueError, naming the nearest key, where there is no such field.
     """
@@ -88,6 +118,26 @@ def override(full: dict[str, Any], changes: Mapping[str, Any], free: typing.Coll
             raise ValueError(f"--config.{path}={value} is a section: set its keys, {known}.")  # noqa: TRY004
         at[key] = _literal(value, before) if isinstance(value, str) else value
     return full
+
+
+def changed(nested: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a nested dict with {"section.key": value} set; shares what is not changed.
+
+    ValueError where a section holds no keys; whether there is such a key is for `build` to say.
+    """
+    result = dict(nested)
+    for key, value in changes.items():
+        *path, last = key.split(".")
+        inner = result
+        for depth, name in enumerate(path):
+            if not hasattr(inner.get(name), "keys"):
+                raise ValueError(
+                    f"{key!r} cannot be set: config.{'.'.join(path[: depth + 1])} holds no keys{nearest(name, inner)}"
+                )
+            inner[name] = dict(inner[name])
+            inner = inner[name]
+        inner[last] = value
+    return result
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

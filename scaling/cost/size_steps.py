@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaling.arch.arch import Sized
-from scaling.arch.blocks import XBlock
 from scaling.rules.factors import Powers, Rule
 from scaling.rules.scale import apply
 
@@ -102,7 +101,7 @@ def _stepped(sizes: Sizes, target: float) -> list[Point]:
         middle = sizes((low.at + high.at) / 2)
         low, high = (middle, high) if middle.value <= target else (low, middle)
     least, largest = sizes.span()
-    grouped = any(isinstance(stage.block, XBlock) for stage in sizes.base.stages)
+    grouped = any(stage.block.widens_in_steps for stage in sizes.base.stages)
     places = [round(64 * low.at) / 64 + probe for probe in PROBES] if grouped else []
     points = [low, high, sizes(0.0), *(sizes(place) for place in places if least <= place <= largest)]
     while True:

@@ -10,18 +10,24 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from scaling.data import archives, photos
-from scaling.data.archives import Member
+from scaling.border import archives
+from scaling.border.archives import Listing, Member
+from scaling.border.fingerprint import of_files
+from scaling.data import photos
 from scaling.data.source import Source
 from scaling.data.splits import StreamSplit, parse
+from scaling.runs.pinning import confirm_data
 from scaling.runs.spec import DataSpec
 
 FLAT_SPLIT = "train"
+
+Walk = Callable[[Path], Listing]
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,10 @@ def open_folder(data: DataSpec, side: int) -> Source:
     root = Path(data.dir).expanduser()
     if not data.dir or not root.exists():
         raise ValueError(f"data.dir={data.dir!r} does not exist: give the image folder or its .tar or .zip.")
-    where = places(root)
-    find = functools.cache(lambda name: part_of(where[name], name))
+    walk = functools.cache(archives.walk)  # an archive is listed once, whoever asks
+    where = places(root, walk)
+    confirm_data(data, lambda: of_files(root, walk))
+    find = functools.cache(lambda name: part_of(where[name], name, walk))
     name, _ = parse(data.train, where)
     class_names = tuple(sorted(set(find(name).classes)))
 
@@ -67,7 +75,7 @@ def open_folder(data: DataSpec, side: int) -> Source:
     return Source(root.stem, class_names, 3, lambda split: parse(split, where), read)
 
 
-def places(root: Path) -> dict[str, Path]:
+def places(root: Path, walk: Walk = archives.walk) -> dict[str, Path]:
     """Where each split lies: its own folder or archive, or the root that holds several.
 
     Reads names only, and nothing of an archive that holds one split.
@@ -77,7 +85,7 @@ def places(root: Path) -> dict[str, Path]:
             raise ValueError(
                 f"data.dir={str(root)!r} is a file but no .tar or .zip: unpack it, or give a folder."
             )
-        members = archives.walk(root).members
+        members = walk(root).members
         deep = sorted({member.parts[-3] for member in members if len(member.parts) > 2})
         return dict.fromkeys(deep or [FLAT_SPLIT], root)
     children = sorted(child for child in root.iterdir() if not child.name.startswith("."))
@@ -91,12 +99,12 @@ def places(root: Path) -> dict[str, Path]:
     return found or {FLAT_SPLIT: root}
 
 
-def part_of(place: Path, split: str) -> Part:
+def part_of(place: Path, split: str, walk: Walk = archives.walk) -> Part:
     """The photos of one split; a file's class is the folder it lies in.
 
     ValueError where a folder is empty or a class has no photo. Other files are listed in `problems`.
     """
-    listing = archives.walk(place)
+    listing = walk(place)
     deep = tuple(m for m in listing.members if len(m.parts) > 2 and m.parts[-3] == split)
     stray = tuple(m for m in listing.members if len(m.parts) < 2 or m.parts[-2] == split)
     inside = deep or tuple(m for m in listing.members if m not in set(stray))

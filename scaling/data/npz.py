@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from scaling.border.fingerprint import of_arrays
 from scaling.data.source import Source
 from scaling.data.splits import ArraySplit, parse
+from scaling.runs.pinning import confirm_data
 from scaling.runs.spec import DataSpec
 
 
@@ -22,6 +24,7 @@ def open_npz(data: DataSpec, side: int) -> Source:
     del side
     path = Path(data.dir).expanduser()
     where = places(path)
+    confirm_data(data, lambda: of_arrays(path))
     name, _ = parse(data.train, where)
     images, labels = _arrays(*where[name])
     class_names, channels = _class_names(where[name][0], labels), images.shape[3]

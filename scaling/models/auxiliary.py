@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from flax import linen as nn
 
-from scaling.arch.arch import Auxiliary
+from scaling.arch.head import Auxiliary
 from scaling.models.head import Classifier, average_to
 from scaling.models.inception import FilterModule
 from scaling.models.layers import Settings, dropout

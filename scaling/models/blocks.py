@@ -1,4 +1,4 @@
-"""The modules of the block values in `scaling.arch.arch`; choosing by value is one dict, `MODULES`.
+"""The modules of the block values in `scaling.arch.blocks`; choosing by value is one dict, `MODULES`.
 
 Every block takes (x_nhwc, train, drop_rate, keys_b): `drop_rate` is this block's drop-path
 probability (None: off), `keys_b` one random key an example.
@@ -94,8 +94,7 @@ class ResidualModule(nn.Module):
         shortcut = self._shortcut(x if value.preact else x_nhwc, train) if changes else x_nhwc
         x = self._branch(x, train)
         if value.se_ratio:
-            squeeze = round_squeeze(self.width * value.se_ratio)
-            x = SqueezeExcite(squeeze, settings, "relu", name="se")(x)
+            x = SqueezeExcite(value.squeezed(self.width), settings, "relu", name="se")(x)
         x = add(shortcut, x, drop_rate, keys_b)
         return x if value.preact else settings.activate(x)
 
@@ -125,11 +124,6 @@ class ResidualModule(nn.Module):
             x, stride = pool(x, "avg", stride, stride, dataclasses.replace(settings, padding="tf")), 1
         x = Convolution(self.width, 1, settings, stride, name="shortcut")(x)
         return x if value.preact else BatchNorm(settings, name="norm_shortcut")(x, train)
-
-
-def round_squeeze(width: float) -> int:
-    """Round a squeeze width to the nearest multiple of 8, at least 8, as timm's ResNets do."""
-    return max(8, int(width + 4) // 8 * 8)
 
 
 MODULES: dict[type, Any] = {

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from scaling.arch import blocks as values
-from scaling.arch.cells import options
+from scaling.arch.blocks.cell import options
 from scaling.models.cell_edges import ActConvNorm, Edge, FactorizedReduction
 from scaling.models.edge_choice import ChosenEdge, moves
 from scaling.models.layers import Settings, drop_path, fold

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from scaling.arch.cells import OPERATIONS
+from scaling.arch.blocks.cell import OPERATIONS
 from scaling.models.layers import BatchNorm, Convolution, Settings, pool
 
 
@@ -55,7 +55,7 @@ class FactorizedReduction(nn.Module):
 
 
 class Edge(nn.Module):
-    """One operation by its name in `scaling.arch.cells.OPERATIONS`; what is the identity returns its input."""
+    """One operation of `scaling.arch.blocks.cell.OPERATIONS` by its name; an identity returns its input."""
 
     operation: str
     filters: int

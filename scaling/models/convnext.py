@@ -5,8 +5,10 @@ from __future__ import annotations
 from flax import linen as nn
 
 from scaling.arch.blocks import ConvNeXt, Patches
-from scaling.models.initializers import parameter
+from scaling.models.initializers import Law, parameter
 from scaling.models.layers import Convolution, LayerNorm, Linear, Settings, add
+
+LAYER_SCALE = Law("constant", 1e-6)  # arXiv 2201.03545 Appendix A.1
 
 
 class PatchesModule(nn.Module):
@@ -44,7 +46,7 @@ class ConvNeXtModule(nn.Module):
         x = LayerNorm(settings, name="norm")(x)
         x = settings.activate(Linear(value.expand * self.width, settings, name="expand")(x))
         x = Linear(self.width, settings, name="project")(x)
-        x = x * parameter(self, "layer_scale", (self.width,)).astype(x.dtype)
+        x = x * parameter(self, "layer_scale", (self.width,), LAYER_SCALE).astype(x.dtype)
         return add(shortcut, x, drop_rate, keys_b)
 
     def _down(self, x_nhwc):

@@ -20,7 +20,7 @@ class FireModule(nn.Module):
     @nn.compact
     def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
         del train, drop_rate, keys_b
-        x = self._layer(x_nhwc, round(self.width * self.value.squeeze), 1, "squeeze", self.stride)
+        x = self._layer(x_nhwc, self.value.squeezed(self.width), 1, "squeeze", self.stride)
         half = self.width // 2
         branches = self._layer(x, half, 1, "expand1x1"), self._layer(x, self.width - half, 3, "expand3x3")
         return jnp.concatenate(branches, axis=-1)
@@ -28,5 +28,5 @@ class FireModule(nn.Module):
     def _layer(self, x, features: int, kernel: int, name: str, stride: int | None = None):
         """Convolve and activate: the strided layer, or without `stride` one of those after it."""
         settings = self.settings.after(self.stride) if stride is None else self.settings
-        layer = Convolution(features, kernel, settings, stride or 1, use_bias=True, name=name)
+        layer = Convolution(features, kernel, settings, stride or 1, use_bias=True, fan="in", name=name)
         return settings.activate(layer(x))

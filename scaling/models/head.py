@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from scaling.arch.arch import Arch, Head
-from scaling.models.initializers import parameter
+from scaling.arch.arch import Arch
+from scaling.arch.head import Head
+from scaling.models.initializers import ZEROS, parameter, units
 from scaling.models.layers import BatchNorm, Convolution, LayerNorm, Settings, dropout, fold
 
 
@@ -51,13 +52,13 @@ def _hidden_layers(head: Head, x: Any, settings: Settings, keys_b) -> Any:
         if i:
             x = dropout(x, settings.drop_rate, fold(keys_b, i))
         kernel = 1 if i else head.grid
-        x = Convolution(width, kernel, settings, use_bias=True, pad=0, name=f"hidden_{i}")(x)
+        x = Convolution(width, kernel, settings, use_bias=True, pad=0, fan="in", name=f"hidden_{i}")(x)
         x = settings.activate(x)
     return x
 
 
 def average_to(x: Any, axis: int, parts: int) -> Any:
-    """Average an axis to `parts` values over spans that overlap where they must, as PyTorch's adaptive pooling."""
+    """Average an axis to `parts` values over spans that may overlap, as PyTorch's adaptive pooling does."""
     size = x.shape[axis]
     if size == parts:
         return x
@@ -73,6 +74,7 @@ class Classifier(nn.Module):
 
     @nn.compact
     def __call__(self, features):
-        kernel = parameter(self, "kernel", (features.shape[-1], self.units))
-        bias = parameter(self, "bias", (self.units,))
+        shape = features.shape[-1], self.units
+        kernel = parameter(self, "kernel", shape, units(shape))
+        bias = parameter(self, "bias", (self.units,), ZEROS)
         return features @ kernel + bias

@@ -23,7 +23,8 @@ class FilterModule(nn.Module):
 
     @nn.compact
     def __call__(self, x_nhwc, train: bool):
-        form: Any = {"stride": self.stride, "use_bias": not self.norm, "pad": self.pad}
+        fan = "out" if self.norm else "in"
+        form: Any = {"stride": self.stride, "use_bias": not self.norm, "pad": self.pad, "fan": fan}
         name = "conv" if self.norm else "filter"
         x: Any = Convolution(self.width, self.kernel, self.settings, **form, name=name)(x_nhwc)
         if self.norm:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from scaling.arch.arch import Arch, FeatureGrid
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Pool
+from scaling.arch.padding import pads
+from scaling.arch.stages import FeatureGrid
 from scaling.models.activation_kernel import compare_codes
 from scaling.models.activations import ACTIVATIONS, GATES
 from scaling.models.batch_norm import affine, count, normalize
 from scaling.models.dense import dense, grouped
 from scaling.models.depthwise import depthwise
-from scaling.models.initializers import parameter
+from scaling.models.initializers import ONES, ZEROS, fan_in, fan_out, parameter, statistic, units
 from scaling.models.max_pool import max_pool
 from scaling.models.operators import LAX, Operators
 from scaling.models.phases import Padding
@@ -29,9 +31,10 @@ from scaling.models.pointwise import pointwise
 class Settings:
     """What all layers of one network share; `axis_name` syncs batch-norm statistics over devices.
 
-    `dilation` and `traded` are those of the layer's place (`scaling.arch.arch.FeatureGrid`); `choice` int32[edges] says
-    what the edges of a stage's cells do where they have several operations; with `codes` zeros[n, n] the
-    network can be asked which examples activate it alike (`scaling.models.activation_kernel`).
+    `dilation` and `traded` are those of the layer's place (`scaling.arch.stages.FeatureGrid`); `choice`
+    int32[edges] says what the edges of a stage's cells do where they have several operations; with `codes`
+    zeros[n, n] the network can be asked which examples activate it alike
+    (`scaling.models.activation_kernel`).
     """
 
     activation: str = "relu"
@@ -94,8 +97,8 @@ def edges(
 ) -> Padding:
     """Padding before and after height and width of (n, h, w, c), for windows dilated as the settings say.
 
-    `sides` are a window's rows and columns. Padding is that of plain windows, times the dilation. Where a stride is traded the side stays, also
-    where `pad` alone would make it smaller.
+    `sides` are a window's rows and columns. Padding is that of plain windows, times the dilation. Where a
+    stride is traded the side stays, also where `pad` alone would make it smaller.
     """
 
     def along(size: int, side: int, stride: int) -> tuple[int, int]:
@@ -107,28 +110,12 @@ def edges(
     return rows, columns
 
 
-def pads(
-    size: int, kernel: int, stride: int, padding: str, pad: int | None = None, ceil: bool = False
-) -> tuple[int, int]:
-    """Padding before and after one axis: "torch" is symmetric, "tf" is SAME (more at the end).
-
-    `pad` says both instead; `ceil` adds what a last window lacks that begins inside.
-    """
-    if pad is not None:
-        last = -(-(size + 2 * pad - kernel) // stride) * stride
-        last -= stride if last >= size + pad else 0
-        return pad, max(pad, last + kernel - size - pad) if ceil else pad
-    if padding == "torch":
-        return kernel // 2, kernel // 2 if kernel % 2 else kernel // 2 - 1
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
-
-
 class Convolution(nn.Module):
     """A k x k convolution of NHWC images, as the backend runs it fastest.
 
     `kernel` and `stride` are one number, or (rows, columns). Shapes: (n, h, w, c) -> (n, oh, ow, features).
-    Parameters and products' operands are float32 and `settings.dtype`.
+    Parameters and products' operands are float32 and `settings.dtype`. The first kernel keeps the spread of
+    the gradient (`fan` "out") or, for a width that jumps without a norm after it, of the input ("in").
     """
 
     features: int
@@ -139,6 +126,7 @@ class Convolution(nn.Module):
     use_bias: bool = False
     pad: int | None = None
     dilation: int = 1
+    fan: Literal["in", "out"] = "out"
 
     @nn.compact
     def __call__(self, x_nhwc):
@@ -149,11 +137,11 @@ class Convolution(nn.Module):
                 f"({self.features}): choose another width or group count."
             )
         shape = (*both(self.kernel), channels // self.groups, self.features)
-        kernel = parameter(self, "kernel", shape)
-        kernel = kernel.astype(self.settings.dtype)
+        law = fan_in(shape) if self.fan == "in" else fan_out(shape, self.groups)
+        kernel = parameter(self, "kernel", shape, law).astype(self.settings.dtype)
         y = convolve(x_nhwc, kernel, self.stride, self.groups, self.settings.spread(self.dilation), self.pad)
         if self.use_bias:
-            bias = parameter(self, "bias", (self.features,))
+            bias = parameter(self, "bias", (self.features,), ZEROS)
             y = y + bias.astype(y.dtype)
         return y
 
@@ -214,10 +202,10 @@ class BatchNorm(nn.Module):
     @nn.compact
     def __call__(self, x_nhwc, train: bool):
         features = x_nhwc.shape[-1]
-        scale = parameter(self, "scale", (features,))
-        bias = parameter(self, "bias", (features,))
-        mean = self.variable("batch_stats", "mean", jnp.zeros, (features,))
-        var = self.variable("batch_stats", "var", jnp.ones, (features,))
+        scale = parameter(self, "scale", (features,), ONES)
+        bias = parameter(self, "bias", (features,), ZEROS)
+        mean = statistic(self, "mean", (features,), ZEROS)
+        var = statistic(self, "var", (features,), ONES)
         settings, axis_name = self.settings, self.settings.axis_name
         seen = self.act and settings.codes is not None  # the activation by itself, to be looked at
         activation = settings.activation if self.act and not seen else "identity"
@@ -244,8 +232,8 @@ class LayerNorm(nn.Module):
     @nn.compact
     def __call__(self, x):
         features = x.shape[-1]
-        scale = parameter(self, "scale", (features,))
-        bias = parameter(self, "bias", (features,))
+        scale = parameter(self, "scale", (features,), ONES)
+        bias = parameter(self, "bias", (features,), ZEROS)
         centred = x.astype(jnp.float32) - jnp.mean(x, -1, keepdims=True, dtype=jnp.float32)
         variance = jnp.mean(jnp.square(centred), -1, keepdims=True)
         return (centred * (scale * lax.rsqrt(variance + self.settings.eps)) + bias).astype(x.dtype)
@@ -259,8 +247,9 @@ class Linear(nn.Module):
 
     @nn.compact
     def __call__(self, x_nhwc):
-        kernel = parameter(self, "kernel", (x_nhwc.shape[-1], self.features))
-        bias = parameter(self, "bias", (self.features,))
+        shape = x_nhwc.shape[-1], self.features
+        kernel = parameter(self, "kernel", shape, units(shape))
+        bias = parameter(self, "bias", (self.features,), ZEROS)
         kernel_hwio = kernel.astype(self.settings.dtype)[None, None]
         return convolve(x_nhwc, kernel_hwio, 1, 1, self.settings) + bias.astype(self.settings.dtype)
 

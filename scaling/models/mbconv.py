@@ -8,7 +8,6 @@ from flax import linen as nn
 
 from scaling.arch import blocks as values
 from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add
-from scaling.rules.rounding import round_width
 
 
 class MBConvModule(nn.Module):
@@ -23,7 +22,7 @@ class MBConvModule(nn.Module):
     def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
         value, channels, x = self.value, x_nhwc.shape[-1], x_nhwc
         settings = dataclasses.replace(self.settings, activation=value.act or self.settings.activation)
-        inner = expanded(channels, value.expand)
+        inner = value.expanded(channels)
         if value.expand != 1:
             x = Convolution(inner, 1, settings, name="expand")(x)
             x = BatchNorm(settings, act=True, name="norm_expand")(x, train)
@@ -31,24 +30,11 @@ class MBConvModule(nn.Module):
         x = BatchNorm(settings, act=True, name="norm_depthwise")(x, train)
         if value.se_ratio:
             activation = value.se_act or settings.activation
-            x = SqueezeExcite(squeezed(value, channels), settings, activation, value.se_gate, name="se")(x)
+            x = SqueezeExcite(value.squeezed(channels), settings, activation, value.se_gate, name="se")(x)
         x = Convolution(self.width, 1, settings, name="project")(x)
         x = BatchNorm(settings, name="norm_project")(x, train)
         keeps = value.skip and self.stride == 1 and x.shape == x_nhwc.shape
         return add(x_nhwc, x, drop_rate, keys_b) if keeps else x
-
-
-def expanded(channels: int, factor: float) -> int:
-    """Return the inner width: exact for a whole factor, else as slim's MobileNetV3 rounds it."""
-    inner = channels * factor
-    return int(inner) if factor == int(factor) else round_width(inner, 8, keep=0.9)
-
-
-def squeezed(value: values.MBConv, channels: int) -> int:
-    """Return the squeeze width of a block that `channels` reach."""
-    if value.se_expanded:
-        return round_width(expanded(channels, value.expand) * value.se_ratio, 8, keep=0.9)
-    return max(1, int(channels * value.se_ratio))
 
 
 class FusedMBConvModule(nn.Module):

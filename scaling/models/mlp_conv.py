@@ -22,6 +22,6 @@ class MLPConvModule(nn.Module):
         value, settings, x = self.value, self.settings, x_nhwc
         for i, width in enumerate((*value.inner, self.width)):
             kernel, stride = (1, 1) if i else (value.kernel, self.stride)
-            layer = Convolution(width, kernel, settings, stride, use_bias=True, name=f"mlp{i}")
+            layer = Convolution(width, kernel, settings, stride, use_bias=True, fan="in", name=f"mlp{i}")
             x = settings.activate(layer(x))
         return x

@@ -13,10 +13,11 @@ import numpy as np
 from flax import linen as nn
 from jax import lax
 
-from scaling.arch.arch import Arch, Sized, Stage
-from scaling.arch.blocks import LEADING, keeping_side, leading_blocks, reads_two
-from scaling.arch.cells import Cell
+from scaling.arch.arch import Arch, Sized
+from scaling.arch.blocks.base import LEADING
+from scaling.arch.blocks.cell import Cell
 from scaling.arch.custom import Custom
+from scaling.arch.stages import Stage
 from scaling.models.auxiliary import AUXILIARY, AuxiliaryModule
 from scaling.models.blocks import MODULES
 from scaling.models.custom_network import CustomNetwork
@@ -112,9 +113,9 @@ class StageModule(nn.Module):
     @nn.compact
     def __call__(self, x, train: bool, drop_rates=None, start: int = 0, keys_b=None):
         stage, settings = self.stage, self.settings
-        module, value = MODULES[type(stage.block)], keeping_side(stage.block)
+        module, value = MODULES[type(stage.block)], stage.block.keeping_side()
         remat = nn.remat(module, static_argnums=(2,)) if self.remat else module  # 2: train
-        alone = LEADING[: min(leading_blocks(stage.block), stage.repeats)]
+        alone = LEADING[: min(stage.block.leading_blocks, stage.repeats)]
         for i, name in enumerate(alone):
             block = (value, stage.width, 1) if i else (stage.block, stage.width, stage.stride)
             rate = None if drop_rates is None else drop_rates[i]
@@ -140,7 +141,7 @@ class StageModule(nn.Module):
 def advance(module: StageModule, images, outputs: tuple[Any, ...], *args: Any) -> tuple[Any, ...]:
     """Run a stage after the last outputs, at most two and the older first; return the last ones then."""
     x = outputs[-1] if outputs else images
-    if reads_two(module.stage.block):
+    if module.stage.block.reads_two:
         return module((outputs[0] if len(outputs) == 2 else None, x), *args)
     return *outputs[-1:], module(x, *args)
 
@@ -159,8 +160,8 @@ class Network(nn.Module):
     split; they are needed only if the architecture drops anything. Auxiliary classifiers run in training
     only; with "auxiliary" among the mutable collections they leave their logits there. Where edges of cells
     have several operations, collection "choice" says which: {"cell_0": int32[edges]}, one for each
-    different cell, and {"reduction_0": ...} where it has a stride (`choosing`). Collection "codes", {"alike": zeros[n, n]}, has for a gradient which examples
-    activate it alike (`scaling.models.activation_kernel`).
+    different cell, and {"reduction_0": ...} where it has a stride (`choosing`). The gradient of collection
+    "codes", {"alike": zeros[n, n]}, is which examples activate it alike (`scaling.models.activation_kernel`).
     """
 
     arch: Arch
@@ -283,8 +284,9 @@ Buildable = Network | CustomNetwork
 
 
 def build(arch: Sized, **options: Any) -> Any:
-    """Return the network of an architecture, a `Network` or `CustomNetwork`; options are the fields of `Network`.
+    """Return the network of an architecture, a `Network` or `CustomNetwork`; options are `Network`'s fields.
 
-    Both are initialised and applied alike: `apply(variables, images_nhwc, train=..., keys_b=..., mutable=...)`.
+    Both are initialised and applied alike:
+    `apply(variables, images_nhwc, train=..., keys_b=..., mutable=...)`.
     """
     return CustomNetwork.of(arch, **options) if isinstance(arch, Custom) else Network(arch, **options)

@@ -24,8 +24,7 @@ class XBlockModule(nn.Module):
         x = Convolution(self.width, 3, settings, self.stride, self._groups(), name="conv1")(x)
         x = BatchNorm(settings, act=True, name="norm1")(x, train)
         if self.value.se_ratio:
-            squeeze = max(1, round(channels * self.value.se_ratio))
-            x = SqueezeExcite(squeeze, settings, "relu", name="se")(x)
+            x = SqueezeExcite(self.value.squeezed(channels), settings, "relu", name="se")(x)
         x = Convolution(self.width, 1, settings, name="conv2")(x)
         x = BatchNorm(settings, name="norm2")(x, train)
         return settings.activate(add(self._shortcut(x_nhwc, train), x, drop_rate, keys_b))

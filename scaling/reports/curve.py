@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scaling.border.typed import flatten
+from scaling.border.typed import flatten, plain
 from scaling.laws.power import Law, fit
 from scaling.runs.recorded import SECTIONS, by_object
 from scaling.runs.rows import Row
@@ -116,7 +116,7 @@ def swept(rows: Sequence[Row]) -> tuple[dict[str, Any], list[str]]:
     varied: list[str] = []
     for name in (*SECTIONS, "seed"):
         parts = {id(part): part for part in (getattr(row.spec, name) for row in rows)}
-        flat = [flatten({name: RunSpec(**{name: part}).to_dict()[name]}) for part in parts.values()]
+        flat = [flatten({name: plain(part)}) for part in parts.values()]
         for key in dict.fromkeys(key for values in flat for key in values):
             first = flat[0].get(key)
             if all(key in values and values[key] == first for values in flat):

@@ -1,76 +1,84 @@
-"""What pages are put together from: the document, cards, cells, messages."""
+"""What pages are filled with, and the filling: templates are in `web/`, every text is escaped."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from scaling.reports.template import SCRIPT, SHELL, STYLE
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+WEB = Path(__file__).parent / "web"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table; a number is sorted by `value`, None below all."""
+
+    kind: Literal["text", "code", "number", "status"]
+    text: str
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """A line that opens to a text: a status, what it is of (a name in code and words), the text."""
+
+    status: str
+    code: str
+    head: str
+    text: str
 
 
 def document(
-    title: str, lead: str, cards: Iterable[tuple[str, str]], sections: str, data: Any, script: str
+    template: Path,
+    title: str,
+    lead: str,
+    cards: Iterable[tuple[str, str]],
+    parts: Mapping[str, Any],
+    data: Any,
 ) -> str:
-    """One self-contained page; `sections` is HTML, `data` what `script` draws as DATA, the rest is text."""
+    """One self-contained page; `template` extends page.html by `parts`, its script draws `data` as DATA."""
+    from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
-    parts = {
-        "title": escape(title),
-        "style": STYLE,
-        "lead": escape(lead),
-        "cards": "".join(
-            f'<div class="card"><b>{escape(b)}</b><span>{escape(s)}</span></div>' for b, s in cards
-        ),
-        "sections": sections,
-        "plotly": get_plotlyjs(),
-        "data": _script_json(data),
-        "script": SCRIPT + script,
-    }
-    return fill(SHELL, parts)
+    page = _environment(template.parent).get_template(template.name)
+    plotly = Markup(get_plotlyjs())
+    return page.render(parts, title=title, lead=lead, cards=cards, data=data, plotly=plotly)
 
 
-def fill(template: str, parts: Mapping[str, str]) -> str:
-    """Put HTML in the places {name} of a template."""
-    return re.sub(r"\{(\w+)\}", lambda place: parts[place[1]], template)
-
-
-def heads(names: Sequence[str], text: Iterable[str]) -> str:
-    """The head cells of a table; columns named in `text` stand left."""
+def heads(names: Sequence[str], text: Iterable[str]) -> list[tuple[str, str]]:
+    """The heads of a table's columns and their classes; columns named in `text` stand left."""
     left = set(text)
-    return "".join(f'<th class="{"text" if n in left else "number"}">{escape(n)}</th>' for n in names)
+    return [(name, "text" if name in left else "number") for name in names]
 
 
-def number_cell(value: float | None, text: str) -> str:
+def number_cell(value: float | None, text: str) -> Cell:
     """A cell that shows a text and is sorted by a number, None below all."""
-    return f'<td data-v="{"-Infinity" if value is None else value}">{escape(text)}</td>'
+    return Cell("number", text, value)
 
 
-def text_cell(text: str, code: bool = False) -> str:
+def text_cell(text: str, code: bool = False) -> Cell:
     """A cell of text, as code where it names something."""
-    inner = f"<code>{escape(text)}</code>" if code else escape(text)
-    return f'<td class="text">{inner}</td>'
+    return Cell("code" if code else "text", text)
 
 
-def status_mark(status: str) -> str:
-    """A status in its colour."""
-    return f'<span class="status{"" if status == "ok" else " bad"}">{escape(status)}</span>'
+def status_cell(status: str) -> Cell:
+    """A cell that shows a status in its colour."""
+    return Cell("status", status)
 
 
-def folded_message(status: str, code: str, head: str, message: str) -> str:
-    """One line that opens to a message."""
-    shown = f"{status_mark(status)} <code>{escape(code)}</code> {escape(head)}"
-    return f"<details><summary>{shown}</summary><pre>{escape(message or 'no message')}</pre></details>"
+def _environment(web: Path) -> Environment:
+    """Templates of a directory and of our own; `asset(name)` is a style or script of one of them as it is."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
-
-def facts(values: Mapping[str, str]) -> str:
-    """Names and what is known of each."""
-    listed = (f"<dt>{name}</dt><dd>{escape(value or 'not recorded')}</dd>" for name, value in values.items())
-    return f"<dl>{''.join(listed)}</dl>"
-
-
-def _script_json(value: Any) -> str:
-    """JSON that no text in it can end the script element of."""
-    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+    loader = FileSystemLoader([web, WEB])
+    made = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    made.globals["asset"] = lambda name: Markup(loader.get_source(made, name)[0])
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # the order of keys is that of the axes
+    return made

@@ -16,7 +16,7 @@ PAPER_BASES = (COMPOUND.depth, COMPOUND.width, COMPOUND.resolution)
 def network(row: Row) -> str:
     """The name of the unscaled network."""
     model = row.spec.model
-    return str((model.arch and model.arch["name"]) or model.name or row.arch_name)
+    return (model.arch and model.arch.name) or model.name or row.arch_name
 
 
 def length(row: Row) -> str:

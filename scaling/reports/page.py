@@ -14,7 +14,6 @@ from scaling.reports.figure import colour, law_grid
 from scaling.reports.labels import network, size_label
 from scaling.reports.learning import Learning, metrics
 from scaling.reports.study import Study
-from scaling.reports.study_template import SCRIPT, SECTIONS
 from scaling.reports.table import NO_LAW, basis, formula
 from scaling.reports.units import MISSING, duration, number, percent, si
 from scaling.runs.rows import Row
@@ -31,20 +30,19 @@ TEXT_HEADS = ("Run", "Network", "Size", "Status")
 def to_html(study: Study, curves: Sequence[Learning], title: str) -> str:
     """The page of a study."""
     rows = study.rows
-    sections = html.fill(
-        SECTIONS,
-        {
-            "curves_note": _curves_note(rows, curves),
-            "heads": html.heads(HEADS, TEXT_HEADS),
-            "body": "\n".join(
-                _table_line(name, row) for name, found in study.series.items() for row in _by_size(found.rows)
-            ),
-            "lost": _lost(rows, study.problems),
-            "config": _config(rows),
-            "provenance": _provenance(rows),
-        },
-    )
-    return html.document(title, _lead(study), _cards(rows), sections, _data(study, curves), SCRIPT)
+    parts = {
+        "curves_note": _curves_note(rows, curves),
+        "columns": html.heads(HEADS, TEXT_HEADS),
+        "runs": [
+            _table_line(name, row) for name, found in study.series.items() for row in _by_size(found.rows)
+        ],
+        "lost": _lost(rows),
+        "problems": study.problems,
+        **_config(rows),
+        "provenance": _provenance(rows),
+    }
+    template = html.WEB / "study.html"
+    return html.document(template, title, _lead(study), _cards(rows), parts, _data(study, curves))
 
 
 def _data(study: Study, curves: Sequence[Learning]) -> dict[str, Any]:
@@ -161,8 +159,8 @@ def _by_size(rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: (row.macs, row.seed))
 
 
-def _table_line(name: str, row: Row) -> str:
-    cells = [
+def _table_line(name: str, row: Row) -> list[html.Cell]:
+    return [
         html.text_cell(row.id, code=True),
         html.text_cell(name),
         html.text_cell(size_label(row)),
@@ -175,48 +173,41 @@ def _table_line(name: str, row: Row) -> str:
         html.number_cell(row.step_ms, number(row.step_ms)),
         html.number_cell(row.seconds, duration(row.seconds)),
         html.number_cell(row.seed, str(row.seed)),
-        f'<td class="text">{html.status_mark(row.status)}</td>',
+        html.status_cell(row.status),
     ]
-    return f"<tr>{''.join(cells)}</tr>"
 
 
-def _lost(rows: Sequence[Row], problems: Sequence[str]) -> str:
-    """The runs without a result and the rows that could not be read; "" where there are none."""
-    lost = [row for row in rows if row.status != "ok"]
-    parts = [
-        html.folded_message(
-            row.status, row.id, f"{network(row)} {size_label(row)}, seed {row.seed}", row.message
-        )
-        for row in lost
+def _lost(rows: Sequence[Row]) -> list[html.Message]:
+    """The runs without a result, with what each left as its last words."""
+    return [
+        html.Message(row.status, row.id, f"{network(row)} {size_label(row)}, seed {row.seed}", row.message)
+        for row in rows
+        if row.status != "ok"
     ]
-    heading = f"<h2>Runs without a result ({len(lost)})</h2>" if lost else ""
-    if problems:
-        listed = "\n".join(map(escape, problems))
-        parts.append(f"<h2>Rows that could not be read ({len(problems)})</h2><pre>{listed}</pre>")
-    return f"<section>{heading}{''.join(parts)}</section>" if parts else ""
 
 
-def _config(rows: Sequence[Row]) -> str:
+def _config(rows: Sequence[Row]) -> dict[str, Any]:
+    """The keys that differ between runs, and as text what all share."""
     shared, varied = swept(rows)
-    keys = ", ".join(f"<code>{escape(key)}</code>" for key in varied) or "nothing"
-    text = escape("\n".join(f"{key} = {json.dumps(value)}" for key, value in shared.items()))
-    return f"<p>Differs between runs: {keys}.</p><details><summary>Shared by all runs</summary><pre>{text}</pre></details>"
+    return {
+        "varied": varied,
+        "shared": "\n".join(f"{key} = {json.dumps(value)}" for key, value in shared.items()),
+    }
 
 
-def _provenance(rows: Sequence[Row]) -> str:
+def _provenance(rows: Sequence[Row]) -> dict[str, str]:
     """Where the numbers come from, each distinct value once."""
     versions = sorted({f"{name} {version}" for row in rows for name, version in row.versions.items()})
     devices = sorted({f"{row.device_count} × {row.device_kind}" for row in rows if row.device_kind})
     splits = sorted({f"{row.dataset}: {_splits(row)}" for row in rows if row.examples})
     finished = [row.finished for row in rows if row.finished]
-    known = {
+    return {
         "Git revision": ", ".join(sorted({row.git_revision for row in rows if row.git_revision})),
         "Versions": ", ".join(versions),
         "Devices": ", ".join(devices),
         "Examples": "; ".join(splits),
         "Finished": f"{min(finished)} to {max(finished)}" if finished else "",
     }
-    return html.facts(known)
 
 
 def _splits(row: Row) -> str:

@@ -1,6 +1,7 @@
 """Roundings: how scaled depths, widths and resolutions become integers that a network can be built with.
 
-Sources: tensorflow/tpu models/official/efficientnet, google/automl efficientnetv2, and those beside each rounding.
+Sources: tensorflow/tpu models/official/efficientnet, google/automl efficientnetv2, and those beside each
+rounding.
 """
 
 from __future__ import annotations
@@ -9,24 +10,13 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-from scaling.arch.arch import Arch, Head, Stage, least_side
-from scaling.arch.blocks import (
-    Block,
-    Cell,
-    Conv,
-    Fire,
-    Residual,
-    ShuffleV1,
-    ShuffleV2,
-    XBlock,
-    repeats,
-    width_after,
-)
-
-ULP = 1e-9  # factors such as 1.1**2 / 1.21 sit an ulp beside the number they stand for
+from scaling.arch.arch import Arch
+from scaling.arch.fields import DEPTH, WIDTH, marked
+from scaling.arch.head import Head
+from scaling.arch.rounded import ULP, round_width
+from scaling.arch.stages import Stage
 
 
 @dataclass(frozen=True)
@@ -61,7 +51,7 @@ ROUNDINGS = {
     "efficientnet_lite": Rounding(keep=0.9, stem=False, head=False, end_depths=False),
     # arXiv 1801.04381 section 6.1: multipliers below 1 leave the last convolution at 1280
     "mobilenet_v2": Rounding(keep=0.9, least_head=1280),
-    # timm models/efficientnet.py, _gen_mobilenet_v1; equal to slim's int(width * multiplier) at its multipliers
+    # timm models/efficientnet.py, _gen_mobilenet_v1; slim's int(width * multiplier) at its multipliers
     "mobilenet_v1": Rounding(keep=0.9, least_head=1024),
     # timm models/mobilenetv3.py, _gen_mobilenet_v3: multipliers below 1 leave stem and hidden layer
     "mobilenet_v3": Rounding(keep=0.9, least_stem=16, least_hidden=1280),
@@ -80,19 +70,14 @@ ROUNDINGS = {
     "densenet": Rounding(divisor=2),
     # ours: a proxy so narrow that a step of 2 would hide a factor of 1.1
     "whole": Rounding(divisor=1),
-    # ours: branches of 16 and 24 channels (arXiv 1409.4842 Table 1), where a step of 8 would hide a factor of 1.1
+    # ours: branches of 16 and 24 channels (arXiv 1409.4842 Table 1), where a step of 8 would hide a factor
+    # of 1.1
     "inception": Rounding(divisor=4),
     # ours: cells have few filters, and join several states of that width
     "cells": Rounding(divisor=2),
     # ours: plain chains of layers, LeNet (6 and 16 channels) to VGG; one layer is the least there is
     "chain": Rounding(divisor=4, shallower=False),
 }
-
-
-def round_width(width: float, divisor: int, keep: float = 0.0) -> int:
-    """Return the nearest multiple of `divisor` (halves up, at least one), not below keep * width."""
-    rounded = max(divisor, int(width + divisor / 2 + ULP) // divisor * divisor)
-    return rounded + divisor if rounded < keep * width else rounded
 
 
 def round_depth(depth: float) -> int:
@@ -107,7 +92,7 @@ def round_resolution(side: float, least: int = 1) -> int:
 
 def least_resolution(arch: Arch) -> int:
     """The side that rounding does not go below: a stride would act on one pixel there, or a block on none."""
-    return min(arch.resolution, max(math.prod(arch.strides), least_side(arch)))
+    return min(arch.resolution, max(math.prod(arch.strides), arch.least_side))
 
 
 def widen(arch: Arch, factor: float, rule: Rounding) -> Arch:
@@ -129,9 +114,9 @@ def widen_each(arch: Arch, factors: Sequence[float], rule: Rounding) -> Arch:
 
 
 def _joining(arch: Arch, rule: Rounding) -> Rounding:
-    """The rule with widths that the groups of all stages divide, where inputs are joined to outputs."""
-    joined = [stage.block.groups for stage in arch.stages if isinstance(stage.block, ShuffleV1)]
-    return dataclasses.replace(rule, divisor=math.lcm(rule.divisor, *joined))
+    """The rule with widths that what all stages share divides."""
+    shared = [stage.block.shared_step for stage in arch.stages]
+    return dataclasses.replace(rule, divisor=math.lcm(rule.divisor, *shared))
 
 
 def _widen_head(head: Head, factor: float, rule: Rounding) -> Head:
@@ -146,29 +131,25 @@ def _widen_head(head: Head, factor: float, rule: Rounding) -> Head:
 def _widen_stages(
     stages: tuple[Stage, ...], factors: Sequence[float], rule: Rounding, width: int, least: int = 0
 ) -> tuple[Stage, ...]:
-    """Scale the widths that are free, not below `least`; others follow from the `width` that reaches them.
-
-    A strided ShuffleV1 joins its input to its own channels, so it stays wider than what reaches it.
-    """
+    """Scale the widths that are free, not below `least`; others follow from the `width` that reaches them."""
     widened = []
     for stage, factor in zip(stages, factors):
         reached = width
         if factor == 1:
-            width = width_after(stage.block, stage.width, reached)
+            width = stage.block.width_after(stage.width, reached)
             widened.append(dataclasses.replace(stage, width=width))
             continue
         block = _widen_counted(stage.block, factor, rule)
-        step = _step(block, rule.divisor)
+        step = block.width_step(rule.divisor)
         width = max(round_width(stage.width * factor, step, rule.keep), min(least, stage.width))
-        if isinstance(block, ShuffleV1) and stage.stride > 1:
-            width = max(width, (reached // step + 1) * step)
-        width = width_after(block, width, reached)
+        width = max(width, block.least_width(reached, stage.stride, step))
+        width = block.width_after(width, reached)
         widened.append(dataclasses.replace(stage, block=block, width=width))
     return tuple(widened)
 
 
 def _widen_counted(value: Any, factor: float, rule: Rounding) -> Any:
-    """Scale the channels that a value's own fields count, one number or a tuple, and those of values in it."""
+    """Scale the channels that a value's fields count, numbers or tuples, and those of values within it."""
 
     def widen(width):
         if isinstance(width, tuple):
@@ -179,30 +160,13 @@ def _widen_counted(value: Any, factor: float, rule: Rounding) -> Any:
         return tuple(_widen_counted(inner, factor, rule) for inner in value)
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return value
-    counted = {f.name for f in dataclasses.fields(value) if f.metadata.get("width")}
+    counted = marked(value, WIDTH)
     held = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     changes = {
         name: widen(inner) if name in counted else _widen_counted(inner, factor, rule)
         for name, inner in held.items()
     }
     return dataclasses.replace(value, **changes)
-
-
-def _step(block: Block, divisor: int) -> int:
-    """The smallest step of the output width that keeps inner widths whole and divisible by groups."""
-    if isinstance(block, Residual):
-        inner = Fraction(block.inner).limit_denominator(1024)
-        needed = inner.denominator * block.groups
-        return math.lcm(divisor, needed // math.gcd(inner.numerator, needed))
-    if isinstance(block, XBlock):
-        return block.group_width
-    if isinstance(block, Cell):
-        return divisor * block.parts
-    if isinstance(block, ShuffleV1 | ShuffleV2):
-        return math.lcm(divisor, 4 * block.groups if isinstance(block, ShuffleV1) else 2)
-    if isinstance(block, Fire):
-        return math.lcm(divisor, 2, Fraction(block.squeeze).limit_denominator(1024).denominator)
-    return math.lcm(divisor, block.groups) if isinstance(block, Conv) else divisor
 
 
 def deepen(
@@ -218,23 +182,18 @@ def deepen(
 
 def _deepen_stage(base: Stage, stage: Stage, factor: float) -> Stage:
     """Scale the layers that the block's own fields count, or else the repeats of a block that repeats."""
-    counted = [f.name for f in dataclasses.fields(stage.block) if f.metadata.get("depth")]
-    if counted:
+    if counted := marked(stage.block, DEPTH):
         scaled = {name: round_depth(getattr(base.block, name) * factor) for name in counted}
         return dataclasses.replace(stage, block=dataclasses.replace(stage.block, **scaled))
-    if not repeats(stage.block) or _is_reduction(base):
+    reduces = stage.block.reduces_once and base.stride > 1 and base.repeats == 1
+    if not stage.block.deepens or reduces:
         return stage
     return dataclasses.replace(stage, repeats=round_depth(base.repeats * factor))
 
 
-def _is_reduction(stage: Stage) -> bool:
-    """Whether the stage is a reduction cell, of which there is one however deep a network is."""
-    return isinstance(stage.block, Cell) and stage.stride > 1 and stage.repeats == 1
-
-
 def check_depth(arch: Arch, depth: float, rule: Rounding) -> None:
     """Raise ValueError where a depth below 1 has no block to take away."""
-    depths = [stage.repeats for stage in arch.stages if repeats(stage.block)]
+    depths = [stage.repeats for stage in arch.stages if stage.block.deepens]
     if depth < 1 and not rule.shallower and max(depths, default=1) == 1:
         raise ValueError(
             f"depth={depth:.6g}: every stage of {arch.name} has one block, so there is none to take away: "

@@ -39,8 +39,7 @@ def read_spec(values: Mapping[str, Any]) -> Recorded:
     sections = {
         name: _section(name, encode(value)) for name, value in values.items() if isinstance(value, Mapping)
     }
-    spec = RunSpec.from_dict({name: value for name, value in values.items() if name not in sections})
-    spec = dataclasses.replace(spec, **{name: read for name, (read, _) in sections.items()})
+    spec = RunSpec.from_dict({**values, **{name: read for name, (read, _) in sections.items()}})
     return Recorded(spec, {**values, **{name: plain for name, (_, plain) in sections.items()}})
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from scaling import zoo
-from scaling.arch.arch import Arch, Sized, settle
+from scaling.arch.arch import Sized
 from scaling.arch.custom import Custom, is_file, load, pin
+from scaling.arch.stages import settle
 from scaling.rules.factors import RULES, Coefficients, Rule, Table, compound_rule, dwr
 from scaling.rules.scale import apply, coefficients, scale
 from scaling.runs.spec import ModelSpec
@@ -51,7 +52,7 @@ def _base(model: ModelSpec) -> Sized:
 
 def _named(model: ModelSpec) -> Sized:
     if model.arch is not None:
-        return Arch.from_dict(model.arch)
+        return model.arch
     if is_file(model.name):
         if model.base_resolution is None:
             raise ValueError(

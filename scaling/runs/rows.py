@@ -13,9 +13,9 @@ from scaling.border.files import write_atomically
 from scaling.runs.recorded import Recorded, read_spec
 from scaling.runs.spec import RunSpec
 
-STATUSES = ("ok", "nan", "oom", "timeout", "failed")
+STATUSES = OK, NAN, OOM, TIMEOUT, FAILED = "ok", "nan", "oom", "timeout", "failed"
 # A run that ended thus would end thus again; one stopped by time or memory may be tried again.
-FINAL = ("ok", "nan")
+FINAL = OK, NAN
 # Fields as older versions wrote them
 RENAMED = {"depth": "depth_factor", "width": "width_factor"}
 

@@ -11,15 +11,15 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scaling.arch.blocks import LATER
-from scaling.arch.custom import is_file, pin
-from scaling.border.pinned import pin_weights
-from scaling.border.typed import build, nearest
+from scaling.arch.arch import Arch
+from scaling.arch.fields import LATER
+from scaling.border.typed import build, changed, nearest, plain, read_by, written
 from scaling.rules.factors import RULES, Table, dwr
+from scaling.runs.pinning import SOURCES, fingerprint, pin_data, pin_model, unpinned_as
 
 
 def execution(default: Any) -> Any:
@@ -29,28 +29,27 @@ def execution(default: Any) -> Any:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """The network: a zoo name, a function in a file or a serialised Arch, made a base, then scaled by a rule.
+    """The network: a zoo name, a function in a file or an Arch, made a base, then scaled by a rule.
 
     `name` is of the zoo, or "nets/mixer.py:network" for a function of your own (docs/own_network.md), to
     which a run adds "@" and a digest of the file's text. `arch` replaces it. `init` names weights to start
     from: a .safetensors file as `scaling.save` writes it, to which a run adds a digest too, or a name of
     `scaling.from_pretrained`; the classifier is new where the number of classes differs.
 
-    The base is `name` (only `stages` of it, by index, if given) with `base_depth` and `base_width`
-    applied, `base_resolution` set and, for small images, `stem="small"` and `strides`; `rounding`
-    replaces the architecture's (a name of `scaling.rules.rounding.ROUNDINGS`). `rule="compound"` scales it by `alpha**phi`,
-    `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`; the other rules are those of
-    `scaling.rules.factors.RULES`: "depth", "width", "resolution", "uniform" and "dwr" (with its `exponent`) double
-    the multiply-adds with every `phi`, "efficientnet", "resnet_rs" and "mobilenet" have a published `size`
-    ("b3", "152@224", "0.75@192"). Rates and
-    the momentum (decay) of batch norm keep the architecture's own where None. `scan` runs repeated
-    blocks as a loop (None: where the backend gains by it). `remat` saves memory by time: the blocks of
-    all stages, or of those listed by index, are computed again in the backward pass (on a CPU it helps
-    stages that run as a loop only).
+    The base is `name` (only `stages` of it, by index, if given) with `base_depth` and `base_width` applied,
+    `base_resolution` set and, for small images, `stem="small"` and `strides`; `rounding` replaces the
+    architecture's (a name of `scaling.rules.rounding.ROUNDINGS`). `rule="compound"` scales it by
+    `alpha**phi`, `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`; the other
+    rules are those of `scaling.rules.factors.RULES`: "depth", "width", "resolution", "uniform" and "dwr"
+    (with its `exponent`) double the multiply-adds with every `phi`, "efficientnet", "resnet_rs" and
+    "mobilenet" have a published `size` ("b3", "152@224", "0.75@192"). Rates and the momentum (decay) of
+    batch norm keep the architecture's own where None. `scan` runs repeated blocks as a loop (None: where
+    the backend gains by it). `remat` saves memory by time: the blocks of all stages, or of those listed by
+    index, are computed again in the backward pass (on a CPU it helps stages that run as a loop only).
     """
 
     name: str = "efficientnet_b0"
-    arch: dict[str, Any] | None = None
+    arch: Arch | None = field(default=None, metadata=read_by(Arch.from_dict))
     stages: tuple[int, ...] = ()
     base_depth: float = 1.0
     base_width: float = 1.0
@@ -81,12 +80,14 @@ class ModelSpec:
 class DataSpec:
     """Where images come from and how they are split.
 
-    `source` is digits, folder, npz or tfds; `name` the TFDS name; `dir` a directory or file. Split
-    names follow the source. An empty `validation` takes `validation_fraction` of the training
-    split, by `split_seed`; an empty `test` leaves the test split unread (a search). `limit` keeps the first that many training images after the split.
-    `store` is the side in pixels at which images are kept in memory (None: their own side for
-    arrays; for photos the network's resolution over the evaluation crop). `resident` keeps the
-    training set on the device (None: where it fits); otherwise `workers` processes stream it.
+    `source` is digits, folder, npz or tfds; `name` the TFDS name; `dir` a directory or file. A set without
+    a name (folder, npz) is identified by `fingerprint`, a digest of the listing of `dir`, which a run adds.
+    Split names follow the source. An empty `validation` takes `validation_fraction` of the training split,
+    by `split_seed`; an empty `test` leaves the test split unread (a search). `limit` keeps that many
+    training images, the first after the split. `store` is the side in pixels at which images are kept in
+    memory (None: their own side for arrays; for photos the network's resolution over the evaluation crop).
+    `resident` keeps the training set on the device (None: where it fits); otherwise `workers` processes
+    stream it.
     """
 
     source: str = "digits"
@@ -101,16 +102,18 @@ class DataSpec:
     store: int | None = None
     resident: bool | None = execution(None)
     workers: int = execution(0)
+    fingerprint: str = field(default="", metadata=LATER)
 
 
 @dataclass(frozen=True)
 class AugmentSpec:
     """Training augmentation, applied on the device in the order of the fields.
 
-    `crop` is none, pad (pad by `pad` pixels, by `pad_mode` with black or the image's reflection, and crop back) or resized (area in `area`, aspect
-    in `aspect`); `flip` is horizontal; RandAugment applies `randaugment_layers` operations of
-    `randaugment_magnitude` (0 to 10); `erase` is the probability of random erasing; `mixup` and
-    `cutmix` are Beta parameters, 0 for off. `eval_crop` is the centre fraction kept in evaluation.
+    `crop` is none, pad (pad by `pad` pixels, by `pad_mode` with black or the image's reflection, and crop
+    back) or resized (area in `area`, aspect in `aspect`); `flip` is horizontal; RandAugment applies
+    `randaugment_layers` operations of `randaugment_magnitude` (0 to 10); `erase` is the probability of
+    random erasing; `mixup` and `cutmix` are Beta parameters, 0 for off. `eval_crop` is the centre fraction
+    kept in evaluation.
     """
 
     crop: str = "none"
@@ -177,8 +180,8 @@ class TrainSpec:
     `batch_norm` is "local" or "synced" statistics; `ema` the decay of averaged parameters and
     statistics (0: none), ramped as min(ema, (1 + step) / (10 + step)) with `ema_ramp`.
     `progressive` lists (fraction of training, fraction of the resolution): from that point on,
-    train at that part of the final resolution; `progressive_drop_rate` and `progressive_magnitude` may give each
-    entry its own dropout rate and RandAugment magnitude. `timeout` is in seconds, 0 for none.
+    train at that part of the final resolution; `progressive_drop_rate` and `progressive_magnitude` may give
+    each entry its own dropout rate and RandAugment magnitude. `timeout` is in seconds, 0 for none.
     """
 
     batch: int = 128
@@ -226,16 +229,33 @@ class RunSpec:
     def from_config(config: Mapping[str, Any]) -> RunSpec:
         """Build from a ConfigDict or nested dict; ValueError on an unknown key or a wrong type or value."""
         to_dict = getattr(config, "to_dict", None)  # a ConfigDict is not a Mapping
-        spec = RunSpec.from_dict(to_dict() if to_dict else config)
+        return RunSpec.from_dict(to_dict() if to_dict else config).pinned()
+
+    def pinned(self) -> RunSpec:
+        """Check the values and pin files and data by content; ValueError for what no run can have."""
+        check(self)
+        return dataclasses.replace(self, model=pin_model(self.model), data=pin_data(self.data))
+
+    def revised(self, changes: Mapping[str, Any], tell: Callable[[str, str], str] = fingerprint) -> RunSpec:
+        """Return this run with {"section.key": value} changed; only files and data that are new are read.
+
+        `tell` takes fingerprints: `fingerprint`, or a cached one. ValueError as from `from_config`.
+        """
+        if changes.keys() & {"data.dir", "data.source"}:
+            changes = {"data.fingerprint": "", **changes}
+        spec = RunSpec.from_dict(changed(self.to_dict(), changes))
         check(spec)
-        model = spec.model
-        name = pin(model.name) if model.arch is None and is_file(model.name) else model.name
-        pinned = dataclasses.replace(model, name=name, init=pin_weights(model.init))
-        return dataclasses.replace(spec, model=pinned)
+        same = (spec.model.name, spec.model.init) == (self.model.name, self.model.init)
+        model = spec.model if same else pin_model(spec.model)
+        return dataclasses.replace(spec, model=model, data=pin_data(spec.data, tell))
+
+    def same_run_as(self, older: RunSpec) -> bool:
+        """Whether this is the run that was written down as `older`, perhaps before data had fingerprints."""
+        return dataclasses.replace(self, data=unpinned_as(self.data, older.data)).id == older.id
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON-able values; `RunSpec.from_config(spec.to_dict()) == spec`."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        """Plain JSON-able values; `RunSpec.from_dict(spec.to_dict()) == spec`."""
+        return plain(self)
 
     @property
     def id(self) -> str:
@@ -247,7 +267,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("model", "stem"): ("", "small"),
     ("model", "rule"): ("axes", *RULES),
     ("model", "dtype"): ("float32", "bfloat16"),
-    ("data", "source"): ("digits", "folder", "npz", "tfds"),
+    ("data", "source"): tuple(SOURCES),
     ("augment", "crop"): ("none", "pad", "resized"),
     ("augment", "pad_mode"): ("black", "reflect"),
     ("optimizer", "name"): ("sgd", "rmsprop", "adamw", "lamb"),
@@ -328,4 +348,4 @@ def _identity(value: Any) -> Any:
         return value
     kept = [f for f in dataclasses.fields(value) if f.metadata.get("identity", True)]
     used = [f for f in kept if "later" not in f.metadata or getattr(value, f.name) != f.default]
-    return {f.name: _identity(getattr(value, f.name)) for f in used}
+    return {f.name: _identity(written(f, value)) for f in used}

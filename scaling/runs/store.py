@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scaling.runs.rows import FINAL, Row, read_row
-from scaling.runs.workdir import CONFIG, ROW
+from scaling.runs.spec import RunSpec
+from scaling.runs.workdir import CONFIG, ROW, row_of
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,11 @@ class Contents:
     unfinished: tuple[str, ...]
     bad: dict[str, str]
 
-    def is_settled(self, run_id: str, retry: bool = False) -> bool:
+    def is_settled(self, spec: RunSpec, retry: bool = False) -> bool:
         """Whether this run needs no process: it has a row, and with `retry` a final one."""
-        if run_id in self.rows:
-            return not retry or self.rows[run_id].status in FINAL
-        return run_id in self.bad and not retry
+        if row := row_of(self.rows, spec):
+            return not retry or row.status in FINAL
+        return spec.id in self.bad and not retry
 
 
 def scan(workdir: Path) -> Contents:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,8 +27,10 @@ class Spec(Protocol):
 
     def to_dict(self) -> dict[str, Any]: ...
 
+    def same_run_as(self, older: Any) -> bool: ...
+
     @staticmethod
-    def from_config(config: Mapping[str, Any]) -> Any: ...
+    def from_dict(values: Mapping[str, Any]) -> Any: ...
 
 
 def check_owner(workdir: Path, spec: Spec) -> None:
@@ -38,12 +41,12 @@ def check_owner(workdir: Path, spec: Spec) -> None:
     if not path.exists():
         return
     try:
-        owner = type(spec).from_config(json.loads(path.read_text()))
+        owner = type(spec).from_dict(json.loads(path.read_text()))
     except ValueError as error:
         raise ValueError(
             f"{path} cannot be read by this version ({error}) so the run cannot be continued: choose another --workdir."
         ) from error
-    if owner.id != spec.id:
+    if not spec.same_run_as(owner):
         raise ValueError(
             f"--workdir={workdir} belongs to run {owner.id}, which differs from this one ({spec.id}) in "
             f"{_differences(owner, spec)}: choose another --workdir, or pass --config={path} to go on with "
@@ -60,10 +63,21 @@ def claim(workdir: Path, spec: Spec) -> None:
 def finished_row(workdir: Path, spec: RunSpec) -> Row | None:
     """Return the row of this very run where it is there and final."""
     path = workdir / ROW
-    if not path.exists():
-        return None
-    row = read_row(path)
-    return row if row.id == spec.id and row.status in FINAL else None
+    row = read_row(path) if path.exists() else None
+    return row if row and row.status in FINAL and row_of({row.id: row}, spec) else None
+
+
+def row_of(rows: Mapping[str, Row], spec: RunSpec) -> Row | None:
+    """Return the row of a run among rows by id.
+
+    One from before data had fingerprints counts where its id is the one that this spec has without, and its
+    `data.dir` is the same path.
+    """
+    if spec.id in rows or not spec.data.fingerprint:
+        return rows.get(spec.id)
+    older = dataclasses.replace(spec, data=dataclasses.replace(spec.data, fingerprint=""))
+    row = rows.get(older.id)
+    return row if row and spec.same_run_as(row.spec) else None
 
 
 def _differences(owner: Spec, spec: Spec) -> str:

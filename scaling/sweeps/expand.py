@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaling.border.typed import nearest
+from scaling.runs.pinning import fingerprint
 from scaling.runs.spec import RunSpec
 
 Overrides = dict[str, Any]
@@ -80,39 +82,23 @@ def expand(sweep: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> list[Overr
 
 
 def trials(
-    config: Mapping[str, Any], sweep: Sequence[Mapping[str, Any]] | Mapping[str, Any]
+    base: RunSpec, sweep: Sequence[Mapping[str, Any]] | Mapping[str, Any]
 ) -> tuple[list[Trial], list[str]]:
-    """The distinct trials of a sweep over `config`, in its order, and one note for each dropped duplicate.
+    """The distinct trials of a sweep over `base`, in its order, and one note for each dropped duplicate.
+
+    A data set that overrides name is listed once, however many trials read it.
 
     Raises:
       ValueError: where an override names no key of the spec, or gives a value that it cannot have.
     """
     distinct: dict[str, Trial] = {}
     notes: list[str] = []
-    base = RunSpec.from_config(config).to_dict()
+    tell = functools.cache(fingerprint)
     for overrides in expand(sweep):
-        trial = Trial(overrides, RunSpec.from_config(override(base, overrides)))
+        trial = Trial(overrides, base.revised(overrides, tell))
         if (first := distinct.setdefault(trial.spec.id, trial)) is not trial:
             notes.append(f"trial {trial.label} is the same run as {first.label} ({trial.spec.id}): run once.")
     return list(distinct.values()), notes
-
-
-def override(config: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a nested dict with dotted keys set; shares what is not changed."""
-    result = dict(config)
-    for key, value in overrides.items():
-        *path, last = key.split(".")
-        inner = result
-        for depth, name in enumerate(path):
-            if not hasattr(inner.get(name), "keys"):
-                raise ValueError(
-                    f"the sweep sets {key!r}, but config.{'.'.join(path[: depth + 1])} holds no keys"
-                    f"{nearest(name, inner)}"
-                )
-            inner[name] = dict(inner[name])
-            inner = inner[name]
-        inner[last] = value
-    return result
 
 
 def _declared(sweep: Mapping[str, Any]) -> list[Overrides]:

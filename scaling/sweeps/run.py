@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from scaling.border.files import write_json
 from scaling.runs import store
-from scaling.runs.rows import Row, read_row, write_row
+from scaling.runs.failures import tells_out_of_memory
+from scaling.runs.rows import FAILED, OOM, TIMEOUT, Row, read_row, write_row
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CONFIG, ENVIRONMENT, LOG, ROW
 from scaling.sweeps.executors import Ended, Executor, Job
@@ -25,7 +25,6 @@ from scaling.sweeps.expand import Trial
 # A trial ends itself at `config.train.timeout`; one that hangs is ended so many seconds later.
 TIMEOUT_MARGIN = 60.0
 POLL_SECONDS = 1.0
-OUT_OF_MEMORY = re.compile(r"RESOURCE_EXHAUSTED|out of memory|MemoryError|std::bad_alloc", re.IGNORECASE)
 KILLED = (-9, 137)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -35,7 +34,7 @@ Report = Callable[[Trial, Row], None]
 
 def pending(trials: Sequence[Trial], contents: store.Contents, retry: bool = False) -> list[Trial]:
     """The trials that need a process, in order."""
-    return [trial for trial in trials if not contents.is_settled(trial.spec.id, retry)]
+    return [trial for trial in trials if not contents.is_settled(trial.spec, retry)]
 
 
 def run(trials: Sequence[Trial], workdir: Path, executor: Executor, command: Command, report: Report) -> None:
@@ -44,17 +43,74 @@ def run(trials: Sequence[Trial], workdir: Path, executor: Executor, command: Com
     A trial that fails never stops the others. Any exception, Ctrl-C too, cancels the processes and
     leaves their runs without a row, to be resumed by the next call.
     """
-    open_trials = {trial.spec.id: trial for trial in trials}
+    pool = Pool(workdir, executor, command, retry=True)
     try:
         for trial in trials:
-            executor.submit(_prepare(trial, workdir / trial.spec.id, command))
-        while open_trials:
-            for ended in executor.poll(POLL_SECONDS):
-                trial = open_trials.pop(ended.job.id)
-                report(trial, settle(trial.spec, ended))
+            pool.submit(trial)
+        while pool.under_way:
+            for trial, row, _ in pool.poll():
+                report(trial, row)
     except BaseException:
-        executor.cancel()
+        pool.cancel()
         raise
+
+
+class Finished(NamedTuple):
+    """A trial with its row, and the seconds that its process took; 0 where the row was there."""
+
+    trial: Trial
+    row: Row
+    seconds: float
+
+
+class Pool:
+    """Trials that are submitted as they become known, and come back in the order in which they end.
+
+    The directory of one is `workdir/<run id>`. What has a row there comes back with it; `retry` runs it again where
+    the row is not final.
+    """
+
+    def __init__(self, workdir: Path, executor: Executor, command: Command, retry: bool = False):
+        self._workdir, self._executor, self._command, self._retry = workdir, executor, command, retry
+        self._trials: dict[str, Trial] = {}
+        self._settled: list[Finished] = []
+
+    @property
+    def under_way(self) -> int:
+        """How many trials were submitted and have not come back."""
+        return len(self._trials)
+
+    def directory(self, trial: Trial) -> Path:
+        """Where a trial's run writes."""
+        return self._workdir / trial.spec.id
+
+    def submit(self, trial: Trial) -> None:
+        """Queue a trial, and return at once; one that is under way is not queued twice."""
+        if trial.spec.id in self._trials:
+            return
+        self._trials[trial.spec.id] = trial
+        there = store.scan(self.directory(trial))
+        row = there.rows.get(trial.spec.id)
+        if row is not None and there.is_settled(trial.spec.id, self._retry):
+            self._settled.append(Finished(trial, row, 0.0))
+        else:
+            self._executor.submit(_prepare(trial, self.directory(trial), self._command))
+
+    def poll(self) -> list[Finished]:
+        """The trials that ended since the last call, after a moment's wait where there is none yet."""
+        ended, self._settled = self._settled, []
+        for process in [] if ended else self._executor.poll(POLL_SECONDS):
+            trial = self._trials[process.job.id]
+            ended.append(Finished(trial, settle(trial.spec, process), process.seconds))
+        for trial, _, _ in ended:
+            del self._trials[trial.spec.id]
+        return ended
+
+    def cancel(self) -> None:
+        """End all processes; their runs have no row, and stay resumable."""
+        self._executor.cancel()
+        self._trials.clear()
+        self._settled.clear()
 
 
 def settle(spec: RunSpec, ended: Ended) -> Row:
@@ -129,9 +185,9 @@ def _prepare(trial: Trial, directory: Path, command: Command) -> Job:
 def _diagnose(ended: Ended, log: str) -> tuple[str, str]:
     """The status of a process that left no row, and one line on why."""
     if ended.timed_out:
-        return "timeout", f"stopped after {ended.seconds:.0f} s, over its limit of {ended.job.timeout:.0f} s."
-    if OUT_OF_MEMORY.search(log):
-        return "oom", f"out of memory (exit code {ended.code})."
+        return TIMEOUT, f"stopped after {ended.seconds:.0f} s, over its limit of {ended.job.timeout:.0f} s."
+    if tells_out_of_memory(log):
+        return OOM, f"out of memory (exit code {ended.code})."
     if ended.code in KILLED:
-        return "oom", "killed by SIGKILL, as the system does when memory runs out."
-    return "failed", f"the process ended with exit code {ended.code} and left no row."
+        return OOM, "killed by SIGKILL, as the system does when memory runs out."
+    return FAILED, f"it ended with exit code {ended.code} and left no row."

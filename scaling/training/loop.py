@@ -10,7 +10,8 @@ from typing import Any
 import jax
 
 from scaling.border.files import write_json
-from scaling.runs.rows import Row, write_row
+from scaling.runs.failures import is_out_of_memory
+from scaling.runs.rows import NAN, OK, OOM, TIMEOUT, Row, write_row
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CHECKPOINTS, ENVIRONMENT, NETWORK, ROW, check_owner, claim, finished_row
 from scaling.training import checkpoints, environment
@@ -36,10 +37,11 @@ def run(
 ) -> Row:
     """Train, or go on training, what `spec` says in `workdir`; return its row.
 
-    `runtime` is one of this very spec that was prepared before, its programs perhaps compiled. A finished run returns its row at once. A loss that is not finite ends as status "nan", too
-    little memory as "oom", too little time as "timeout". SIGINT and SIGTERM save a checkpoint and
-    raise `Interrupted`; calling again goes on from there. ValueError, before anything is written,
-    where the spec cannot be run or the directory holds another run.
+    `runtime` is one of this very spec that was prepared before, its programs perhaps compiled. A finished
+    run returns its row at once. A loss that is not finite ends as status "nan", too little memory as "oom",
+    too little time as "timeout". SIGINT and SIGTERM save a checkpoint and raise `Interrupted`; calling
+    again goes on from there. ValueError, before anything is written, where the spec cannot be run or the
+    directory holds another run.
     """
     workdir, started = Path(workdir), time.monotonic()
     check_owner(workdir, spec)
@@ -60,17 +62,17 @@ def run(
 
 def _outcome(attempt: Attempt, state: TrainState) -> dict[str, Any]:
     """Train and evaluate; return the fields of the row that were not known from the plan."""
-    status, found = "ok", {}
+    status, found = OK, {}
     try:
         found = _finish(attempt, _train(attempt, state))
     except NonFinite as error:
-        status, found, attempt.steps = "nan", {"message": str(error), "train_loss": None}, error.step
+        status, found, attempt.steps = NAN, {"message": str(error), "train_loss": None}, error.step
     except OutOfTime as error:
-        status, found = "timeout", {"message": str(error)}
+        status, found = TIMEOUT, {"message": str(error)}
     except (jax.errors.JaxRuntimeError, MemoryError) as error:
-        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+        if not is_out_of_memory(error):
             raise
-        status, found = "oom", {"message": (str(error).strip() or "out of memory").splitlines()[0]}
+        status, found = OOM, {"message": (str(error).strip() or "out of memory").splitlines()[0]}
     fields = {"status": status, "message": "", "steps": attempt.steps, **attempt.measures(), **found}
     attempt.reporter.line(f"{status} after {attempt.steps} steps  {fields['message']}".strip())
     return fields

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
-
-
-def smooth(targets_bk, smoothing: float):
-    """Mix the target distribution with the uniform one. Source: arXiv 1512.00567, section 7."""
-    return targets_bk * (1.0 - smoothing) + smoothing / targets_bk.shape[-1]
+import optax
 
 
 def cross_entropy(logits_bk, targets_bk):
     """Return the softmax cross-entropy of each example, in nats; targets are distributions."""
-    log_probs_bk = jax.nn.log_softmax(logits_bk.astype(jnp.float32))
-    return -jnp.sum(targets_bk.astype(jnp.float32) * log_probs_bk, axis=-1)
+    # optax keeps the type that it is given
+    return optax.losses.softmax_cross_entropy(logits_bk.astype(jnp.float32), targets_bk.astype(jnp.float32))
 
 
 def in_top_k(logits_bk, labels_b, k: int):

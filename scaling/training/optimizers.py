@@ -45,10 +45,8 @@ def _rmsprop(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformatio
 
 
 def _adamw(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
-    return optax.chain(
-        optax.scale_by_adam(spec.b1, spec.b2, spec.eps, nesterov=spec.nesterov),
-        optax.scale_by_learning_rate(rate),
-    )
+    """Adam; decoupled decay stands apart (`build`), since the other rules may have it too."""
+    return optax.adam(rate, spec.b1, spec.b2, spec.eps, nesterov=spec.nesterov)
 
 
 def _lamb(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:

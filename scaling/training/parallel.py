@@ -38,10 +38,16 @@ class Engine(Protocol):
         """Cut this process's rows, along `axis`, over its devices."""
         ...
 
+    def mapped(
+        self, function: Callable, arguments: Sequence[Any], cut: Mapping[int, int], donate: tuple[int, ...]
+    ) -> Callable:
+        """Map over the devices; `cut` says which of the arguments are sharded, and along what axis."""
+        ...
+
     def compile(
         self, function: Callable, arguments: Sequence[Any], cut: Mapping[int, int], donate: tuple[int, ...]
     ) -> Callable:
-        """Compile for these arguments; `cut` says which of them are sharded, and along what axis."""
+        """Compile what `mapped` returns for these arguments."""
         ...
 
 
@@ -73,13 +79,17 @@ class PmapEngine:
             self._sharding, {name: rows(x) for name, x in batch.items()}
         )
 
+    def mapped(
+        self, function: Callable, arguments: Sequence[Any], cut: Mapping[int, int], donate: tuple[int, ...]
+    ) -> Any:
+        return jax.pmap(function, AXIS, devices=self.mesh.devices.tolist(), donate_argnums=donate)
+
     def compile(
         self, function: Callable, arguments: Sequence[Any], cut: Mapping[int, int], donate: tuple[int, ...]
     ) -> Callable:
-        mapped = jax.pmap(function, AXIS, devices=self.mesh.devices.tolist(), donate_argnums=donate)
         # pmap is traced with this process's part of each array, but runs on the whole.
         local = [multihost_utils.global_array_to_host_local_array(a, self.mesh, P(AXIS)) for a in arguments]
-        return mapped.lower(*local).compile()
+        return self.mapped(function, arguments, cut, donate).lower(*local).compile()
 
 
 class JitEngine:
@@ -103,13 +113,18 @@ class JitEngine:
         sharding = NamedSharding(self.mesh, _cut_along(axis))
         return jax.make_array_from_process_local_data(sharding, dict(batch))
 
-    def compile(
+    def mapped(
         self, function: Callable, arguments: Sequence[Any], cut: Mapping[int, int], donate: tuple[int, ...]
-    ) -> Callable:
+    ) -> Any:
         specs = tuple(_cut_along(cut[i]) if i in cut else P() for i in range(len(arguments)))
         # check_vma=False: collectives differentiate as in pmap, and gradients are averaged by us.
         mapped = jax.shard_map(function, mesh=self.mesh, in_specs=specs, out_specs=P(), check_vma=False)
-        return jax.jit(mapped, donate_argnums=donate).lower(*arguments).compile()
+        return jax.jit(mapped, donate_argnums=donate)
+
+    def compile(
+        self, function: Callable, arguments: Sequence[Any], cut: Mapping[int, int], donate: tuple[int, ...]
+    ) -> Callable:
+        return self.mapped(function, arguments, cut, donate).lower(*arguments).compile()
 
 
 ENGINES: dict[str, Callable[[Sequence[Device]], Engine]] = {"pmap": PmapEngine, "jit": JitEngine}

@@ -18,7 +18,7 @@ from jax import lax
 from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
 from scaling.models.network import Applied
 from scaling.runs.spec import TrainSpec
-from scaling.training.losses import cross_entropy, in_top_k, smooth
+from scaling.training.losses import cross_entropy, in_top_k
 from scaling.training.packing import like, whole
 from scaling.training.schedules import Schedule
 from scaling.training.state import TrainState, averaged, without
@@ -67,7 +67,7 @@ def build_train_step(
         logits_bk, updates = network.apply(
             whole(variables), x_nhwc, train=True, keys_b=drop_b, mutable=["batch_stats", AUXILIARY]
         )
-        smoothed_bk = smooth(targets_bk, spec.label_smoothing)
+        smoothed_bk = optax.losses.smooth_labels(targets_bk, spec.label_smoothing)
         entropy = lambda logits_bk: jnp.mean(cross_entropy(logits_bk, smoothed_bk))
         loss = entropy(logits_bk) + auxiliary_loss(updates, entropy)
         top1 = jnp.mean(in_top_k(logits_bk, jnp.argmax(targets_bk, -1), 1), dtype=jnp.float32)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from scaling.arch.arch import Arch, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Fork, Inception, Pool, Xception
+from scaling.arch.stages import Stage
 
 LEAVES = {"conv": "conv", "norm": "bn"}
 AUXILIARY = {"conv/conv": "conv.conv", "conv/norm": "conv.bn", "hidden_0/filter": "fc1", "classifier": "fc2"}

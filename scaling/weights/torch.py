@@ -9,7 +9,7 @@ import numpy as np
 from flax import traverse_util
 
 from scaling.arch.arch import Arch, Sized
-from scaling.models.initialize import abstract_variables, draw
+from scaling.models.initialize import abstract_variables, draw, stated_variables
 from scaling.models.network import build
 from scaling.weights.peer_names import places
 
@@ -102,11 +102,12 @@ def replace_head(
     ValueError listing whatever else is not of the architecture.
     """
     changed = arch.replace(num_classes=num_classes)
-    shapes = shapes_of(changed)
-    fresh = {path: shape for path, shape in shapes.items() if path[1] == "classifier"}
+    tree = stated_variables(build(changed), changed.resolution, changed.in_channels)
+    stated: dict[Any, Any] = dict(traverse_util.flatten_dict(tree))
+    fresh = {path: leaf for path, leaf in stated.items() if path[1] == "classifier"}
     given: dict[Any, Any] = dict(traverse_util.flatten_dict(dict(variables)))
     kept = {path: leaf for path, leaf in given.items() if path[1] != "classifier"}
-    wanted = {path: shape for path, shape in shapes.items() if path not in fresh}
+    wanted = {path: leaf.value.shape for path, leaf in stated.items() if path not in fresh}
     problems = [
         f"{'/'.join(path)}: {arch.name} has {wanted.get(path)}, given {getattr(kept.get(path), 'shape', None)}"
         for path in sorted({*kept, *wanted})
@@ -117,7 +118,7 @@ def replace_head(
             f"{len(problems)} arrays beside the classifier do not fit {arch.name} (pass the architecture whose "
             "variables these are):\n  " + "\n  ".join(problems)
         )
-    drawn = {path: draw(seed, path, shape) for path, shape in fresh.items()}
+    drawn = {path: draw(seed, path, leaf) for path, leaf in fresh.items()}
     return changed, traverse_util.unflatten_dict(kept | drawn)
 
 

@@ -8,8 +8,10 @@ depth scaling repeats the 3x3 convolutions. Dropout follows every hidden layer, 
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, LocalNorm, Pool
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 
 POOL = Pool("max", 3, pad=0)  # of stride 2: windows overlap
 HIDDEN = (4096, 4096)

@@ -5,8 +5,9 @@ The cells are those of the authors' code, which the paper's figure agrees with. 
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Norm
-from scaling.arch.cells import Cell
+from scaling.arch.arch import Arch, Norm
+from scaling.arch.blocks.cell import Cell
+from scaling.arch.head import Head
 from scaling.zoo.cell_stages import cell_stages, cell_stem, small_cell_network
 
 # tensorflow/tpu models/official/amoeba_net/model_specs.py; there state 0 is the newer input, here 1

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv
-from scaling.arch.cells import Cell
+from scaling.arch.blocks.cell import Cell
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 
 
 def cell_stage(cell: Cell, filters: int, repeats: int = 1, stride: int = 1) -> Stage:

@@ -8,8 +8,10 @@ code does (KaimingHe/resnet-1k-layers resnet-pre-act.lua).
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, Residual
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 
 
 def _arch(name: str, family: str, block: Residual, widths: tuple[int, ...], repeats: int, **fields) -> Arch:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Norm, Stage
+from scaling.arch.arch import Arch, Norm
 from scaling.arch.blocks import ConvNeXt, Patches
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 
 # size: (widths, repeats, drop path). arXiv 2201.03545 section 3, "ConvNeXt variants"; drop paths from
 # facebookresearch/ConvNeXt TRAINING.md, ImageNet-1k (XL: ImageNet-22k)

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv
-from scaling.arch.cells import Cell
+from scaling.arch.blocks.cell import Cell
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.zoo.cell_stages import cell_stages, small_cell_network
 
 

@@ -6,8 +6,10 @@ transitions (C). Dropout, which the paper uses where it does not augment, is not
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Stage, settle
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, Dense, Pool, Transition
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage, settle
 
 
 def _stages(

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from scaling.arch.arch import Arch, Head, Norm, Stage
+from scaling.arch.arch import Arch, Norm
 from scaling.arch.blocks import Conv, MBConv
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.rules.factors import EFFICIENTNET_ROWS
 from scaling.rules.scale import scale
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, FusedMBConv, MBConv
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.zoo.efficientnet import official, tensorflow
 
 SOURCE = "google/automl efficientnetv2/effnetv2_configs.py"

@@ -8,8 +8,10 @@ pooling branch, which give the printed outputs, are used.
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Auxiliary, Head, Norm, Stage, settle
+from scaling.arch.arch import Arch, Norm
 from scaling.arch.blocks import Conv, Inception, LocalNorm, Pool
+from scaling.arch.head import Auxiliary, Head
+from scaling.arch.stages import Stage, settle
 from scaling.zoo.inception_parts import AVERAGE, MAX, one, shrink, square, stage
 
 CAFFE = Pool("max", 3, pad=0, ceil=True)

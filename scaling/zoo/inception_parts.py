@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scaling.arch.arch import Stage
 from scaling.arch.blocks import Block, Filter, Pool
+from scaling.arch.stages import Stage
 
 MAX = Pool("max", 3)
 AVERAGE = Pool("avg", 3)
@@ -32,5 +32,5 @@ def shrink(width: int, pad: int | None = 0) -> Filter:
 
 
 def stage(block: Block, repeats: int = 1, stride: int = 1) -> Stage:
-    """A stage whose width `scaling.arch.arch.settle` is to find."""
+    """A stage whose width `scaling.arch.stages.settle` is to find."""
     return Stage(block, 1, repeats, stride)

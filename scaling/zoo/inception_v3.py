@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Auxiliary, Head, Norm, Stage, settle
+from scaling.arch.arch import Arch, Norm
 from scaling.arch.blocks import Conv, Fork, Inception, Pool
+from scaling.arch.head import Auxiliary, Head
+from scaling.arch.stages import Stage, settle
 from scaling.zoo.inception_parts import SHRINK, column, one, row, shrink, square, stage
 
 PADDED = Pool("avg", 3, count_pad=True)  # the peers' average counts the zeros beyond the border

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Norm, Stage, settle
+from scaling.arch.arch import Arch, Norm
 from scaling.arch.blocks import Conv, Fork, Inception
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage, settle
 from scaling.zoo.inception_parts import AVERAGE, SHRINK, column, one, row, shrink, square, stage
 from scaling.zoo.inception_v3 import STEM
 

@@ -6,8 +6,10 @@ unscaled and the output is linear. C5's 5x5 window over 5x5 pixels is the first 
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, Pool
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 
 CONV = Conv(5, norm=False, bias=True, pad=0)
 SUBSAMPLING = Pool("avg", 2, pad=0)

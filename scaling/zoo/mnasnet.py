@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, MBConv
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.rules.scale import scale
 
 # tensorflow/tpu models/official/mnasnet/mnasnet_models.py, mnasnet_b1: block strings in order

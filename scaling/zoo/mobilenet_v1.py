@@ -6,8 +6,10 @@ timm's, has a 1x1 convolution before pooling. Activation is timm's and slim's re
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, DepthwiseSeparable
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.rules.scale import scale
 
 BLOCK = DepthwiseSeparable(3)

@@ -5,8 +5,10 @@ The `d` variants, timm's, deepen as well and keep stem, head, first and last sta
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, MBConv
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.rules.scale import scale
 
 # arXiv 1801.04381 Table 2, row by row; no squeeze-excite.

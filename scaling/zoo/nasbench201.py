@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv
-from scaling.arch.cells import OR, Cell
+from scaling.arch.blocks.cell import OR, Cell
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 
 OPERATIONS = ("none", "skip", "conv_1x1", "conv_3x3", "avg_3x3")  # by digit, in the benchmark's order
 READ = ((0,), (0, 1), (0, 1, 2))  # the states that each of the three nodes reads

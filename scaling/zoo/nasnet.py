@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from scaling.arch.arch import Arch, Head, Norm, Stage
-from scaling.arch.cells import Cell
+from scaling.arch.arch import Arch, Norm
+from scaling.arch.blocks.cell import Cell
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.zoo.cell_stages import cell_stages, cell_stem, small_cell_network
 
 # tensorflow/models research/slim/nets/nasnet/nasnet_utils.py; there state 0 is the newer input, here 1

@@ -6,8 +6,10 @@ section 4.1 describes without numbers. The last 1x1 convolution, to the classes,
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Dropout, MLPConv, Pool
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 
 NIN = Arch(
     name="nin_cifar10",

@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, XBlock
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 
 STEP = 8  # widths are multiples of 8
 

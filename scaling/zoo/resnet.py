@@ -6,8 +6,10 @@ first 1x1 (v1, as the paper, Caffe and Keras). Both read the same tensors.
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, Pool, Residual
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 
 STEM = (Stage(Conv(7), 64, stride=2), Stage(Pool("max", 3), 64, stride=2))
 BASIC = Residual(kernels=(3, 3), inner=1.0)

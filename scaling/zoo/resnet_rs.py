@@ -6,8 +6,9 @@ configurations, resolutions timm's training sides.
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, Residual
+from scaling.arch.stages import Stage
 from scaling.rules.factors import RESNET_RS_REPEATS
 from scaling.zoo.resnet import imagenet
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, Pool, ShuffleV1
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.rules.scale import scale
 
 STEM = 24

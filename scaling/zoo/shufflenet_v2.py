@@ -5,8 +5,10 @@ An SNet is a ShuffleNet V2 with 5x5 depthwise convolutions.
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, Pool, ShuffleV2
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 
 # size: (stem, stages 2 to 4, last convolution). arXiv 1807.11164 Table 5, column by column
 V2_ROWS = {

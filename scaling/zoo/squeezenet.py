@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, Fire, Pool
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 
 FIRE = Fire(0.125)  # Table 1: squeeze widths 16 to 64 of 128 to 512
 

@@ -6,8 +6,10 @@ full resolution is the stem.
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, Pool
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 
 WIDTHS = (64, 128, 256, 512, 512)
 POOL = Pool("max", 2, pad=0)

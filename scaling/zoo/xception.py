@@ -1,9 +1,11 @@
-"""Xception (arXiv 1610.02357), timm's `legacy_xception`, and its aligned forms of DeepLab (arXiv 1802.02611)."""
+"""Xception (arXiv 1610.02357), timm's `legacy_xception`, and DeepLab's aligned forms (arXiv 1802.02611)."""
 
 from __future__ import annotations
 
-from scaling.arch.arch import Arch, Head, Norm, Stage
+from scaling.arch.arch import Arch, Norm
 from scaling.arch.blocks import Conv, Xception
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 
 MIDDLE = 728
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-STATUSES = ("ok", "nan", "oom", "timeout", "failed")
+from scaling.runs.rows import STATUSES
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,9 @@ class Evaluation:
 class Evaluator(Protocol):
     """Evaluates points one after another, and never raises for one that cannot be.
 
-    It gets the whole batch, so that it can prepare the next point while it is at this one. Where its
+    It gets the whole batch, so that it can prepare the next point while it is at this one, or evaluate
+    several at once. Each point has its rung: how thoroughly it is measured, 0 the cheapest; an evaluator of one
+    fidelity need not look. Where its
     answers depend on what it was asked before (weights shared by all points), `stateful` is true: nothing
     is then answered from a cache, and `save(seen)` and `restore(seen)` keep and bring back its state after
     so many evaluations.
@@ -43,8 +45,8 @@ class Evaluator(Protocol):
 
     stateful: bool
 
-    def __call__(self, points: Sequence[np.ndarray]) -> Iterator[Evaluation]:
-        """Yield the evaluation of each valid point [L], in order."""
+    def __call__(self, points: Sequence[np.ndarray], rungs: Sequence[int]) -> Iterator[Evaluation]:
+        """Yield the evaluation of each valid point [L] at its rung, in order."""
         ...
 
     def save(self, seen: int) -> None:

@@ -27,11 +27,10 @@ class Lookup:
         self._evaluate = tabular(table, shown, cost)
         self._fidelity = ", ".join(f"{metric}: {column} of the table" for metric, column in shown.items())
 
-    def __call__(self, points: Sequence[np.ndarray]) -> Iterator[Evaluation]:
+    def __call__(self, points: Sequence[np.ndarray], rungs: Sequence[int]) -> Iterator[Evaluation]:
         """Look up valid points [L], in order."""
-        found = {
-            name: np.asarray(values) for name, values in self._evaluate(jnp.asarray(np.stack(points))).items()
-        }
+        columns = self._evaluate(jnp.asarray(np.stack(points)), jnp.asarray(rungs, jnp.int32))
+        found = {name: np.asarray(values) for name, values in columns.items()}
         for i in range(len(points)):
             metrics = {name: float(values[i]) for name, values in found.items()}
             yield Evaluation(metrics, fidelity=self._fidelity, cost=metrics.pop(COST))
@@ -47,14 +46,13 @@ class WithColumns:
     """Another evaluator, whose metrics are completed by columns of tables, {metric: "FILE:COLUMN"}."""
 
     def __init__(self, space: Space, inner: Evaluator, columns: Mapping[str, str]):
-        self.stateful, self._inner, self._space = inner.stateful, inner, space
+        self.stateful, self._inner = inner.stateful, inner
         self._columns = {metric: (*_read(space, metric, where),) for metric, where in columns.items()}
 
-    def __call__(self, points: Sequence[np.ndarray]) -> Iterator[Evaluation]:
+    def __call__(self, points: Sequence[np.ndarray], rungs: Sequence[int]) -> Iterator[Evaluation]:
         """Evaluate valid points [L], in order."""
-        for point, evaluation in zip(points, self._inner(points)):
-            own = point[None, : self._space.length]
-            further = {m: float(table.at(column, own)[0]) for m, (table, column) in self._columns.items()}
+        for point, evaluation in zip(points, self._inner(points, rungs)):
+            further = {m: float(table.at(column, point)) for m, (table, column) in self._columns.items()}
             yield dataclasses.replace(evaluation, metrics={**evaluation.metrics, **further})
 
     def save(self, seen: int) -> None:

@@ -58,7 +58,7 @@ class SharedWeights:
         self._state: TrainState = self._rig.to_devices(self._rig.first_state())
         self._step = self._seen = 0
 
-    def __call__(self, points: Sequence[np.ndarray]) -> Iterator[Evaluation]:
+    def __call__(self, points: Sequence[np.ndarray], rungs: Sequence[int] = ()) -> Iterator[Evaluation]:
         """Train with the points, then yield their accuracies: "val_top1", a fraction, and "val_loss" in nats.
 
         Status "nan" where training is no longer finite, "failed" beyond the number of evaluations.

@@ -17,6 +17,7 @@ import numpy as np
 
 from scaling.arch.arch import Arch
 from scaling.cost.counting import count
+from scaling.runs.failures import is_out_of_memory
 from scaling.runs.spec import RunSpec
 from scaling.training.plan import Plan, make_plan
 from scaling.training.runtime import Runtime
@@ -71,7 +72,7 @@ class ShortTraining:
         self._shared: tuple[Runtime, TrainState] | None = None
         self._plan = self._first_plan()
 
-    def __call__(self, points: Sequence[np.ndarray]) -> Iterator[Evaluation]:
+    def __call__(self, points: Sequence[np.ndarray], rungs: Sequence[int] = ()) -> Iterator[Evaluation]:
         """Yield the evaluation of each point; one that fails says so."""
         for point in points:
             start = time.perf_counter()
@@ -82,8 +83,7 @@ class ShortTraining:
                 metrics, finite = self._metrics(point)
                 found: dict[str, Any] = {"metrics": metrics, "status": "ok" if finite else "nan"}
             except (jax.errors.JaxRuntimeError, MemoryError, ValueError) as error:
-                oom = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
-                found = {"status": "oom" if oom else "failed", "message": str(error)}
+                found = {"status": "oom" if is_out_of_memory(error) else "failed", "message": str(error)}
             cost = time.perf_counter() - start
             yield Evaluation(**found, fidelity=self.fidelity, seed=self._spec.seed, cost=cost)
 

@@ -20,7 +20,7 @@ Choice = dict[str, list[int]]  # the operation of each edge, by the names of `sc
 
 def run_of(arch: Arch, spec: RunSpec) -> RunSpec:
     """Return the run that trains an architecture as a template says; its model's factors apply to it."""
-    return dataclasses.replace(spec, model=dataclasses.replace(spec.model, arch=arch.to_dict()))
+    return dataclasses.replace(spec, model=dataclasses.replace(spec.model, arch=arch))
 
 
 def arch_of(arch: Arch, spec: RunSpec, dataset: Dataset) -> Arch:

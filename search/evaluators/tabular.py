@@ -18,21 +18,20 @@ COST = "cost"  # of an evaluation, in epochs or whatever the caller counts
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["signals", "costs"], meta_fields=["space"])
 @dataclasses.dataclass(frozen=True)
 class Tabular:
-    """The metrics that a search may see, by rung and rank: `evaluator(points) -> {name: [n]}`, with `cost`.
+    """The metrics that a search may see, by rung and rank: `evaluator(points, rungs) -> {name: [n]}`, with `cost`.
 
-    `signals[name]` is [R, size], `costs` [R]. With one rung (R = 1) points are those of the space; with
-    more, of the space with rungs (`search.strategies.halving`), whose last entry is the rung. What the evaluator
-    does not hold, such as the test accuracy, cannot reach a strategy.
+    `signals[name]` is [R, size], `costs` [R]; with one rung (R = 1) all points are measured alike. What the
+    evaluator does not hold, such as the test accuracy, cannot reach a strategy.
     """
 
     space: Space
     signals: Mapping[str, jax.Array]
     costs: jax.Array
 
-    def __call__(self, points: jax.Array) -> dict[str, jax.Array]:
-        """The metrics of valid points [n, L], or [n, L + 1] where there are rungs."""
-        ranks = jax.vmap(self.space.rank)(points[:, : self.space.length])
-        rung = points[:, self.space.length] if len(self.costs) > 1 else jnp.zeros_like(ranks)
+    def __call__(self, points: jax.Array, rungs: jax.Array | None = None) -> dict[str, jax.Array]:
+        """The metrics of valid points [n, L] at rungs [n]; at the cheapest where none are given."""
+        ranks = jax.vmap(self.space.rank)(points)
+        rung = jnp.zeros_like(ranks) if rungs is None or len(self.costs) == 1 else rungs
         return {name: signal[rung, ranks] for name, signal in self.signals.items()} | {COST: self.costs[rung]}
 
 

@@ -22,6 +22,7 @@ from scaling.models.initialize import initialize
 from scaling.models.initializers import torch_law
 from scaling.models.network import Network
 from scaling.models.synflow import kernels, log_synflow
+from scaling.runs.failures import is_out_of_memory
 from scaling.runs.spec import RunSpec
 from scaling.training.losses import cross_entropy
 from scaling.training.plan import read_data
@@ -52,7 +53,7 @@ class ZeroCost:
         self._data = read_data(run_of(any_arch(space), spec))
         self._images = self._first_images(batch)
 
-    def __call__(self, points: Sequence[np.ndarray]) -> Iterator[Evaluation]:
+    def __call__(self, points: Sequence[np.ndarray], rungs: Sequence[int] = ()) -> Iterator[Evaluation]:
         """Yield the scores of each point; status "nan" where one is not finite."""
         for point in points:
             start = time.perf_counter()
@@ -61,7 +62,7 @@ class ZeroCost:
                 status = "ok" if np.isfinite(list(scores.values())).all() else "nan"
                 found: dict[str, Any] = {"metrics": scores, "status": status}
             except (jax.errors.JaxRuntimeError, MemoryError, ValueError) as error:
-                found = {"status": _status(error), "message": str(error)}
+                found = {"status": "oom" if is_out_of_memory(error) else "failed", "message": str(error)}
             cost = time.perf_counter() - start
             yield Evaluation(**found, fidelity=self.fidelity, seed=self._spec.seed, cost=cost)
 
@@ -100,10 +101,6 @@ class ZeroCost:
         train = self._data.train
         rows = feed(train, batch, self._spec.seed, None, 0).order.step(0)["index"]
         return {"image": jnp.stack([train[i] for i in rows]), "label": jnp.asarray(train.labels[rows])}
-
-
-def _status(error: Exception) -> str:
-    return "oom" if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error) else "failed"
 
 
 def _prepare(arch: Arch, seed: int) -> tuple[dict[str, Any], Any]:

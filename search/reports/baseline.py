@@ -14,9 +14,9 @@ from search.reports.regret import Curve
 from search.reports.source import RANDOM, WITHOUT_REPLACEMENT, FinishedSearch, unlike
 from search.runs.assemble import assemble
 from search.runs.spec import SearchSpec
+from search.runs.workdir import BASELINE
 from search.simulation import expectation
 
-FILE = "baseline.json"
 MOST_DRAWS = 120  # numbers of draws at which the expectation is computed
 
 
@@ -82,8 +82,9 @@ def table_rewards(search: FinishedSearch) -> np.ndarray | None:
     file = Path(str(evaluator.get("settings", {}).get("file", "")))
     if evaluator.get("name") != "tabular" or search.halved or search.objectives > 1 or not file.is_file():
         return None
-    parts = assemble(SearchSpec.from_config(search.config), search.directory)
-    found = [evaluation.metrics for evaluation in parts.evaluator(list(parts.space.points()))]
+    parts = assemble(SearchSpec.from_dict(search.config), search.directory)
+    points = list(parts.space.points())
+    found = [evaluation.metrics for evaluation in parts.evaluator(points, [0] * len(points))]
     return np.asarray(parts.objective({name: jnp.asarray([m[name] for m in found]) for name in found[0]}))
 
 
@@ -99,7 +100,7 @@ def _of_table(
 def _kept(searches: Sequence[FinishedSearch], seconds: float) -> Baseline | None:
     """The longest baseline beside the searches; None where there is none, or they are of several tables."""
     found = []
-    for path in {search.directory / FILE for search in searches}:
+    for path in {search.directory / BASELINE for search in searches}:
         if path.exists():
             try:
                 found.append(Baseline.from_json(path.read_text(), seconds))

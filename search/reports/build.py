@@ -11,9 +11,7 @@ from search.reports.drawing import draw_network
 from search.reports.leaderboard import leaderboard
 from search.reports.picture import save_anytime
 from search.reports.source import FinishedSearch, read_searches
-
-BOARD, BOARD_CSV, HISTORY_CSV = "leaderboard.md", "leaderboard.csv", "history.csv"
-PICTURE, DRAWING, PAGE = "anytime.png", "best.svg", "search.html"
+from search.runs.workdir import BASELINE, BOARD, BOARD_CSV, DRAWING, HISTORY_CSV, PAGE, PICTURE
 
 
 def build(sources: Sequence[Path], out: Path, title: str) -> dict[str, Path]:
@@ -36,7 +34,7 @@ def build(sources: Sequence[Path], out: Path, title: str) -> dict[str, Path]:
     if (best := best_search(searches)) is not None and best.arch is not None:
         texts[DRAWING] = svg.document(draw_network(best.arch), str(best.genotype.get("string", "")))
     if table is not None and reference.expected is not None:
-        texts[baseline.FILE] = reference.to_json()
+        texts[BASELINE] = reference.to_json()
     for name, text in texts.items():
         write_atomically(out / name, text)
     save_anytime(searches, title, out / PICTURE, reference)

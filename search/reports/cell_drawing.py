@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from scaling.arch.cells import Cell
+from scaling.arch.blocks.cell import Cell
 from search.reports import svg
 from search.reports.layers import Layers
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scaling.arch.arch import Arch
-from scaling.arch.cells import Cell
+from scaling.arch.blocks.cell import Cell
 from search.reports import svg
 from search.reports.cell_drawing import draw_cell
 from search.reports.macro_drawing import draw_macro

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scaling.laws import pareto
 from search.reports.source import FinishedSearch, statuses
 from search.runs.history import Record
-from search.runs.outcome import front_numbers
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def leaderboard(searches: Sequence[FinishedSearch], most: int | None = None) -> 
     scored = {network: record for network, record in best.items() if None not in record.rewards}
     if not scored:
         return []
-    fronts = front_numbers(np.array([record.rewards for record in scored.values()], float))
+    fronts = pareto.fronts(np.array([record.rewards for record in scored.values()], float))
     entries = [
         Entry(
             record,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
-from html import escape
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
 from scaling.reports import html
 from scaling.reports.units import MISSING, duration, number, percent
@@ -17,9 +18,9 @@ from search.reports.curves_data import curves_data
 from search.reports.drawing import draw_network
 from search.reports.leaderboard import Counts, Entry, count, leaderboard
 from search.reports.source import FinishedSearch, by_label, unlike
-from search.reports.template import SCRIPT, SECTIONS
 from search.runs.history import Record
 
+TEMPLATE = Path(__file__).parent / "web" / "search.html"
 MOST_LINES = 5000  # of the table of evaluations: a page with more is slow to open
 MOST_MESSAGES = 200
 MOST_DRAWINGS = 6
@@ -35,25 +36,25 @@ def to_html(searches: Sequence[FinishedSearch], title: str, baseline: Baseline) 
     board_heads = [*tables.heads_of(searches), *names, *tables.ENDS]
     heads = ["search"] * several + ["index", "network", *tables.reward_names(searches), *names]
     parts = {
-        "counts": escape(tables.summary(counts)),
-        "board_heads": html.heads([*board_heads, *["found by"] * several], TEXT),
-        "board": "\n".join(
+        "counts": tables.summary(counts),
+        "board_columns": html.heads([*board_heads, *["found by"] * several], TEXT),
+        "board": [
             _board_line(rank, entry, names, several)
             for rank, entry in enumerate(entries[: tables.SHOWN], start=1)
-        ),
-        "board_note": escape(tables.note(searches, entries)),
+        ],
+        "board_note": tables.note(searches, entries),
         "drawings": _drawings(searches),
-        "curve_note": escape(_curve_note(searches, baseline)),
-        "comparison": _comparisons(compare(searches)),
-        "heads": html.heads([*heads, "cost", "cached", "status"], TEXT),
-        "body": "\n".join(_line(label * several, r, names) for label, r in evaluations[:MOST_LINES]),
+        "curve_note": _curve_note(searches, baseline),
+        "comparisons": _comparisons(compare(searches)),
+        "columns": html.heads([*heads, "cost", "cached", "status"], TEXT),
+        "evaluations": [_line(label * several, r, names) for label, r in evaluations[:MOST_LINES]],
         "left_out": _left_out(len(evaluations)),
-        "lost": _lost(evaluations, searches),
-        "reproduce": "".join(_reproduce(search) for search in searches),
+        **_lost(evaluations),
+        "problems": [problem for search in searches for problem in search.problems],
+        "reproduce": [_reproduce(search) for search in searches],
     }
-    sections = html.fill(SECTIONS, parts)
     cards = _cards(entries, counts, searches)
-    return html.document(title, _lead(searches), cards, sections, curves_data(searches, baseline), SCRIPT)
+    return html.document(TEMPLATE, title, _lead(searches), cards, parts, curves_data(searches, baseline))
 
 
 def _lead(searches: Sequence[FinishedSearch]) -> str:
@@ -78,46 +79,41 @@ def _cards(
     return [*cards, (duration(counts.seconds), "of evaluation in all")]
 
 
-def _board_line(rank: int, entry: Entry, names: Sequence[str], several: bool) -> str:
+def _board_line(rank: int, entry: Entry, names: Sequence[str], several: bool) -> list[html.Cell]:
     record = entry.record
     cells = [html.number_cell(rank, tables.rank_of(rank, entry)), html.text_cell(record.name, code=True)]
-    cells += [*_numbers(record, names), f'<td class="text">{html.status_mark(record.status)}</td>']
+    cells += [*_numbers(record, names), html.status_cell(record.status)]
     cells += [
         html.number_cell(entry.cost, duration(entry.cost)),
         html.number_cell(entry.asked, str(entry.asked)),
     ]
     cells += [html.number_cell(entry.first, str(entry.first))]
-    return f"<tr>{''.join(cells)}{html.text_cell(', '.join(entry.found_by)) if several else ''}</tr>"
+    return cells + [html.text_cell(", ".join(entry.found_by))] * several
 
 
-def _line(label: str, record: Record, names: Sequence[str]) -> str:
+def _line(label: str, record: Record, names: Sequence[str]) -> list[html.Cell]:
     cells = [html.text_cell(label)] if label else []
     cells += [html.number_cell(record.index, str(record.index)), html.text_cell(record.name, code=True)]
     cells += [*_numbers(record, names), html.number_cell(record.cost, duration(record.cost))]
-    cells += [html.text_cell("cached" if record.cached else "")]
-    return f'<tr>{"".join(cells)}<td class="text">{html.status_mark(record.status)}</td></tr>'
+    return [*cells, html.text_cell("cached" if record.cached else ""), html.status_cell(record.status)]
 
 
-def _numbers(record: Record, names: Sequence[str]) -> list[str]:
+def _numbers(record: Record, names: Sequence[str]) -> list[html.Cell]:
     cells = [html.number_cell(reward, tables.reward_text(reward)) for reward in record.rewards]
     metrics = (record.metrics.get(name) for name in names)
     return cells + [html.number_cell(value, tables.metric_text(value)) for value in metrics]
 
 
-def _drawings(searches: Sequence[FinishedSearch]) -> str:
+def _drawings(searches: Sequence[FinishedSearch]) -> list[dict[str, str]]:
     """The best network of every search, each once."""
     found = {search.arch: search for search in reversed(searches) if search.arch is not None}
     shown = list(islice(reversed(found.items()), MOST_DRAWINGS))
-    parts = []
+    made = []
     for arch, search in shown:
         name = str(search.genotype.get("string", ""))
-        head = f"<h2>Best network{f' of {escape(search.label)}' if len(shown) > 1 else ''}</h2>"
-        drawing = svg.document(draw_network(arch), name)
-        parts.append(
-            f'<section><div class="bar">{head}</div><p class="note"><code>{escape(name)}</code></p>'
-            f'<div class="drawing">{drawing}</div></section>'
-        )
-    return "".join(parts)
+        head = f"Best network{f' of {search.label}' if len(shown) > 1 else ''}"
+        made.append({"head": head, "name": name, "svg": svg.document(draw_network(arch), name)})
+    return made
 
 
 def _curve_note(searches: Sequence[FinishedSearch], baseline: Baseline) -> str:
@@ -136,33 +132,29 @@ def _curve_note(searches: Sequence[FinishedSearch], baseline: Baseline) -> str:
     return " ".join(filter(None, words))
 
 
-def _comparisons(comparisons: Sequence[Comparison]) -> str:
-    if not comparisons:
-        return ""
-    parts = []
+def _comparisons(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    made = []
     for comparison in comparisons:
-        lines = "".join(_sample_line(sample, comparison) for sample in comparison.samples)
-        heads = html.heads(
-            [f"{comparison.what}, by search", "mean", "scores"], [f"{comparison.what}, by search"]
-        )
-        verdicts = "".join(f"<p><b>{escape(words)}</b></p>" for words in comparison.verdicts)
-        parts.append(
-            f'<table class="still"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>{verdicts}'
-        )
-        parts.append(f'<p class="note">{escape(comparison.remark)} Intervals are Welch\'s, without correction '
-                     "for the number of comparisons.</p>")  # fmt: skip
-    return f'<section><div class="bar"><h2>Comparison</h2></div>{"".join(parts)}</section>'
+        label = f"{comparison.what}, by search"
+        columns = html.heads([label, "mean", "scores"], [label])
+        samples = [_sample_line(sample, comparison) for sample in comparison.samples]
+        words = {"verdicts": comparison.verdicts, "remark": comparison.remark}
+        made.append({"columns": columns, "samples": samples, **words})
+    return made
 
 
-def _sample_line(sample: Sample, comparison: Comparison) -> str:
+def _sample_line(sample: Sample, comparison: Comparison) -> list[html.Cell]:
     def text(value: float, deviation: float | None = None) -> str:
         if comparison.what == TEST:
             return percent(value, deviation)
         return number(value, 5) + (f" ± {number(deviation, 2)}" if deviation is not None else "")
 
     scores = ", ".join(text(score) for score in sample.scores[:10]) + ", …" * (len(sample.scores) > 10)
-    cells = [html.text_cell(sample.label), html.number_cell(sample.mean, text(sample.mean, sample.deviation))]
-    return f"<tr>{''.join(cells)}{html.number_cell(len(sample.scores), scores or MISSING)}</tr>"
+    return [
+        html.text_cell(sample.label),
+        html.number_cell(sample.mean, text(sample.mean, sample.deviation)),
+        html.number_cell(len(sample.scores), scores or MISSING),
+    ]
 
 
 def _left_out(evaluations: int) -> str:
@@ -171,29 +163,23 @@ def _left_out(evaluations: int) -> str:
     return f"The first {MOST_LINES:,} of {evaluations:,} are here; history.csv has all."
 
 
-def _lost(evaluations: Sequence[tuple[str, Record]], searches: Sequence[FinishedSearch]) -> str:
-    """Evaluations that failed, with their messages, and what could not be read; "" where there are none."""
+def _lost(evaluations: Sequence[tuple[str, Record]]) -> dict[str, Any]:
+    """How many evaluations failed, and the messages of the first."""
     lost = [(label, r) for label, r in evaluations if r.status != "ok" and not r.cached]
-    parts = [f"<h2>Evaluations that failed ({len(lost)})</h2>"] if lost else []
-    parts += [
-        html.folded_message(r.status, r.name, f"{label}, index {r.index}", r.message)
+    shown = [
+        html.Message(r.status, r.name, f"{label}, index {r.index}", r.message)
         for label, r in lost[:MOST_MESSAGES]
     ]
-    if len(lost) > MOST_MESSAGES:
-        parts.append(f'<p class="note">{len(lost) - MOST_MESSAGES} more are in history.csv.</p>')
-    if problems := [problem for search in searches for problem in search.problems]:
-        listed = "\n".join(map(escape, problems))
-        parts.append(f"<h2>Runs that could not be read ({len(problems)})</h2><pre>{listed}</pre>")
-    return f"<section>{''.join(parts)}</section>" if parts else ""
+    return {"failed": len(lost), "shown": shown}
 
 
-def _reproduce(search: FinishedSearch) -> str:
+def _reproduce(search: FinishedSearch) -> dict[str, str]:
     """The command, and the config that it reads."""
     place = search.directory if not search.directory.is_absolute() else search.directory.name
     config = shlex.quote(f"{place}/config.json")
-    command = f"python -m experiments.search --config={config} --workdir={shlex.quote(f'{place}-again')}"
-    text = json.dumps(search.config, indent=1) if search.config else "no config.json was found"
-    return (
-        f"<pre>{escape(command)}</pre><details><summary>config.json of {escape(search.label)}, "
-        f"{escape(str(place))}</summary><pre>{escape(text)}</pre></details>"
-    )
+    return {
+        "command": f"python -m experiments.search --config={config} --workdir={shlex.quote(f'{place}-again')}",
+        "label": search.label,
+        "place": str(place),
+        "config": json.dumps(search.config, indent=1) if search.config else "no config.json was found",
+    }

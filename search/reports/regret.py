@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling.laws.pareto import hypervolume
+from scaling.laws import pareto
 from search.reports.source import FinishedSearch
 
 EARLY = 0.05  # the share of a search in which it may be below what is shown
@@ -64,22 +64,21 @@ def best_reward(search: FinishedSearch) -> np.ndarray:
 def dominated(search: FinishedSearch, worst: np.ndarray) -> np.ndarray:
     """The area over `worst` that the rewards up to each record dominate [T]."""
     compared = {record.index for record in search.contenders}
-    front: list[tuple[float, ...]] = []
+    best: list[tuple[float, ...]] = []
     areas = []
     for record in search.records:
         new = tuple(-np.inf if reward is None else reward for reward in record.rewards)
-        if (
-            record.index in compared
-            and np.isfinite(new).all()
-            and not any(np.greater_equal(old, new).all() for old in front)
-        ):
-            front = [old for old in front if not np.greater_equal(new, old).all()] + [new]
-        areas.append(
-            hypervolume([-a for a, _ in front], [b for _, b in front], -worst[0], worst[1])
-            if front
-            else -np.inf
-        )
+        if record.index in compared and np.isfinite(new).all() and new not in best:
+            met = [*best, new]
+            best = [met[i] for i in pareto.front(*_cost_and_value(met))]
+        area = pareto.hypervolume(*_cost_and_value(best), -worst[0], worst[1]) if best else -np.inf
+        areas.append(area)
     return np.array(areas)
+
+
+def _cost_and_value(rewards: Sequence[tuple[float, ...]]) -> tuple[list[float], list[float]]:
+    """Pairs of rewards as a front takes them: the first as a cost, its sign turned."""
+    return [-first for first, _ in rewards], [second for _, second in rewards]
 
 
 def curve(searches: Sequence[FinishedSearch], axis: str, best: Measure) -> Curve | None:

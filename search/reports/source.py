@@ -16,10 +16,11 @@ from scaling.border.typed import flatten
 from scaling.reports.build import CSV, Study, read_study
 from scaling.reports.curve import tells
 from scaling.runs.rows import Row
-from scaling.runs.workdir import CONFIG
+from scaling.runs.workdir import CONFIG, ROW
 from search.runs import history
 from search.runs.history import Record
-from search.runs.outcome import BEST, FINAL, GENOTYPE, longest_trained
+from search.runs.outcome import contenders
+from search.runs.workdir import BEST, FINAL, GENOTYPE
 
 WITHOUT_REPLACEMENT = "random_without_replacement"
 RANDOM = ("random", WITHOUT_REPLACEMENT)  # strategies that learn nothing
@@ -57,7 +58,7 @@ class FinishedSearch:
     @functools.cached_property
     def contenders(self) -> list[Record]:
         """The records whose rewards compare."""
-        return longest_trained(self.records) if self.halved else list(self.records)
+        return contenders(self.records)
 
     @property
     def objectives(self) -> int:
@@ -125,7 +126,7 @@ def _read(directory: Path) -> FinishedSearch:
 
 def _finals(directory: Path) -> Study:
     """The retrained runs, or of a committed study its rows; none before they are trained."""
-    if not any(directory.glob("*/row.json")) and not (directory / CSV).exists():
+    if not any(directory.glob(f"*/{ROW}")) and not (directory / CSV).exists():
         return Study((), {}, ())
     return read_study([directory])
 

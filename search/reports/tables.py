@@ -10,6 +10,7 @@ from scaling.reports.units import MISSING, duration, number, si
 from search.reports.leaderboard import Counts, Entry, count, leaderboard
 from search.reports.source import FinishedSearch
 from search.runs.history import Record
+from search.runs.workdir import BOARD_CSV
 
 PIPE = r"\|"  # in a cell of a Markdown table
 SHOWN = 20  # networks in Markdown and on the page
@@ -58,13 +59,14 @@ def to_csv(searches: Sequence[FinishedSearch]) -> str:
 def history_csv(searches: Sequence[FinishedSearch]) -> str:
     """Every record of every search, flat."""
     names = metric_names(searches)
+    always = (*ALWAYS, "rung") if any(search.halved for search in searches) else ALWAYS
     lines = [
-        [search.label, str(search.config.get("seed", "")), *(_flat(record, name) for name in ALWAYS)]
+        [search.label, str(search.config.get("seed", "")), *(_flat(record, name) for name in always)]
         + [*record.rewards, *_metrics(record, names)]
         for search in searches
         for record in search.records
     ]
-    return _csv([["search", "search_seed", *ALWAYS, *reward_names(searches), *names], *lines])
+    return _csv([["search", "search_seed", *always, *reward_names(searches), *names], *lines])
 
 
 def metric_names(searches: Sequence[FinishedSearch]) -> list[str]:
@@ -106,7 +108,7 @@ def note(searches: Sequence[FinishedSearch], entries: Sequence[Entry]) -> str:
         "Cost is of all evaluations of a network, asked for so often, first at the index first seen (from 0)."
     ]
     if len(entries) > SHOWN:
-        words.append(f"{len(entries) - SHOWN:,} more networks have a reward (leaderboard.csv has them).")
+        words.append(f"{len(entries) - SHOWN:,} more networks have a reward ({BOARD_CSV} has them).")
     if without := len({r.network for s in searches for r in s.contenders}) - len(entries):
         words.append(f"{without:,} networks have none: they failed, or broke a constraint.")
     if any(search.halved for search in searches):

@@ -11,35 +11,33 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scaling.runs.workdir import CONFIG
 from search.core.evaluation import Evaluation
+from search.runs.workdir import HISTORY
 
-FILE = "history.jsonl"
+MEASURED = tuple(f.name for f in dataclasses.fields(Evaluation))
 
 
-@dataclass(frozen=True)
-class Record:
-    """One evaluation. `name` is the point's official string, `network` that of its canonical form.
+@dataclass(frozen=True, kw_only=True)
+class Record(Evaluation):
+    """An evaluation in its place in a search, the line of index `index`.
 
-    `rewards` has one number an objective, None where it is not finite. `cached`: an earlier line of the
-    same network answered, at no cost. The other fields are those of `search.core.evaluation.Evaluation`.
+    `name` is the point's official string, `network` that of its canonical form; `rung` is how thoroughly it was
+    measured. `rewards` has one number an objective, None where it is not finite. `cached`: an earlier line of the
+    same network at this rung answered, at no cost.
     """
 
     index: int
     point: tuple[int, ...]
+    rung: int = 0
     name: str
     network: str
     rewards: tuple[float | None, ...]
     cached: bool
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    status: str = "ok"
-    fidelity: str = ""
-    seed: int = 0
-    cost: float = 0.0
-    message: str = ""
 
     @property
     def reward(self) -> float:
@@ -49,30 +47,44 @@ class Record:
 
     @property
     def evaluation(self) -> Evaluation:
-        """The record's measured part."""
-        return Evaluation(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Evaluation)})
+        """The evaluation without its place."""
+        return Evaluation(**{name: getattr(self, name) for name in MEASURED})
 
     def to_json(self) -> str:
-        """One line, without its end."""
-        return json.dumps(dataclasses.asdict(self), allow_nan=False)
+        """One line, without its end: what was asked first, then what was measured."""
+        values = dataclasses.asdict(self)
+        names = sorted(values, key=lambda name: name in MEASURED)
+        return json.dumps({name: values[name] for name in names}, allow_nan=False)
 
     @staticmethod
-    def from_json(line: str) -> Record:
-        """Read what `to_json` wrote; ValueError where it is damaged."""
+    def from_json(line: str, halved: bool = False) -> Record:
+        """Read what `to_json` wrote, also before lines had a rung, of a `halved` search or another.
+
+        ValueError where it is damaged.
+        """
         try:
             values: dict[str, Any] = json.loads(line)
+            if halved and "rung" not in values:
+                values = _with_rung(values)
             lists = {name: tuple(values[name]) for name in ("point", "rewards")}
             return Record(**{**values, **lists})
         except (TypeError, KeyError) as error:
             raise ValueError(f"it lacks or has unknown fields ({error})") from error
 
 
+def _with_rung(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A line from before rungs were a field: then a point ended by its rung, and names by "@" and the rung."""
+    *point, rung = values["point"]
+    names = {key: values[key].removesuffix(f"@{rung}") for key in ("name", "network")}
+    return {**values, "point": point, "rung": rung, **names}
+
+
 class History:
     """The records of one directory, in order; `append` adds to the file and to the list."""
 
     def __init__(self, directory: Path):
-        self._path = directory / FILE
-        self.records, whole = _read(self._path)
+        self._path = directory / HISTORY
+        self.records, whole = _read(directory)
         if self._path.exists() and whole < self._path.stat().st_size:
             os.truncate(self._path, whole)  # a line that was being written when the machine died
 
@@ -88,22 +100,24 @@ class History:
 
 def read(directory: Path) -> list[Record]:
     """The records of a search's directory; ValueError where there are none or a line is damaged."""
-    records, _ = _read(directory / FILE)
+    records, _ = _read(directory)
     if not records:
-        raise ValueError(f"{directory} holds no {FILE} with a line: name the --workdir of a search.")
+        raise ValueError(f"{directory} holds no {HISTORY} with a line: name the --workdir of a search.")
     return records
 
 
-def _read(path: Path) -> tuple[list[Record], int]:
-    """The records of a file and the bytes that they take; an unfinished last line is left out."""
+def _read(directory: Path) -> tuple[list[Record], int]:
+    """The records of a directory and the bytes that they take; an unfinished last line is left out."""
+    path = directory / HISTORY
     if not path.exists():
         return [], 0
+    halved = _halved(directory / CONFIG)
     data = path.read_bytes()
     whole = data.rfind(b"\n") + 1
     records = []
     for number, line in enumerate(data[:whole].decode().splitlines(), start=1):
         try:
-            record = Record.from_json(line)
+            record = Record.from_json(line, halved)
         except ValueError as error:
             raise ValueError(
                 f"{path}, line {number}: {error}: mend the line, or cut the file before it; the search then "
@@ -115,3 +129,11 @@ def _read(path: Path) -> tuple[list[Record], int]:
             )
         records.append(record)
     return records, whole
+
+
+def _halved(config: Path) -> bool:
+    """Whether a search's config has rungs; False where there is none."""
+    try:
+        return bool(json.loads(config.read_text()).get("strategy", {}).get("widths"))
+    except (OSError, ValueError):
+        return False

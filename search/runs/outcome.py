@@ -7,19 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from scaling.border.files import write_json
-from scaling.border.typed import flatten, override
+from scaling.border.typed import flatten
+from scaling.laws import pareto
 from scaling.runs.spec import RunSpec
 from scaling.sweeps.expand import Trial
 from search.core.space import Space
+from search.core.strategy import comparable
 from search.runs.history import Record
 from search.runs.spec import SearchSpec
-from search.strategies.nsga2 import dominates
-
-BEST, GENOTYPE, TRAIN_CONFIG, FINAL = "best", "genotype.json", "train_config.json", "final"
+from search.runs.workdir import BEST, GENOTYPE, HISTORY, TRAIN_CONFIG
 
 
 def best(records: Sequence[Record], count: int) -> list[Record]:
@@ -27,40 +26,25 @@ def best(records: Sequence[Record], count: int) -> list[Record]:
 
     ValueError where no record has a finite reward.
     """
-    first = {record.network: record for record in reversed(records) if None not in record.rewards}
+    rewarded = [record for record in contenders(records) if None not in record.rewards]
+    first = {record.network: record for record in reversed(rewarded)}
     distinct = sorted(first.values(), key=lambda record: record.index)
     if not distinct:
         statuses = sorted({record.status for record in records})
         raise ValueError(
             f"none of {len(records)} evaluations has a finite reward (statuses: {', '.join(statuses)}): loosen the "
-            "constraints, or see the messages in history.jsonl."
+            f"constraints, or see the messages in {HISTORY}."
         )
     rewards = np.array([record.rewards for record in distinct], float)
-    order = np.lexsort((-rewards[:, 0], front_numbers(rewards)))
+    order = np.lexsort((-rewards[:, 0], pareto.fronts(rewards)))
     return [distinct[i] for i in order[:count]]
 
 
-def front_numbers(rewards: np.ndarray) -> np.ndarray:
-    """Of each row of [N, M] the front that it is on: 0 where no row dominates it."""
-    if rewards.shape[1] == 1:
-        return np.unique(-rewards, return_inverse=True)[1].reshape(-1)
-    beats = np.asarray(dominates(jnp.asarray(rewards)))
-    fronts, left, number = np.zeros(len(rewards), int), np.ones(len(rewards), bool), 0
-    while left.any():
-        first = left & ~(beats & left[:, None]).any(0)
-        fronts[first], left, number = number, left & ~first, number + 1
-    return fronts
-
-
-def contenders(spec: SearchSpec, records: Sequence[Record]) -> list[Record]:
-    """The records that compare: all, or with halving those of the longest training that any got to."""
-    return longest_trained(records) if spec.strategy.widths else list(records)
-
-
-def longest_trained(records: Sequence[Record]) -> list[Record]:
-    """Of a halving search's records those of the last rung that any has a reward of."""
-    longest = max((record.point[-1] for record in records if None not in record.rewards), default=0)
-    return [record for record in records if record.point[-1] == longest]
+def contenders(records: Sequence[Record]) -> list[Record]:
+    """The records whose rewards compare: all, or with halving those of the last rung that any has a reward of."""
+    rungs = np.array([record.rung for record in records], int)
+    finite = np.array([None not in record.rewards for record in records], bool)
+    return [record for record, fine in zip(records, comparable(rungs, finite)) if fine]
 
 
 def write_best(spec: SearchSpec, space: Space, found: Record, directory: Path) -> None:
@@ -69,6 +53,7 @@ def write_best(spec: SearchSpec, space: Space, found: Record, directory: Path) -
     genotype: dict[str, Any] = {
         "space": dataclasses.asdict(spec.space),
         "point": found.point,
+        "rung": found.rung,
         "string": found.name,
         "network": found.network,
         "rewards": found.rewards,
@@ -84,16 +69,15 @@ def write_best(spec: SearchSpec, space: Space, found: Record, directory: Path) -
 
 def train_spec(spec: SearchSpec, space: Space, found: Record, seed: int | None = None) -> RunSpec:
     """The run that trains a network for good: `spec.run` with its final changes."""
-    config = override(spec.run.to_dict(), flatten(spec.final.changes))
-    config["model"]["arch"] = space.decode(found.point).to_dict()
-    config["seed"] = config["seed"] if seed is None else seed
-    return RunSpec.from_config(config)
+    run = spec.run.revised(flatten(spec.final.changes))
+    model = dataclasses.replace(run.model, arch=space.decode(found.point))
+    return dataclasses.replace(run, model=model, seed=run.seed if seed is None else seed)
 
 
 def final_trials(spec: SearchSpec, space: Space, records: Sequence[Record]) -> list[Trial]:
     """The runs of the best networks, each with every seed."""
     made = []
-    for place, found in enumerate(best(contenders(spec, records), spec.final.best), start=1):
+    for place, found in enumerate(best(records, spec.final.best), start=1):
         for seed in spec.final.seeds:
             made.append(
                 Trial(

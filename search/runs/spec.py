@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scaling.border.typed import build
+from scaling.border.typed import build, plain
+from scaling.runs.pinning import unpinned_as
 from scaling.runs.spec import RunSpec, execution, identity
 
 FREE = ("settings", "limits", "columns", "changes")  # sections that take any key
 OBJECTIVES = ("maximise", "minimise", "product", "absolute")
 EVALUATORS = ("training", "tabular", "short", "zero_cost", "shared_weights")
+STAGED = ("training",)  # that measure a point for a stated length
 
 
 @dataclass(frozen=True)
@@ -101,18 +102,29 @@ class SearchSpec:
     final: FinalSpec = field(default_factory=FinalSpec, metadata={"identity": False})
 
     @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> SearchSpec:
+        """Build from what `to_dict` gave: no file is read, no value checked; ValueError on an unknown key."""
+        return build(SearchSpec, values, "config")
+
+    @staticmethod
     def from_config(config: Mapping[str, Any]) -> SearchSpec:
         """Build from a ConfigDict or nested dict; ValueError on an unknown key or a wrong value."""
         to_dict = getattr(config, "to_dict", None)  # a ConfigDict is not a Mapping
-        values = dict(to_dict() if to_dict else config)
-        spec = build(SearchSpec, values, "config")
-        RunSpec.from_config(spec.run.to_dict())
-        _check(spec)
-        return spec
+        return SearchSpec.from_dict(to_dict() if to_dict else config).checked()
+
+    def checked(self) -> SearchSpec:
+        """Check the values and pin its runs' files and data by content; ValueError on a wrong value."""
+        _check(self)
+        return dataclasses.replace(self, run=self.run.pinned())
+
+    def same_run_as(self, older: SearchSpec) -> bool:
+        """Whether this is the search that was written down as `older`, perhaps before data had fingerprints."""
+        data = unpinned_as(self.run.data, older.run.data)
+        return dataclasses.replace(self, run=dataclasses.replace(self.run, data=data)).id == older.id
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values; `SearchSpec.from_config(spec.to_dict()) == spec`."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        return plain(self)
 
     @property
     def id(self) -> str:
@@ -140,6 +152,11 @@ def _check(spec: SearchSpec) -> None:
         raise ValueError(
             f"config.strategy.widths={spec.strategy.widths} and config.evaluator.durations={spec.evaluator.durations} "
             "are the rungs of successive halving: give as many of one as of the other, or none."
+        )
+    if spec.evaluator.durations and spec.evaluator.name not in STAGED:
+        raise ValueError(
+            f"config.evaluator.durations={spec.evaluator.durations} need an evaluator that trains for a given length, "
+            f"and {spec.evaluator.name!r} does not: use {' or '.join(STAGED)}, or leave durations and widths out."
         )
     if spec.final.best < 1:
         raise ValueError(f"config.final.best={spec.final.best} must be at least 1 network.")

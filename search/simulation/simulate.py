@@ -12,16 +12,20 @@ import numpy as np
 
 from search.core.objectives import Objective
 from search.core.space import Space
-from search.core.strategy import Strategy, batch_of
+from search.core.strategy import Strategy, batch_of, comparable, rungs_of
 from search.core.table import ranks
 
-ArrayEvaluator = Callable[[jax.Array], dict[str, jax.Array]]
+ArrayEvaluator = Callable[[jax.Array, jax.Array], dict[str, jax.Array]]  # of points and their rungs
 
 
 class Trace(NamedTuple):
-    """What a search asked for and was told, in order: points [..., T, L] and rewards [..., T] (or [..., T, M])."""
+    """What a search asked for and was told, in order: points [..., T, L] at rungs [..., T], and their rewards.
+
+    Rewards are [..., T], or [..., T, M] of several objectives.
+    """
 
     points: jax.Array
+    rungs: jax.Array
     rewards: jax.Array
 
 
@@ -33,8 +37,9 @@ def trace(
 
     def step(state, _):
         points, state = strategy.ask(state)
-        rewards = objective(evaluator(points))
-        return strategy.tell(state, points, rewards), Trace(points, rewards)
+        rungs = rungs_of(strategy, state, points)
+        rewards = objective(evaluator(points, rungs))
+        return strategy.tell(state, points, rewards), Trace(points, rungs, rewards)
 
     _, steps = jax.lax.scan(step, strategy.init(key), length=-(-evaluations // batch))
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:evaluations], steps)
@@ -70,14 +75,16 @@ def incumbents(rewards: jax.Array) -> jax.Array:
 
 
 def chosen(found: Trace, evaluations: int) -> np.ndarray:
-    """The point [..., L] that each search would report after so many evaluations.
+    """The point [..., L] that each search would report after so many evaluations, the best whose rewards compare.
 
     ValueError where it has not made them, or none of its points had a finite reward: all failed, or no
     point that it saw meets the constraints.
     """
     if not 1 <= evaluations <= found.rewards.shape[-1]:
         raise ValueError(f"evaluations={evaluations}: the searches made {found.rewards.shape[-1]}.")
-    best = np.asarray(incumbents(found.rewards))[..., evaluations - 1]
+    rungs, rewards = found.rungs[..., :evaluations], found.rewards[..., :evaluations]
+    rewards = jnp.where(comparable(rungs, jnp.isfinite(rewards)), rewards, -jnp.inf)
+    best = np.asarray(incumbents(rewards))[..., -1]
     if (best < 0).any():
         raise ValueError(
             f"{(best < 0).sum()} of {best.size} searches saw no point with a finite reward in {evaluations} "

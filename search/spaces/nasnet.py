@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from scaling.arch.arch import Arch
-from scaling.arch.cells import OPERATIONS, Cell
+from scaling.arch.blocks.cell import OPERATIONS, Cell
 from scaling.runs.spec import nearest
 from scaling.zoo import enas, nasnet
 from scaling.zoo.cell_supernet import universal
@@ -184,7 +184,7 @@ def language(
     leaving: str = "unread",
     skeleton: str = "cifar",
 ) -> Language:
-    """The language of cells of so many blocks; `operations` is a set's name, or names in `scaling.arch.cells`.
+    """The language of cells of so many blocks; `operations` is a set's name, or names in `scaling.arch.blocks.cell`.
 
     ValueError for a setting that there is not.
     """

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scaling.arch.arch import Arch, Head, Stage
 from scaling.arch.blocks import Conv
-from scaling.arch.cells import Cell
+from scaling.arch.blocks.cell import Cell
 from search.core import automaton
 from search.core.space import Space, digits, read_digits
 from search.core.table import Table, benchmark_table

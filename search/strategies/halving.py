@@ -1,12 +1,7 @@
-"""Successive halving (arXiv 1502.07943) around any strategy: many points cheaply, the best ones again.
-
-How thoroughly a point is measured is one more decision, the last: its rung, 0 the cheapest. So a halving
-search runs in `with_rungs(space)`, whose points an evaluator of several fidelities understands.
-"""
+"""Successive halving (arXiv 1502.07943) around any strategy: many points cheaply, the best ones again."""
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,28 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from search.core.space import Space
 from search.core.strategy import State, Strategy, batch_of, failed_last
-
-
-def with_rungs(space: Space, rungs: int) -> Space:
-    """The space with one more decision, of how thoroughly a point is measured."""
-    if not 1 < rungs:
-        raise ValueError(f"rungs={rungs} must be at least 2: with one there is nothing to halve.")
-    states, values = space.moves.shape[1], max(space.values, rungs)
-    moves = np.full((space.length + 1, states, values), -1, np.int32)
-    moves[:-1, :, : space.values] = space.moves
-    moves[-1, :, :rungs] = 0
-    return dataclasses.replace(
-        space,
-        name=f"{space.name}@{rungs}",
-        moves=moves,
-        write=lambda point: f"{space.write(point[:-1])}@{point[-1]}",
-        read=lambda text: [*space.read(text.rpartition("@")[0]), int(text.rpartition("@")[2])],
-        identity=None,
-        normal_form=lambda point: [*space.canonical(point[:-1]).tolist(), point[-1]],
-        network=space.network and (lambda point: space.decode(point[:-1])),
-    )
 
 
 class Bracket(NamedTuple):
@@ -51,8 +25,9 @@ class Bracket(NamedTuple):
 def halving(inner: Strategy, widths: Sequence[int]) -> Strategy:
     """Measure `widths[0]` points of `inner` at rung 0, the best `widths[1]` of them at rung 1, and so on.
 
-    Then the next bracket begins. `inner` is told the rewards of rung 0 only: rewards of different rungs
-    do not compare. ValueError where widths are not falling multiples of the inner batch.
+    Which go on is the rule of `scaling.laws.halving.best`. Then the next bracket begins. `inner` is told the rewards
+    of rung 0 only: rewards of different rungs do not compare. ValueError where widths are not falling multiples of
+    the inner batch.
     """
     batch = batch_of(inner)
     if any(a <= b for a, b in itertools.pairwise(widths)) or any(w < batch or w % batch for w in widths):
@@ -78,15 +53,13 @@ def halving(inner: Strategy, widths: Sequence[int]) -> Strategy:
         fresh, asked = inner.ask(state.inner)
         lowest = rung == 0
         points = jnp.where(lowest, fresh, promoted(state, rung, place))
-        kept = _select(lowest, asked, state.inner)
-        column = jnp.full((batch, 1), rung, jnp.int32)
-        return jnp.concatenate([points, column], axis=1), state._replace(inner=kept)
+        return points, state._replace(inner=_select(lowest, asked, state.inner))
 
     def tell(state, points, rewards):
         rung, place = rung_of_ask[state.asked], place_of_ask[state.asked]
-        told = inner.tell(state.inner, points[:, :-1], rewards)
+        told = inner.tell(state.inner, points, rewards)
         last = state.asked + 1 == len(rung_of_ask)
-        all_points = jax.lax.dynamic_update_slice(state.points, points[None, :, :-1], (rung, place, 0))
+        all_points = jax.lax.dynamic_update_slice(state.points, points[None], (rung, place, 0))
         all_rewards = jax.lax.dynamic_update_slice(state.rewards, failed_last(rewards)[None], (rung, place))
         return Bracket(
             _select(rung == 0, told, state.inner),
@@ -95,15 +68,10 @@ def halving(inner: Strategy, widths: Sequence[int]) -> Strategy:
             jnp.where(last, 0, state.asked + 1),
         )
 
-    return Strategy(init, ask, tell)
+    def rungs(state):
+        return jnp.full(batch, rung_of_ask[state.asked], jnp.int32)
 
-
-def last_rung_only(points: jax.Array, rewards: jax.Array) -> jax.Array:
-    """Rewards [...] with minus infinity where points [..., L + 1] are not of the highest rung among them.
-
-    Rewards of different rungs do not compare, so the best point of a search is the best of its last rung.
-    """
-    return jnp.where(points[..., -1] == points[..., -1].max(), rewards, -jnp.inf)
+    return Strategy(init, ask, tell, rungs)
 
 
 def _select(condition: jax.Array, yes: State, no: State) -> State:

@@ -76,7 +76,7 @@ def dominates(rewards: jax.Array) -> jax.Array:
 
 
 def front_numbers(rewards: jax.Array) -> jax.Array:
-    """Of each row of [N, M] its front: 0 where nothing dominates it, 1 where only front 0 does, and so on."""
+    """Of each row of [N, M] its front [N], as `scaling.laws.pareto.fronts` numbers them on the host."""
     beats = dominates(rewards)
     count = len(rewards)
 

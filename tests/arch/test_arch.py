@@ -5,8 +5,10 @@ import json
 
 import pytest
 
-from scaling.arch.arch import Arch, Head, Norm, Stage
+from scaling.arch.arch import Arch, Norm
 from scaling.arch.blocks import Conv, FusedMBConv, MBConv, Pool, Residual
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 
 ARCH = Arch(
     name="all_blocks",

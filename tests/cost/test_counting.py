@@ -9,8 +9,10 @@ from flax import linen as nn
 from jax import lax
 
 from scaling import zoo
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, FusedMBConv, MBConv, Pool, Residual
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.cost.counting import count, count_module
 from scaling.models.initialize import initialize
 from scaling.models.network import Network

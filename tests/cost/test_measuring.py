@@ -4,8 +4,10 @@ import jax
 import numpy as np
 import pytest
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, MBConv
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.cost import measuring
 from scaling.cost.measuring import available_memory, device_memory, largest_batch, measure
 from scaling.models.network import Network

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import scaling
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, MBConv, Pool, Residual
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.models.backbone import StageMaps
 from scaling.models.initialize import initialize
 

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from scaling.border.fingerprint import of_files
 from scaling.data import load
 from scaling.data.photos import decode
 from scaling.runs.spec import AugmentSpec, DataSpec
@@ -50,8 +51,9 @@ PACKINGS = {
 @pytest.mark.parametrize("pack", PACKINGS.values(), ids=PACKINGS.keys())
 @pytest.mark.parametrize("resident", [True, False])
 def test_a_packed_folder_equals_the_folder(folder, packing, tmp_path, pack, resident):
-    packed = load_photos(pack(packing, tmp_path, packing.photo_files()), resident=resident)
-    plain = load_photos(folder)
+    path = pack(packing, tmp_path, packing.photo_files())
+    packed, plain = load_photos(path, resident=resident), load_photos(folder)
+    assert of_files(path) == of_files(folder), "the same run"
     assert packed.class_names == plain.class_names == ("ant", "bee", "cat")
     assert (packed.mean, packed.std) == (plain.mean, plain.std)
     for split, other in ((packed.train, plain.train), (packed.validation, plain.validation)):

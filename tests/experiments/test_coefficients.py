@@ -41,7 +41,7 @@ def command(tmp_path, monkeypatch):
         write_row(tmp_path / "rows" / spec.id, row)
         return [sys.executable, "-I", "-S", "-c", COPY, str(directory)]
 
-    monkeypatch.setattr(sweep, "_train_command", train)
+    monkeypatch.setattr(sweep, "train_command", train)
     paths = [f"--config={tmp_path / 'x.py'}", f"--workdir={tmp_path / 'out'}"]
     return lambda *more: coefficients.main([*paths, "--workers=4", *more])
 
@@ -90,9 +90,11 @@ def test_points_that_round_to_one_network_are_trained_once():
 
 
 def test_a_shorter_rung_shortens_its_schedule_too():
-    schedule = ScheduleSpec(warmup="10 steps", boundaries=("2 epochs",))
-    spec = RunSpec(train=TrainSpec(duration="3 epochs"), schedule=schedule)
-    cut = at_length(spec, [COMPOUND], 1, 1 / 3)
+    base = RunSpec(
+        train=TrainSpec(duration="3 epochs"),
+        schedule=ScheduleSpec(warmup="10 steps", boundaries=("2 epochs",)),
+    )
+    cut = at_length(base, [COMPOUND], 1, 1 / 3)
     assert [trial.spec.train.duration for trial in cut] == ["1 epochs"]
     assert cut[0].spec.schedule.warmup == "3 steps" and cut[0].spec.schedule.boundaries == (
         "0.666667 epochs",

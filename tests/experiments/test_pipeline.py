@@ -48,10 +48,10 @@ class Candidates:
 
     stateful = False
 
-    def __init__(self, space, *_):
+    def __init__(self, space, *_, **__):
         self._space = space
 
-    def __call__(self, points):
+    def __call__(self, points, rungs):
         for point in points:
             cost = count(self._space.decode(point))
             yield Evaluation({"val_top1": cost.params / 1e6, "macs": float(cost.macs)})
@@ -72,7 +72,7 @@ def command(tmp_path, monkeypatch):
         write_row(tmp_path / "rows" / spec.id, row)
         return [sys.executable, "-I", "-S", "-c", COPY, str(directory), str(tmp_path / "rows")]
 
-    monkeypatch.setattr(sweep, "_train_command", train)
+    monkeypatch.setattr(sweep, "train_command", train)
     monkeypatch.setattr(assemble, "Training", Candidates)
     paths = [f"--config={tmp_path / 'config.json'}", f"--workdir={tmp_path / 'out'}"]
     return lambda *more: pipeline.main([*paths, "--workers=4", *more])
@@ -82,8 +82,7 @@ def test_what_is_found_is_gridded_and_scaled_beside_the_rival(command, tmp_path,
     assert command() == 0
     out = tmp_path / "out"
     found = Arch.from_dict(json.loads((out / SEARCH / "best" / "genotype.json").read_text())["arch"])
-    bases = {json.dumps(row.spec.model.arch) for row in store.scan(out / GRID).rows.values()}
-    assert [Arch.from_dict(json.loads(arch)) for arch in bases] == [found]
+    assert {row.spec.model.arch for row in store.scan(out / GRID).rows.values()} == {found}
     rows = store.scan(out / CURVE).rows.values()
     assert len(rows) == 2 * 2 * 2 and {row.steps for row in rows} == {8}
     widest = max(row.spec.model.beta for row in store.scan(out / GRID).rows.values() if row.phi)

@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv
-from scaling.arch.cells import Cell
+from scaling.arch.blocks.cell import Cell
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.cost.counting import count_module
 from scaling.models.cell import CellModule
 from scaling.models.cell_edges import Edge, FactorizedReduction

@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, Pool
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.cost.counting import count
 from scaling.models.head import average_to
 from scaling.models.initialize import initialize

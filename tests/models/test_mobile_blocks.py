@@ -5,11 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, DepthwiseSeparable, MBConv, ShuffleV1, ShuffleV2
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.models.initialize import initialize
 from scaling.models.layers import Settings, SqueezeExcite
-from scaling.models.mbconv import MBConvModule, expanded, squeezed
+from scaling.models.mbconv import MBConvModule
 from scaling.models.network import Network
 from scaling.models.shuffle import shuffle
 
@@ -68,12 +70,17 @@ def test_every_parameter_gets_a_gradient(unrolled):
 
 
 def test_a_whole_expansion_is_exact_and_a_fraction_is_rounded():
-    assert [expanded(12, 6), expanded(12, 6.0), expanded(80, 2.3), expanded(24, 3.67)] == [72, 72, 184, 88]
+    assert [MBConv(expand=e).expanded(c) for c, e in ((12, 6), (12, 6.0), (80, 2.3), (24, 3.67))] == [
+        72,
+        72,
+        184,
+        88,
+    ]
 
 
 def test_the_squeeze_is_a_share_of_the_input_or_of_the_expansion():
-    assert squeezed(MBConv(expand=6, se_ratio=0.25), 40) == 10
-    assert squeezed(MBConv(expand=3, se_ratio=0.25, se_expanded=True), 24) == 24  # 18 to 16 would lose 11 %
+    assert MBConv(expand=6, se_ratio=0.25).squeezed(40) == 10
+    assert MBConv(expand=3, se_ratio=0.25, se_expanded=True).squeezed(24) == 24  # 18 to 16 would lose 11 %
 
 
 def test_the_gate_is_the_one_that_is_named():

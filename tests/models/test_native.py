@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from jax import lax
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, MBConv, Residual
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
 from scaling.models import native
 from scaling.models.activations import ACTIVATIONS
 from scaling.models.batch_norm import normalize

@@ -7,11 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
-from scaling.arch.arch import Arch, Head, Stage
+from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, FusedMBConv, MBConv, Pool, Residual
-from scaling.models.initialize import initialize
-from scaling.models.initializers import from_generator, from_key, law
+from scaling.arch.head import Head
+from scaling.arch.stages import Stage
+from scaling.models.initialize import initialize, is_stated, stated_variables
+from scaling.models.initializers import SHAPES, Law, fan_in, fan_out, parameter
+from scaling.models.layers import Convolution, Settings
 from scaling.models.network import Network
 
 
@@ -188,6 +192,22 @@ def test_an_unknown_form_is_named(variables):
         Network(MIXED, operators="abacus").apply(variables, images(MIXED))
 
 
+def layer_law(layer: nn.Module, channels: int) -> Law:
+    """The law that a layer's kernel states, as a network's initialisation sees it."""
+
+    class Holder(nn.Module):
+        layer: nn.Module
+
+        @nn.compact
+        def __call__(self, x_nhwc):
+            return self.layer(x_nhwc)
+
+    keys = {"params": jax.random.key(0), SHAPES: jax.random.key(0)}
+    variables = Holder(layer).init(keys, jnp.zeros((1, 4, 4, channels)))
+    (held,) = variables["params"].values()
+    return held["kernel"].law
+
+
 class TestInitialize:
     def test_a_seed_gives_one_set_of_arrays(self, variables):
         again, other = initialize(Network(MIXED), 0), initialize(Network(MIXED), 1)
@@ -205,29 +225,44 @@ class TestInitialize:
 
     def test_spread_follows_the_law_layer_by_layer(self):
         arch = arch_of(stages=(Stage(MBConv(expand=2), 64, repeats=3),), stem=(Stage(Conv(), 64),))
-        checked = 0
-        for path, value in jax.tree_util.tree_leaves_with_path(initialize(Network(arch), 0)["params"]):
-            names = [entry.key for entry in path]
-            for layer in value if "blocks" in names else [value]:
-                kind, size = law(names[-2], names[-1], layer.shape)
-                if kind == "normal" and layer.size >= 1000:
-                    assert layer.std() == pytest.approx(size, rel=0.1), names
+        net, checked = Network(arch), 0
+        stated = stated_variables(net, arch.resolution, arch.in_channels)["params"]
+        pairs = zip(jax.tree.leaves(initialize(net, 0)["params"]), jax.tree.leaves(stated, is_leaf=is_stated))
+        for value, leaf in pairs:
+            for layer in value if value.ndim > 4 else [value]:
+                if leaf.law.kind == "normal" and layer.size >= 1000:
+                    assert layer.std() == pytest.approx(leaf.law.size, rel=0.1)
                     checked += 1
         assert checked > 8
 
     def test_widths_that_jump_without_a_norm_keep_the_spread_of_their_input(self):
-        assert law("hidden_0", "kernel", (7, 7, 512, 4096)) == ("normal", (2 / (49 * 512)) ** 0.5)
-        assert law("squeeze", "kernel", (1, 1, 128, 16)) == ("normal", (2 / 128) ** 0.5)
+        assert fan_in((7, 7, 512, 4096)) == Law("normal", (2 / (49 * 512)) ** 0.5)
+        for layer in ("hidden_0", "squeeze"):
+            assert layer_law(Convolution(16, 1, Settings(), fan="in", name=layer), 128) == fan_in(
+                (1, 1, 128, 16)
+            )
 
-    def test_depthwise_spread_does_not_shrink_with_channels(self):
-        assert law("depthwise", "kernel", (3, 3, 1, 1024)) == law("depthwise", "kernel", (3, 3, 1, 8))
+    def test_a_depthwise_kernel_keeps_its_spread_under_any_name_and_width(self):
+        for name, channels in (("depthwise", 8), ("mixing", 1024)):
+            module = Convolution(channels, 3, Settings(), groups=channels, name=name)
+            assert layer_law(module, channels) == Law("normal", (2 / 9) ** 0.5)
 
-    @pytest.mark.parametrize("module", ["conv", "depthwise"])
-    def test_keys_and_generators_follow_the_same_law(self, module):
+    def test_a_module_of_another_kind_states_its_own_law(self):
+        class Bias(nn.Module):
+            @nn.compact
+            def __call__(self, x):
+                return x + parameter(self, "kernel", (4,), Law("constant", 0.5))
+
+        drawn = Bias().init(jax.random.key(0), jnp.zeros(4))["params"]["kernel"]
+        np.testing.assert_array_equal(drawn, np.full(4, 0.5, np.float32))
+
+    @pytest.mark.parametrize("groups", [1, 32])
+    def test_keys_and_generators_follow_the_same_law(self, groups):
         shape = (3, 3, 16, 32)
-        one = from_key(module, "kernel")(jax.random.key(0), shape)
-        two = from_generator(np.random.default_rng(0), module, "kernel", shape)
-        assert np.std(one) == pytest.approx(np.std(two), rel=0.1)
+        law = fan_out(shape, groups)
+        one = law.by_key(jax.random.key(0), shape)
+        two = law.by_generator(np.random.default_rng(0), shape)
+        assert np.std(one) == pytest.approx(np.std(two), rel=0.1) == pytest.approx(law.size, rel=0.1)
 
     def test_no_forward_pass_is_compiled(self, caplog):
         with jax.log_compiles(), caplog.at_level(logging.WARNING):

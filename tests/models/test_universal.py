@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.arch.cells import Cell
+from scaling.arch.blocks.cell import Cell
 from scaling.cost.counting import count
 from scaling.models.cell import CellModule
 from scaling.models.initialize import initialize

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from scaling.runs.rows import Row, write_row
+from scaling.runs.spec import DataSpec, RunSpec
 from scaling.sweeps.expand import trials
 from scaling.sweeps.run import lost_row
 
@@ -41,7 +42,7 @@ def write_metrics(run: Path) -> None:
 @pytest.fixture
 def workdir(tmp_path) -> Path:
     """Fifteen finished runs, one that failed, one unfinished, one damaged row."""
-    made, _ = trials({"data": {"source": "tfds", "name": "cifar10"}}, SWEEP)
+    made, _ = trials(RunSpec(data=DataSpec(source="tfds", name="cifar10")), SWEEP)
     for i, trial in enumerate(made):
         run = tmp_path / "study" / trial.spec.id
         write_row(

@@ -62,7 +62,7 @@ def test_the_page_loads_nothing_and_runs_only_its_own_scripts(built):
         "@import" not in built[PAGE].split("<script>")[0] and "url(" not in built[PAGE].split("<script>")[0]
     )
     assert 'alert("&")' not in built[PAGE]
-    assert "alert(&quot;&amp;&quot;)" in built[PAGE]
+    assert any('alert("&")' in text for text in page.text)
 
 
 def test_the_page_draws_every_finished_run_on_every_axis(study, built):

@@ -6,15 +6,19 @@ import json
 
 import pytest
 
-from scaling.runs.spec import Duration, RunSpec
+import scaling
+from scaling.runs.spec import Duration, ModelSpec, RunSpec
 
-LOGISTIC = {
-    (section.name, f.name)
+FIELDS = [
+    (section.name, f)
     for section in dataclasses.fields(RunSpec)
     if dataclasses.is_dataclass(getattr(RunSpec(), section.name))
     for f in dataclasses.fields(getattr(RunSpec(), section.name))
-    if not f.metadata.get("identity", True)
-}
+]
+EXECUTION = {(section, f.name) for section, f in FIELDS if not f.metadata.get("identity", True)}
+LATER = {(section, f.name) for section, f in FIELDS if "later" in f.metadata}
+
+ARCH = scaling.get("resnet18").replace(num_classes=10, resolution=64)
 
 CONFIG = {
     "seed": 3,
@@ -50,6 +54,60 @@ def test_stages_to_recompute_are_all_none_or_listed(value, read):
 def test_a_whole_number_may_stand_for_a_real_one_and_gives_the_same_run():
     whole, real = (RunSpec.from_config({"model": {"phi": phi}}) for phi in (1, 1.0))
     assert whole == real and whole.id == real.id
+
+
+@pytest.mark.parametrize("given", [ARCH, ARCH.to_dict(), json.loads(ARCH.to_json())])
+def test_an_architecture_is_a_value_and_its_dict_gives_the_same_run(given):
+    spec = RunSpec.from_config({"model": {"arch": given}})
+    assert spec.model.arch == ARCH and spec == RunSpec.from_dict(json.loads(json.dumps(spec.to_dict())))
+    assert spec.to_dict()["model"]["arch"] == json.loads(ARCH.to_json())
+
+
+def test_the_id_of_an_architecture_is_that_of_its_dict():
+    """Rows of searches from before `model.arch` was a value keep their ids: the hashed text holds the dict."""
+    spec = RunSpec(model=ModelSpec(arch=ARCH))
+    text = json.dumps(without_later_and_execution(spec.to_dict()), sort_keys=True)
+    assert hashlib.sha256(text.encode()).hexdigest()[:12] == spec.id
+
+
+def damage(path, value):
+    """The dict of an architecture with one place changed."""
+    data = ARCH.to_dict()
+    *inner, last = path
+    at = data
+    for key in inner:
+        at = at[key]
+    if value is None:
+        del at[last]
+    else:
+        at[last] = value
+    return data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"type": "Arch"},
+        {"type": "Stage", "block": {"type": "Conv"}, "width": 3},
+        damage(["type"], None),
+        damage(["resolution"], None),
+        damage(["resolution"], "big"),
+        damage(["stages"], [1, 2]),
+        damage(["stages"], 3),
+        damage(["stages", 0, "width"], "wide"),
+        damage(["stages", 0, "block", "type"], "Konv"),
+        damage(["stages", 0, "block", "colour"], "red"),
+    ],
+)
+def test_a_malformed_architecture_is_an_error_that_names_its_place(data):
+    with pytest.raises(ValueError, match=r"config\.model\.arch"):
+        RunSpec.from_config({"model": {"arch": data}})
+
+
+def test_an_architecture_is_no_text():
+    with pytest.raises(ValueError, match=r"config\.model\.arch='resnet18' must be a section"):
+        RunSpec.from_config({"model": {"arch": "resnet18"}})
 
 
 def test_an_empty_config_has_the_defaults():
@@ -117,7 +175,7 @@ def changed(value):
         return value + 1
     if isinstance(value, str):
         return value + "x"
-    return (*value, 1) if isinstance(value, tuple) else 1  # None of an optional field
+    return (*value, 1) if isinstance(value, tuple) else 1  # None of an optional number
 
 
 def variants():
@@ -126,7 +184,9 @@ def variants():
     for section in dataclasses.fields(base):
         inner = getattr(base, section.name)
         for field in dataclasses.fields(inner) if dataclasses.is_dataclass(inner) else ():
-            other = dataclasses.replace(inner, **{field.name: changed(getattr(inner, field.name))})
+            other = dataclasses.replace(
+                inner, **{field.name: ARCH if field.name == "arch" else changed(getattr(inner, field.name))}
+            )
             yield section.name, field, dataclasses.replace(base, **{section.name: other})
 
 
@@ -147,20 +207,21 @@ def test_where_and_how_fast_a_run_goes_is_not_its_identity():
     assert not {"train.batch", "train.duration", "train.ema", "model.dtype", "data.limit"} & logistic
 
 
+def without_later_and_execution(data):
+    """What a spec's dict says of identity, its later fields being at their defaults."""
+    left_out = EXECUTION | LATER
+    return {
+        section: {k: v for k, v in values.items() if (section, k) not in left_out}
+        if isinstance(values, dict)
+        else values
+        for section, values in data.items()
+    }
+
+
 def test_a_field_that_came_later_leaves_old_ids_as_they_were_at_its_default():
     """The ids of runs from before `model.size` and `optimizer.frozen`: their rows must still be found."""
     before = RunSpec()
-    data = json.loads(json.dumps(before.to_dict()))
-    later = [
-        (s, f.name)
-        for s in ("model", "data", "augment", "optimizer", "schedule", "train")
-        for f in dataclasses.fields(getattr(before, s))
-        if "later" in f.metadata
-    ]
-    assert {("model", "size"), ("model", "exponent"), ("optimizer", "frozen")} <= set(later)
-    for section, name in later:
-        del data[section][name]
-    identity = {section: {k: v for k, v in values.items() if (section, k) not in LOGISTIC} if isinstance(values, dict) else values
-                for section, values in data.items()}  # fmt: skip
+    assert {("model", "size"), ("model", "exponent"), ("optimizer", "frozen")} <= LATER
+    identity = without_later_and_execution(before.to_dict())
     text = json.dumps(identity, sort_keys=True)
-    assert hashlib.sha256(text.encode()).hexdigest()[:12] == before.id == RunSpec.from_config(data).id
+    assert hashlib.sha256(text.encode()).hexdigest()[:12] == before.id == RunSpec.from_dict(identity).id

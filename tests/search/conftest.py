@@ -47,10 +47,14 @@ def ragged() -> Space:
 
 
 SMALL = (conditional(), scattered(), mixed())
-SPACES = (*SMALL, ragged(), nasbench201.SPACE, nasbench_macro.SPACE, transnas.MICRO, transnas.MACRO)  # fmt: skip
+SPACES = (*SMALL, ragged(), transnas.MACRO)
+PRODUCTS = (nasbench201.SPACE, nasbench_macro.SPACE, transnas.MICRO)  # all combinations, as `mixed` is
 
 
-@pytest.fixture(params=SPACES, ids=lambda space: space.name)
+@pytest.fixture(
+    params=[*SPACES, *(pytest.param(space, marks=pytest.mark.nightly) for space in PRODUCTS)],
+    ids=lambda space: space.name,
+)
 def space(request) -> Space:
     return request.param
 

@@ -11,6 +11,7 @@ import pytest
 
 from scaling.runs import store
 from scaling.runs.rows import write_row
+from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CONFIG
 from scaling.sweeps.executors import Job, LocalExecutor, share_cores, share_environment
 from scaling.sweeps.expand import trials
@@ -48,7 +49,7 @@ def command(directory):
 
 def fake_trials(workdir, *deeds):
     """Trials that do as they are called, each with the row that it is to copy."""
-    made, _ = trials({}, [{"model.name": deed, "seed": i} for i, deed in enumerate(deeds)])
+    made, _ = trials(RunSpec(), [{"model.name": deed, "seed": i} for i, deed in enumerate(deeds)])
     workdir.mkdir(exist_ok=True)
     for trial in made:
         write_row(workdir / f"{trial.spec.id}.json", lost_row(trial.spec, "ok", "by itself", 0.0))

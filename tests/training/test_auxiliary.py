@@ -15,7 +15,7 @@ from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
 from scaling.models.initialize import initialize
 from scaling.models.network import Network
 from scaling.runs.spec import TrainSpec
-from scaling.training.losses import cross_entropy, smooth
+from scaling.training.losses import cross_entropy
 from scaling.training.parallel import ENGINES, Program
 from scaling.training.state import create
 from scaling.training.step import build_train_step, several
@@ -64,7 +64,7 @@ def test_the_loss_counts_auxiliary_logits_by_their_weight(arch, variables, batch
     logits_bk, updates = Network(arch).apply(
         variables, batch["image"], train=True, mutable=["batch_stats", AUXILIARY]
     )
-    targets_bk = smooth(jax.nn.one_hot(batch["label"], 3), 0.1)
+    targets_bk = optax.losses.smooth_labels(jax.nn.one_hot(batch["label"], 3), 0.1)
     own, early = (
         float(jnp.mean(cross_entropy(x, targets_bk)))
         for x in (logits_bk, updates[AUXILIARY]["auxiliary_0"]["logits"])

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.training.losses import cross_entropy, in_top_k, smooth
+from scaling.training.losses import cross_entropy, in_top_k
 
 
 @pytest.fixture
@@ -17,13 +17,6 @@ def test_cross_entropy_of_soft_targets(logits_bk):
     wide = logits_bk.astype(np.float64)
     log_probs = wide - np.log(np.exp(wide).sum(-1, keepdims=True))
     np.testing.assert_allclose(cross_entropy(logits_bk, targets_bk), -(targets_bk * log_probs).sum(-1), 1e-5)
-
-
-def test_smoothed_targets_are_a_distribution_and_keep_their_class():
-    targets_bk = np.eye(4, dtype=np.float32)
-    smoothed = smooth(targets_bk, 0.1)
-    np.testing.assert_allclose(smoothed.sum(-1), 1.0, 1e-6)
-    np.testing.assert_allclose(np.diag(smoothed), 0.9 + 0.1 / 4, 1e-6)
 
 
 def test_low_precision_logits_are_summed_in_float32(logits_bk):

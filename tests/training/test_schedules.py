@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import numpy as np
 import pytest
 
@@ -28,6 +29,14 @@ def test_cosine_from_the_end_of_the_warm_up_to_the_final_fraction():
 def test_efficientnet_staircase_counts_from_step_0():
     expected = warmed(lambda s: PEAK * 0.97 ** (s // 24))
     np.testing.assert_allclose(values(name="exponential", warmup="20 steps"), expected, 1e-5)
+
+
+@pytest.mark.parametrize("every", [41, 47, 55, 61, 97])
+def test_a_staircase_is_never_late(every):
+    """Compiled, a quotient of floats falls below the whole number at these lengths (`optax.exponential_decay`)."""
+    rate = jax.jit(build(ScheduleSpec(name="exponential", factor=0.5, every=f"{every} steps"), 1.0, 2000, 10))
+    for stairs in range(1, 2000 // every):
+        assert rate(stairs * every) == 0.5**stairs and rate(stairs * every - 1) == 0.5 ** (stairs - 1)
 
 
 def test_step_multiplies_at_each_boundary():

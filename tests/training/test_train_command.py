@@ -134,7 +134,10 @@ def test_two_processes_equal_one_with_two_devices(make_spec, start, tmp_path, as
             ["--config.optimizer.name=sgdd"],
             "config.optimizer.name='sgdd' must be one of .* did you mean 'sgd'",
         ),
-        (["--config=configs/none.py"], "--config=configs/none.py is not a Python file"),
+        (
+            ["--config=configs/none.py"],
+            "--config=configs/none.py is neither a Python file nor a config by name",
+        ),
         (
             ["--config.train.batch=50", "--config.train.devices=4"],
             "config.train.batch=50 is not a multiple of 4",

@@ -6,8 +6,9 @@ import gzip
 import pytest
 
 from scaling import zoo
-from scaling.arch.arch import Arch, Stage
-from scaling.arch.cells import Cell
+from scaling.arch.arch import Arch
+from scaling.arch.blocks.cell import Cell
+from scaling.arch.stages import Stage
 from scaling.cost.counting import count
 from scaling.rules.scale import scale
 from scaling.zoo import cell_stages, darts, nasbench201, nasnet

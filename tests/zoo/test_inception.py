@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from scaling import zoo
-from scaling.arch.arch import Arch, Auxiliary, Head, Stage, settle
-from scaling.arch.blocks import Conv, Filter, Fork, Inception, Pool, Xception, repeats
+from scaling.arch.arch import Arch
+from scaling.arch.blocks import Conv, Filter, Fork, Inception, Pool, Xception
+from scaling.arch.head import Auxiliary, Head
+from scaling.arch.stages import Stage, settle
 from scaling.cost.counting import count
 from scaling.models.initialize import initialize
 from scaling.models.network import Network
@@ -165,7 +167,7 @@ def test_any_factor_gives_a_network_whose_widths_follow(name):
         assert scaled.stages == settle(scaled.stages, scaled.entering)
         assert Arch.from_json(scaled.to_json()) == scaled
         for old, new in zip(arch.stages, scaled.stages):
-            assert new.repeats == (max(1, math.ceil(old.repeats * depth - 1e-9)) if repeats(old.block) else 1)
+            assert new.repeats == (max(1, math.ceil(old.repeats * depth - 1e-9)) if old.block.deepens else 1)
 
 
 @pytest.mark.parametrize("name", ["inception_v4", "inception_resnet_v2", "legacy_xception"])

@@ -7,6 +7,7 @@ import pytest
 
 from scaling import zoo
 from scaling.arch.blocks import Conv
+from scaling.cost.closed_form import totals
 from scaling.cost.counting import count
 from scaling.rules.scale import scale
 
@@ -31,7 +32,7 @@ TIMM = {
 
 @pytest.mark.parametrize("name", TIMM)
 def test_parameters_are_those_that_timm_prints(name):
-    assert round(count(zoo.get(name)).params / 1e6, 2) == TIMM[name]
+    assert round(totals(zoo.get(name)).params / 1e6, 2) == TIMM[name]
 
 
 # Parameters and multiply-adds in 10^9: torchvision models/mobilenetv3.py and models/mnasnet.py, weights meta.
@@ -49,7 +50,7 @@ TORCHVISION = {
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_sizes_equal_torchvisions(name):
     width, params, macs = TORCHVISION[name]
-    cost = count(zoo.get(name) if name in zoo.names() else scale(zoo.get("mnasnet_100"), width=width))
+    cost = totals(zoo.get(name) if name in zoo.names() else scale(zoo.get("mnasnet_100"), width=width))
     assert (cost.params, round(cost.macs / 1e9, 3)) == (params, macs)
 
 
@@ -61,7 +62,7 @@ def test_mnasnet_a1_has_the_published_grid(shared):
     for row in grid[::4]:
         *_, resolution, _, _, width = row["method"].split()
         arch = zoo.get(f"semnasnet_{100 * float(width):03.0f}").replace(resolution=int(resolution))
-        cost = count(arch)
+        cost = totals(arch)
         assert round(cost.params / 1e6, 1) == float(row["params_M"]), row["method"]
         assert 1.0 <= float(row["macs_M"]) / (cost.macs / 1e6) <= 1.03, row["method"]
 
@@ -73,7 +74,7 @@ def test_mobilenet_v1_against_full_convolutions_and_a_shallow_one():
     shallow = tuple(dataclasses.replace(s, repeats=1 if s.width == 512 else s.repeats) for s in v1.stages)
     printed = [(v1.stages, 569, 4.2), (full, 4866, 29.3), (shallow, 307, 2.9)]
     for stages, macs, params in printed:
-        cost = count(v1.replace(stages=stages))
+        cost = totals(v1.replace(stages=stages))
         assert round(cost.params / 1e6, 1) == params
         assert cost.macs / 1e6 == pytest.approx(macs, abs=1.5)  # the full form counts 4867.3
 
@@ -88,7 +89,7 @@ def test_mobilenet_v1_against_full_convolutions_and_a_shallow_one():
     ],
 )
 def test_scaled_mobilenet_v1_costs_what_the_compound_scaling_paper_recounts_to(factors, giga):
-    macs = count(scale(zoo.get("mobilenetv1_100"), **factors)).macs / 1e9
+    macs = totals(scale(zoo.get("mobilenetv1_100"), **factors)).macs / 1e9
     # our compound widths are multiples of 8, so up to 5 % above the exact ones
     assert round(macs, 2) == giga if len(factors) == 1 else 1 <= macs / giga <= 1.02
 
@@ -96,7 +97,7 @@ def test_scaled_mobilenet_v1_costs_what_the_compound_scaling_paper_recounts_to(f
 def test_twice_the_depth_of_mobilenet_v1_is_more_than_twice_the_cost():
     """A repeat has twice the multiply-adds of a stage's first block, half of whose channels come in."""
     v1 = zoo.get("mobilenetv1_100")
-    assert 2.1 < count(scale(v1, depth=2)).macs / count(v1).macs < 2.25
+    assert 2.1 < totals(scale(v1, depth=2)).macs / totals(v1).macs < 2.25
 
 
 @pytest.mark.parametrize("name", ["mobilenetv3_large_100", "mobilenetv3_small_100"])

@@ -4,7 +4,7 @@ import pytest
 
 from scaling import zoo
 from scaling.arch.blocks import ShuffleV1
-from scaling.cost.counting import count
+from scaling.cost.closed_form import totals
 from scaling.rules.scale import scale
 from scaling.zoo.shufflenet_v1 import CHANNELS
 
@@ -37,7 +37,7 @@ V1_WIDTHS = {
 def test_v1_has_the_published_widths_and_size(groups, size):
     arch = zoo.get(f"shufflenet_v1_g{groups}_x{size}")
     assert (arch.stem[0].width, *arch.widths) == V1_WIDTHS[groups, size]
-    cost = count(arch)
+    cost = totals(arch)
     params, macs = V1[groups, size]
     assert cost.params / 1e6 == pytest.approx(params, abs=0.06)  # ours have biases in the classifier
     assert cost.macs / 1e6 == pytest.approx(macs, abs=0.6)
@@ -47,7 +47,7 @@ def test_v1_has_the_published_widths_and_size(groups, size):
 @pytest.mark.parametrize(("size", "macs"), [("1_0", 140), ("0_5", 38), ("0_25", 13)])
 @pytest.mark.parametrize("groups", CHANNELS)
 def test_v1_costs_the_same_with_any_number_of_groups(groups, size, macs):
-    assert count(zoo.get(f"shufflenet_v1_g{groups}_x{size}")).macs / 1e6 == pytest.approx(macs, rel=0.12)
+    assert totals(zoo.get(f"shufflenet_v1_g{groups}_x{size}")).macs / 1e6 == pytest.approx(macs, rel=0.12)
 
 
 @pytest.mark.parametrize("groups", CHANNELS)
@@ -74,7 +74,7 @@ V2 = {
 
 @pytest.mark.parametrize("name", V2)
 def test_v2_sizes_equal_torchvisions(name):
-    cost = count(zoo.get(name))
+    cost = totals(zoo.get(name))
     params, macs = V2[name]
     assert cost.params == params
     assert cost.macs / 1e9 == pytest.approx(macs, abs=6e-4)
@@ -90,6 +90,6 @@ def test_v2_halves_stay_whole(width):
 # Multiply-adds in 10^6 at 224 px by count. The names say 49, 146 and 535: the first two are not explained.
 @pytest.mark.parametrize(("name", "macs"), [("snet49", 51.2), ("snet146", 161.1), ("snet535", 535.4)])
 def test_an_snet_has_about_the_multiply_adds_of_its_name(name, macs):
-    counted = count(zoo.get(name)).macs / 1e6
+    counted = totals(zoo.get(name)).macs / 1e6
     assert round(counted, 1) == macs
     assert counted == pytest.approx(float(name.removeprefix("snet")), rel=0.11)

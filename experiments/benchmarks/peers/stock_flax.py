@@ -14,7 +14,7 @@ from scaling.arch.arch import Arch, Stage
 from scaling.arch.blocks import Conv, MBConv, Pool, Residual
 from scaling.cost.counting import count
 from scaling.models.initialize import abstract_variables
-from scaling.models.initializers import from_generator
+from scaling.models.initializers import ONES, ZEROS, Law, fan_out, units
 
 ACTIVATIONS = {"relu": nn.relu, "relu6": nn.relu6, "silu": nn.silu, "hard_swish": nn.hard_swish}
 
@@ -176,6 +176,13 @@ def initialize(net: StockNetwork) -> Any:
     def draw(path, leaf):
         names = [entry.key for entry in path]
         rng = np.random.default_rng(zlib.crc32("/".join(names).encode()))
-        return from_generator(rng, names[-2], names[-1], leaf.shape)
+        return _law(names[-2], names[-1], leaf.shape).by_generator(rng, leaf.shape)
 
     return jax.tree_util.tree_map_with_path(draw, shapes)
+
+
+def _law(layer: str, leaf: str, shape: tuple[int, ...]) -> Law:
+    """What ours start from, of a layer by the name that it has in this file."""
+    if leaf == "kernel":
+        return fan_out(shape, shape[-1] if layer == "depthwise" else 1) if len(shape) == 4 else units(shape)
+    return ONES if leaf in ("scale", "var") else ZEROS

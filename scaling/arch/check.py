@@ -1,0 +1,106 @@
+"""What an architecture must be to be built: every rule that is broken is named with its value."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from typing import TYPE_CHECKING
+
+from scaling.arch.stages import settle
+
+if TYPE_CHECKING:
+    from scaling.arch.arch import Arch
+
+
+def check(arch: Arch) -> None:
+    """Raise ValueError where the architecture cannot be built, naming the value and the rule."""
+    positive = {
+        "resolution": arch.resolution,
+        "num_classes": arch.num_classes,
+        "in_channels": arch.in_channels,
+    }
+    for name, value in positive.items():
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{arch.name}: {name}={value!r} must be an integer of at least 1.")
+    if arch.padding not in ("torch", "tf"):
+        raise ValueError(f"{arch.name}: padding={arch.padding!r} must be 'torch' or 'tf'.")
+    for rate in ("drop_rate", "drop_path_rate"):
+        if not 0 <= getattr(arch, rate) < 1:
+            raise ValueError(f"{arch.name}: {rate}={getattr(arch, rate)} must be in [0, 1).")
+    _check_stages(arch)
+    _check_widths(arch)
+    _check_head(arch)
+    _check_output_stride(arch)
+    _check_auxiliary(arch)
+    if arch.resolution < arch.least_side:
+        raise ValueError(
+            f"{arch.name}: resolution={arch.resolution} leaves no pixel after the unpadded windows of its "
+            f"stages: it must be at least {arch.least_side}."
+        )
+
+
+def _check_stages(arch: Arch) -> None:
+    for i, stage in enumerate(arch.stem + arch.stages):
+        if min(stage.width, stage.repeats, stage.stride) < 1:
+            raise ValueError(f"{arch.name}: stage {i} has a width, repeats or stride below 1: {stage}.")
+        if problem := stage.block.problem(stage.width, stage.stride):
+            raise ValueError(f"{arch.name}: stage {i} {problem}")
+        if stage.repeats != 1 and not stage.block.repeatable:
+            raise ValueError(
+                f"{arch.name}: stage {i} repeats={stage.repeats}, but a {type(stage.block).__name__} does not "
+                "repeat (one that strides, in the Inception families): say 1 (and Dense.layers for a deeper "
+                "dense block)."
+            )
+    for stage in arch.stem:
+        if not stage.block.in_stem:
+            kind = type(stage.block).__name__
+            raise ValueError(f"{arch.name}: the stem drops nothing: put {kind} among the stages.")
+
+
+def _check_widths(arch: Arch) -> None:
+    stages = arch.stem + arch.stages
+    for i, (stage, settled) in enumerate(zip(stages, settle(stages, arch.in_channels))):
+        if stage != settled:
+            raise ValueError(
+                f"{arch.name}: stage {i} has width={stage.width}, but {settled.width} follows from its block "
+                "and the width before it: build stages with scaling.arch.stages.settle."
+            )
+
+
+def _check_output_stride(arch: Arch) -> None:
+    if arch.output_stride is not None and any(stage.block.reads_two for stage in arch.stages):
+        raise ValueError(
+            f"{arch.name}: output_stride={arch.output_stride}, but a cell fits its older input to the side of "
+            "its newer, so its parameters follow from the strides: leave output_stride at None."
+        )
+    possible = sorted(set(itertools.accumulate(arch.strides, operator.mul, initial=1)))
+    if arch.output_stride not in (None, *possible):
+        raise ValueError(
+            f"{arch.name}: output_stride={arch.output_stride} is no stride of its maps: choose one of "
+            f"{possible}, or None to dilate nothing."
+        )
+
+
+def _check_head(arch: Arch) -> None:
+    head = arch.head
+    if min((head.grid, *head.hidden)) < 1:
+        raise ValueError(f"{arch.name}: the head has a hidden width or a grid below 1: {head}.")
+    if not head.hidden and (head.grid != 1 or head.slide):
+        raise ValueError(f"{arch.name}: grid and slide are of hidden layers, but the head has none: {head}.")
+    if head.hidden and head.per_pixel:
+        raise ValueError(f"{arch.name}: per_pixel classifies the feature map: drop hidden={head.hidden}.")
+
+
+def _check_auxiliary(arch: Arch) -> None:
+    for auxiliary in arch.auxiliary:
+        if auxiliary.after not in range(len(arch.stages)):
+            raise ValueError(
+                f"{arch.name}: an auxiliary classifier stands after stage {auxiliary.after}, but there are only "
+                f"stages 0 to {len(arch.stages) - 1}: change `after`, or say auxiliary=()."
+            )
+        if min(auxiliary.width, auxiliary.grid, *auxiliary.hidden) < 1 or auxiliary.weight < 0:
+            raise ValueError(
+                f"{arch.name}: an auxiliary width or grid below 1, or weight below 0: {auxiliary}."
+            )
+        if not 0 <= auxiliary.drop_rate < 1:
+            raise ValueError(f"{arch.name}: auxiliary drop_rate={auxiliary.drop_rate} must be in [0, 1).")

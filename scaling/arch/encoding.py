@@ -1,0 +1,37 @@
+"""Frozen values as JSON and back: a dict of their fields beside the name of their type, tuples as lists."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+
+def encode(value: Any) -> Any:
+    """Write a value down; a field that came later is left out at its default."""
+    if dataclasses.is_dataclass(value):
+        names = [f.name for f in dataclasses.fields(value) if not _is_unused(f, value)]
+        return {"type": type(value).__name__, **{name: encode(getattr(value, name)) for name in names}}
+    if isinstance(value, tuple):
+        return [encode(v) for v in value]
+    return value
+
+
+def _is_unused(entry: dataclasses.Field, value: Any) -> bool:
+    return "later" in entry.metadata and getattr(value, entry.name) == entry.default
+
+
+def decode(data: Any, types: Mapping[str, type]) -> Any:
+    """Make values of the `types` again; ValueError for a type or a field that is unknown."""
+    if isinstance(data, list):
+        return tuple(decode(v, types) for v in data)
+    if not isinstance(data, dict):
+        return data
+    fields = {k: decode(v, types) for k, v in data.items() if k != "type"}
+    if data.get("type") not in types:
+        raise ValueError(f"Unknown architecture value {data.get('type')!r}; known: {', '.join(types)}.")
+    kind = types[data["type"]]
+    known = {f.name for f in dataclasses.fields(kind)}
+    if unknown := sorted(set(fields) - known):
+        raise ValueError(f"{kind.__name__} has no field {unknown}; it has {sorted(known)}.")
+    return kind(**fields)

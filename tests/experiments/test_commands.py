@@ -1,0 +1,110 @@
+"""Commands by name, and configs by name: what there is, what is found where, what a wrong name says."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import cli, profile
+from experiments.__main__ import COMMANDS, main
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+GUARD = 'if __name__ == "__main__":'
+SPELLINGS = ("quickstart", "quickstart.py", "configs/quickstart", "configs/quickstart.py")
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Call `jax-compound` with some words; returns its exit code."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["jax-compound", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code
+
+    return call
+
+
+def test_every_module_that_is_a_command_has_a_name():
+    modules = {
+        path.stem for path in (REPOSITORY / "experiments").glob("[!_]*.py") if GUARD in path.read_text()
+    }
+    packages = {path.parent.name for path in (REPOSITORY / "experiments").glob("*/__main__.py")}
+    assert set(COMMANDS) == modules | packages
+
+
+def test_the_readme_names_commands_that_there_are():
+    named = re.findall(r"(?:experiments\.|jax-compound )([a-z_]+)", (REPOSITORY / "README.md").read_text())
+    assert len(named) > 5 and set(named) <= set(COMMANDS)
+
+
+def test_a_command_by_name_prints_what_its_module_does(command, capsys, monkeypatch):
+    monkeypatch.delitem(sys.modules, "experiments.profile")  # as in a process of its own
+    assert command("profile", "--model=lenet5") == 0
+    by_name = capsys.readouterr().out
+    profile.main(["--model=lenet5"])
+    assert by_name == capsys.readouterr().out and "lenet5" in by_name
+
+
+def test_a_command_s_error_is_its_own(command, capsys, monkeypatch):
+    monkeypatch.delitem(sys.modules, "experiments.report", raising=False)
+    assert command("report", "--workdir=no/such") == 2
+    assert "error: --workdir=no/such is not a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_without_a_name_all_are_listed_and_nothing_heavy_is_loaded(words):
+    program = (
+        f"import sys; sys.argv[1:] = {words!r}; from experiments.__main__ import main; main(); "
+        "assert not {'jax', 'experiments.sweep'} & set(sys.modules)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=REPOSITORY
+    )
+    listed = [line.split()[0] for line in said.stdout.splitlines() if line.startswith("  ")]
+    assert listed == list(COMMANDS)
+
+
+def test_a_wrong_name_is_an_error_that_names_the_nearest(command, capsys):
+    assert command("swep") == 2
+    assert "'swep' is not a command; did you mean 'sweep'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", SPELLINGS)
+def test_a_config_here_goes_before_the_installed_one(given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    installed = REPOSITORY / "configs" / "quickstart.py"
+    assert Path(cli.find_config(given)) == installed
+    assert cli.find_config(f"{given}:5") == f"{installed}:5"
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "quickstart.py").touch()
+    assert cli.find_config(given) == "configs/quickstart.py"
+
+
+def test_a_path_is_itself_or_an_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.py").touch()
+    for path in ("x.py", "./x.py", f"{tmp_path}/x.py:8", "runs/a/config.json"):
+        assert cli.find_config(path) == path
+    for path in ("elsewhere/quickstart.py", f"{tmp_path}/quickstart.py", "quickstart.txt", "", "."):
+        with pytest.raises(ValueError, match="neither a Python file nor a config by name"):
+            cli.find_config(path)
+
+
+def test_a_wrong_config_names_the_nearest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"did you mean 'quickstart'.* imagenet_resnet50,.* table7\."):
+        cli.find_config("configs/quickstrat.py")
+
+
+def test_a_command_says_which_file_it_found(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    argv = ["--config=quickstart", "--workdir=x", "--config.seed=1"]
+    arguments, overrides = cli.parse(cli.parser(None), argv)
+    assert cli.read_config(arguments.config)["data"] == {"source": "digits"} and overrides == {"seed": "1"}
+    assert capsys.readouterr().out == f"note: --config=quickstart is {arguments.config}\n"
+    cli.parse(cli.parser(None), [f"--config={arguments.config}", "--workdir=x"])
+    assert capsys.readouterr().out == ""
