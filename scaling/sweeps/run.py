@@ -90,8 +90,8 @@ class Pool:
             return
         self._trials[trial.spec.id] = trial
         there = store.scan(self.directory(trial))
-        row = there.rows.get(trial.spec.id)
-        if row is not None and there.is_settled(trial.spec.id, self._retry):
+        row = store.row_of(there.rows, trial.spec)
+        if row is not None and there.is_settled(trial.spec, self._retry):
             self._settled.append(Finished(trial, row, 0.0))
         else:
             self._executor.submit(_prepare(trial, self.directory(trial), self._command))

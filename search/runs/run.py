@@ -68,7 +68,7 @@ def _on_host(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _host() -> jax.Device | None:
+def _host() -> Any:
     """The host's processor; None, for the default device, where JAX was told not to use it."""
     try:
         return jax.local_devices(backend="cpu")[0]

@@ -48,8 +48,8 @@ LEARNING = [name for name in SINGLE if name not in BASELINES]
 
 # One objective, budget and number of seeds, so that each strategy is compiled once for all these tests.
 OBJECTIVE = maximise("y")
-EVALUATIONS = 60
-KEYS = jax.random.split(jax.random.key(3), 30)
+EVALUATIONS = 80
+KEYS = jax.random.split(jax.random.key(3), 60)
 
 
 @functools.cache
@@ -132,7 +132,7 @@ def test_a_failing_point_never_ends_a_search_nor_wins_it(hill, name):
 def test_all_points_may_fail(hill, name):
     found = search(name, changed(hill, lambda val: val * np.nan))
     assert_valid(hill.space, found.points)
-    with pytest.raises(ValueError, match="30 of 30 searches"):
+    with pytest.raises(ValueError, match="60 of 60 searches"):
         chosen(found, EVALUATIONS)
 
 
