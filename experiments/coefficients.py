@@ -26,12 +26,12 @@ from scaling.laws import halving
 from scaling.reports import coefficients
 from scaling.reports.build import Study, read_study
 from scaling.reports.curve import validation
-from scaling.reports.grid import read_grids
+from scaling.reports.grid import grids_of
 from scaling.reports.heat_map import save_heat_map
 from scaling.rules.factors import COMPOUND, DEPTH, RESOLUTION, UNIFORM, WIDTH, Powers, compound_grid
 from scaling.runs import store
 from scaling.runs.resolve import resolve
-from scaling.runs.rows import OK
+from scaling.runs.rows import OK, Row
 from scaling.runs.spec import Duration, ModelSpec, RunSpec
 from scaling.runs.workdir import row_of
 from scaling.sweeps.expand import Overrides, Trial, trials
@@ -127,7 +127,7 @@ def at_length(base: RunSpec, rules: Sequence[Powers], seeds: int, fraction: floa
 
 def write(study: Study, arguments: argparse.Namespace, plan: GridPlan) -> None:
     """Write the ranking of a study beside its rows, and print it."""
-    grids = read_grids(study.rows)
+    grids = grids_of(study)
     out, title = arguments.workdir, arguments.workdir.resolve().name
     text = coefficients.to_markdown(grids, title, plan.eta)
     write_atomically(out / MARKDOWN, text)
@@ -166,7 +166,7 @@ def _halve(
     return made
 
 
-def _scores(rung: Sequence[Trial], rule: Powers, rows: Mapping[str, Any]) -> list[float]:
+def _scores(rung: Sequence[Trial], rule: Powers, rows: Mapping[str, Row]) -> list[float]:
     """Validation accuracies of a point's finished runs."""
     own = [
         trial

@@ -25,13 +25,13 @@ from scaling.border.typed import build, plain
 from scaling.reports import law_tables
 from scaling.reports.build import read_study
 from scaling.reports.coefficients import ranking
-from scaling.reports.curve import group, network
-from scaling.reports.grid import read_grids
+from scaling.reports.curve import Group
+from scaling.reports.grid import grids_of
+from scaling.reports.labels import network
 from scaling.reports.units import number, percent, si
 from scaling.rules.factors import Powers
 from scaling.runs import store
 from scaling.runs.pinning import pin_model
-from scaling.runs.rows import Row
 from scaling.runs.spec import ModelSpec, RunSpec
 from scaling.sweeps.expand import Trial
 from scaling.training import compilation_cache
@@ -97,7 +97,7 @@ def main(argv: Sequence[str]) -> int:
     if not sweep.execute(made, told):
         return sweep.INTERRUPTED
     code = sweep.conclude(made, told.workdir)
-    found = law_tables.curves(read_study([told.workdir]).rows, "macs")
+    found = law_tables.curves(read_study([told.workdir]), "macs")
     write_atomically(told.workdir / LAWS, law_tables.to_markdown(found, "macs", largest=1))
     write_atomically(arguments.workdir / SUMMARY, summary(spec, arguments.workdir))
     print(f"summary: {arguments.workdir / SUMMARY}")
@@ -116,7 +116,7 @@ def found_base(spec: PipelineSpec, arguments: argparse.Namespace) -> RunSpec:
 
 def best_rule(grid: Path) -> Powers:
     """The coefficients of the best mean validation accuracy in a grid's directory."""
-    (*_, points) = read_grids(read_study([grid]).rows)
+    (*_, points) = grids_of(read_study([grid]))
     return points.points[ranking(points).order[0]].rule
 
 
@@ -136,7 +136,7 @@ def curve_trials(spec: PipelineSpec, base: RunSpec, rule: Powers) -> list[Trial]
 
 def summary(spec: PipelineSpec, workdir: Path) -> str:
     """What the three steps gave, in Markdown, from what they left on disk."""
-    grid = read_grids(read_study([workdir / GRID]).rows)[-1]
+    grid = grids_of(read_study([workdir / GRID]))[-1]
     ranked = ranking(grid)
     first, second = ranked.order[:2]
     margin = ranked.margin(first, second)
@@ -155,16 +155,16 @@ def summary(spec: PipelineSpec, workdir: Path) -> str:
         "| base | phi | params | MACs | test top-1 (%) | runs |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    rows = read_study([workdir / CURVE]).rows
-    return "\n".join([*lines, *map(_line, sorted(map(tuple, (g.rows for g in group(rows))), key=_place)), ""])
+    found = sorted(read_study([workdir / CURVE]).groups, key=_place)
+    return "\n".join([*lines, *map(_line, found), ""])
 
 
-def _place(rows: Sequence[Row]) -> tuple[str, float]:
-    return network(rows[0]), rows[0].phi or 0.0
+def _place(found: Group) -> tuple[str, float]:
+    return network(found.first), found.first.phi or 0.0
 
 
-def _line(rows: Sequence[Row]) -> str:
-    one, scores = rows[0], [row.test_top1 for row in rows if row.test_top1 is not None]
+def _line(found: Group) -> str:
+    one, scores = found.first, [row.test_top1 for row in found.rows if row.test_top1 is not None]
     mean = statistics.fmean(scores) if scores else None
     deviation = statistics.stdev(scores) if len(scores) > 1 else None
     cells = [

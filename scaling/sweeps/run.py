@@ -138,7 +138,7 @@ def lost_row(
     return Row(
         id=spec.id,
         status=status,
-        spec=spec.to_dict(),
+        spec=spec,
         **_network(spec),
         params=0,
         batch_stats=0,
@@ -162,8 +162,8 @@ def _network(spec: RunSpec) -> dict[str, Any]:
     except (KeyError, ValueError, TypeError):
         phi = spec.model.phi if spec.model.rule == "compound" else None
         name = {"arch_name": spec.model.name, "family": "", "resolution": 0, "phi": phi}
-        return {**name, "depth": 0.0, "width": 0.0}
-    scaled = {"depth": factors.depth, "width": factors.width, "phi": factors.phi}
+        return {**name, "depth_factor": 0.0, "width_factor": 0.0}
+    scaled = {"depth_factor": factors.depth, "width_factor": factors.width, "phi": factors.phi}
     return {"arch_name": arch.name, "family": arch.family, "resolution": arch.resolution, **scaled}
 
 
