@@ -1,4 +1,4 @@
-"""Rows as a scaling curve: what is on the axes, which runs are the same but for their seed, the law of a series."""
+"""Rows as a scaling curve: what is on the axes, which runs differ in their seed only, the law of a series."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def group(rows: Sequence[Row]) -> list[Group]:
 
 
 def law_points(points: Sequence[Group], axis: str) -> tuple[list[float], list[float], float]:
-    """The scored groups of one series as (x, error, floor) for a fit; runs that differ in seed only share one x."""
+    """The scored groups of one series as (x, error, floor) for a fit; the runs of a group share one x."""
     x, error = [], []
     for same in points:
         values = [v for row in same.rows if (v := AXES[axis].value(row))]

@@ -1,4 +1,4 @@
-"""What a run is called in a report: its network, its size, how it was scaled, the curve that it belongs to."""
+"""What a run is called in a report: its network, its size, how it was scaled, the curve it belongs to."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def size_label(row: Row) -> str:
 def curve_names(rows: Sequence[Row], by_length: bool) -> list[str]:
     """Of each row the curve that it belongs to: its family, and what else sets curves apart.
 
-    Data set, network name, the kind of scaling (compound, or the axes that change) and, with `by_length`, the
-    length of training join the name where they differ between rows.
+    Data set, network name, the kind of scaling (compound, or the axes that change) and, with `by_length`,
+    the length of training join the name where they differ between rows.
     """
     keys = [
         (row.dataset, row.family or network(row), network(row), scaling_kind(row), length(row))

@@ -30,7 +30,7 @@ class Learning:
 
 
 def choose(study: Study, limit: int = MAX_RUNS) -> list[Row]:
-    """The runs to draw, of those with a directory: every curve's sizes first, then further seeds, up to `limit`."""
+    """The runs to draw of those with a directory: every curve's sizes first, then further seeds."""
     groups = [
         [row for row in same.rows if row.id in study.directories]
         for found in study.series.values()

@@ -55,7 +55,7 @@ class Study(Runs):
         return _series(self.rows, by_length=True)
 
     def along(self, axis: str) -> dict[str, Series]:
-        """The curves along an axis: along one that grows with the length of training, lengths share a curve."""
+        """The curves along an axis; along one that grows with the length of training, lengths share one."""
         return _series(self.rows, by_length=False) if axis in BY_LENGTH else self.series
 
     @functools.cached_property

@@ -1,7 +1,7 @@
 """The recipe of a finished run, read once: plain values to a `RunSpec`, equal sections to one object.
 
-A study has thousands of rows and few recipes. So a section is read once for each text of it, and what is asked
-of sections can be asked once for each object (`by_object`).
+A study has thousands of rows and few recipes. So a section is read once for each text of it, and what is
+asked of sections can be asked once for each object (`by_object`).
 """
 
 from __future__ import annotations

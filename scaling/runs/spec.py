@@ -1,8 +1,8 @@
 """What one run is: frozen values with every default, built from a config at one border.
 
 A ConfigDict or a plain dict is read in `RunSpec.from_config` alone, which also checks it and pins the files
-that it names, and the spec of a finished run in `RunSpec.from_dict`. Durations are
-text with a unit, "30 epochs" or "500 steps" (`Duration.parse`).
+that it names, and the spec of a finished run in `RunSpec.from_dict`. Durations are text with a unit,
+"30 epochs" or "500 steps" (`Duration.parse`).
 """
 
 from __future__ import annotations
