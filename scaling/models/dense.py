@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from scaling.models import native as kernels
 from scaling.models.phases import Padding, interleave
 
 LEAST_CHUNK = 32  # input channels of one convolution that stands for several groups
@@ -44,6 +45,27 @@ def _backward(stride, padding, dilation, residuals, grad_nhwf):
 
 
 dense.defvjp(_forward, _backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def native_dense(x_nhwc, kernel_hwio, window: kernels.Window) -> Any:
+    """Convolve float32 images by C++ kernels: (n, h, w, c), (kh, kw, c / groups, f) -> (n, oh, ow, f)."""
+    return kernels.dense(x_nhwc, kernel_hwio, window, window.out(x_nhwc.shape, kernel_hwio.shape[:2]))
+
+
+def _native_forward(x_nhwc, kernel_hwio, window):
+    return native_dense(x_nhwc, kernel_hwio, window), (x_nhwc, kernel_hwio)
+
+
+def _native_backward(window, residuals, grad_nhwf):
+    x_nhwc, kernel_hwio = residuals
+    return (
+        kernels.dense_input_gradient(grad_nhwf, kernel_hwio, window, x_nhwc.shape),
+        kernels.dense_kernel_gradient(x_nhwc, grad_nhwf, window, kernel_hwio.shape),
+    )
+
+
+native_dense.defvjp(_native_forward, _native_backward)
 
 
 def grouped(x_nhwc, kernel_hwio, groups: int, stride: int, padding: Padding, dilation: int = 1) -> Any:

@@ -13,8 +13,15 @@ import jax
 
 from scaling.border.private_cache import private_directory
 
-SOURCES = ("depthwise.cc", "norm.cc")
-HEADERS = ("parallel.h",)
+SOURCES = ("dense.cc", "depthwise.cc", "norm.cc")
+HEADERS = (
+    "parallel.h",
+    "vectors.h",
+    "dense_tiles.h",
+    "dense_frame.h",
+    "dense_gather.h",
+    "dense_weight_gradient.h",
+)
 # Contracting products and sums is the only freedom taken: no flag that changes what numbers mean.
 FLAGS = ("-std=c++20", "-O3", "-march=native", "-ffp-contract=fast", "-fPIC", "-shared", "-pthread")
 COMPILERS = ("c++", "g++", "clang++")
