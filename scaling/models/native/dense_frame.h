@@ -109,17 +109,19 @@ inline float* ThreadBuffer(int64_t count, int slot = 0) {
 // strips narrow images fill tiles, too, and all tiles step evenly from pixel to pixel.
 struct Frame {
   int64_t strips, width, channels, pitch;  // pixels a row; floats that a pixel holds, and takes
-  int64_t step, residues, per;             // columns of one remainder by the step lie side by side
+  int64_t each, line;                      // floats from one target's pixel to the next one's, and a row's
+  std::vector<int64_t> columns;            // where they begin in a row
 
-  Frame(const Axis& columns, int64_t strips, int64_t channels)
-      : strips(strips), width(columns.Span(columns.count)), channels(channels), pitch(channels),
-        step(columns.step), residues(strips > 1 ? columns.step : 1), per(CeilDiv(width, residues)) {
+  Frame(const Axis& axis, int64_t strips, int64_t channels)
+      : strips(strips), width(axis.Span(axis.count)), channels(channels), pitch(channels), columns(width) {
     if (pitch % 128 == 0) pitch += 16;  // else a tile's pixels share few sets of the cache
+    const int64_t residues = strips > 1 ? axis.step : 1;  // those that targets meet together lie side by side
+    const int64_t a_residue = CeilDiv(width, residues);
+    each = (strips > 1 ? 1 : axis.step) * pitch, line = residues * a_residue * strips * pitch;
+    for (int64_t c = 0; c < width; ++c)
+      columns[c] = (c % residues * a_residue + c / residues) * strips * pitch;
   }
 
-  int64_t Line() const { return residues * per * strips * pitch; }
-  int64_t Each() const { return strips > 1 ? pitch : step * pitch; }
-  int64_t Column(int64_t column) const { return (column % residues * per + column / residues) * strips * pitch; }
   bool Plain(int64_t c) const { return strips == 1 && pitch == c; }
 };
 
@@ -140,7 +142,7 @@ inline void FillLine(const Frame& frame, const float* row, Images images, int64_
     return;
   }
   for (int64_t column = 0; column < frame.width; ++column) {
-    float* to = line + frame.Column(column) + strip * frame.pitch;
+    float* to = line + frame.columns[column] + strip * frame.pitch;
     if (column < begin || column >= end) std::fill_n(to, frame.channels, 0.0f);
     else CopyChannels(to, row + (column + left) * images.c, frame.channels);
   }
@@ -167,7 +169,7 @@ inline void FillFrame(const Frame& frame, const Strips& strips, int64_t first, c
     for (int64_t line = 0; line < lines; ++line) {
       const int64_t row = top + line;
       const float* from = row >= 0 && row < images.h ? image + row * images.w * images.c : nullptr;
-      FillLine(frame, from, images, columns.low, u, to + line * frame.Line());
+      FillLine(frame, from, images, columns.low, u, to + line * frame.line);
     }
   }
 }

@@ -58,11 +58,11 @@ class Gather {
 
   // How many strips of how many rows a task takes, in what fits into the cache, with work for all threads.
   void Cut() {
-    constexpr int64_t kSmall = 1 << 13, kLarge = 1 << 17, kFewWeights = 1 << 15;
+    constexpr int64_t kSmall = 1 << 15, kLarge = 1 << 17, kFewWeights = 1 << 15;
     const int64_t budget = weights_ / groups_ > kFewWeights ? kLarge : kSmall;
     const int64_t n = from_.n, threads = static_cast<int64_t>(pool_.num_threads());
     at_once_ = StripsAtOnce(columns_.count, vectors_, n * rows_.count);
-    const int64_t line = Frame(columns_, at_once_, sources_).Line();
+    const int64_t line = Frame(columns_, at_once_, sources_).line;
     int64_t height = std::clamp<int64_t>((budget / line - (rows_.high - rows_.low + 1)) / rows_.step + 1, 1, rows_.count);
     while (height > 1 && CeilDiv(n * CeilDiv(rows_.count, height), at_once_) < threads) height = CeilDiv(height, 2);
     height = CeilDiv(rows_.count, CeilDiv(rows_.count, height));
@@ -122,7 +122,7 @@ class Gather {
 
   void Compute(const Work& work, int64_t begin, int64_t end) const {
     const Frame frame(columns_, work.strips, sources_);
-    float* memory = ThreadBuffer(rows_.Span(strips_.height) * frame.Line());
+    float* memory = ThreadBuffer(rows_.Span(strips_.height) * frame.line);
     std::vector<float> nowhere(to_.c);
     for (int64_t block = begin; block < end;) {
       const int64_t group = block / blocks_, last = std::min(end, (group + 1) * blocks_);
@@ -141,21 +141,22 @@ class Gather {
     std::vector<int64_t> offsets;
     for (const Tap& row : pass.rows->taps)
       for (const Tap& column : pass.columns->taps)
-        offsets.push_back((row.offset - rows_.low) * frame.Line() + frame.Column(column.offset - columns_.low));
+        offsets.push_back((row.offset - rows_.low) * frame.line + frame.columns[column.offset - columns_.low]);
     return offsets;
   }
 
   // The targets of each row of a pass, as they lie in tiles: column, then strip.
   std::vector<float*> Targets(const Work& work, const Pass& pass, float* nowhere) const {
-    std::vector<float*> targets;
-    for (int64_t t = 0; t < strips_.height; ++t) {
-      for (int64_t column = 0; column < pass.columns->count; ++column) {
-        for (int64_t u = 0; u < work.strips; ++u) {
-          const int64_t at = strips_.First(work.first + u) + t, image = strips_.Image(work.first + u);
-          const int64_t h = pass.rows->first + at * rows_.pitch, w = pass.columns->first + column * columns_.pitch;
-          const bool inside = at < pass.rows->count;
-          targets.push_back(inside ? work.to + ((image * to_.h + h) * to_.w + w) * to_.c : nowhere);
-        }
+    const int64_t columns = pass.columns->count, across = columns_.pitch * to_.c;
+    std::vector<float*> targets(strips_.height * columns * work.strips);
+    for (int64_t u = 0; u < work.strips; ++u) {
+      const int64_t first = strips_.First(work.first + u);
+      float* image = work.to + (strips_.Image(work.first + u) * to_.h * to_.w + pass.columns->first) * to_.c;
+      for (int64_t t = 0; t < strips_.height; ++t) {
+        float* row = image + (pass.rows->first + (first + t) * rows_.pitch) * to_.w * to_.c;
+        const bool inside = first + t < pass.rows->count;
+        for (int64_t column = 0; column < columns; ++column)
+          targets[(t * columns + column) * work.strips + u] = inside ? row + column * across : nowhere;
       }
     }
     return targets;
@@ -168,12 +169,12 @@ class Gather {
     const int64_t merged = Merged(offsets);
     std::vector<int64_t> begins;
     for (size_t tap = 0; tap < offsets.size(); tap += merged) begins.push_back(offsets[tap]);
-    const Segments segments{begins.data(), static_cast<int64_t>(begins.size()), sources_ * merged, frame.Each()};
+    const Segments segments{begins.data(), static_cast<int64_t>(begins.size()), sources_ * merged, frame.each};
     const int64_t pixels = pass.columns->count * work.strips, tiles = CeilDiv(pixels, MostRows(vectors));
     for (int64_t t = 0; t < strips_.height; ++t) {
       for (int64_t tile = 0; tile < tiles; ++tile) {
         const int64_t first = PartBegin(tile, tiles, pixels), count = PartBegin(tile + 1, tiles, pixels) - first;
-        const float* from = memory + t * rows_.step * frame.Line() + first * frame.Each();
+        const float* from = memory + t * rows_.step * frame.line + first * frame.each;
         SumOf(vectors, count)(segments, from, panel, targets.data() + t * pixels + first,
                               block / blocks_ * targets_ + at, targets_ - at);
       }

@@ -52,7 +52,7 @@ class WeightGradient {
     const int64_t vectors = std::min<int64_t>(kPanel, CeilDiv(features_, kLanes));
     at_once_ = StripsAtOnce(columns_.count, vectors, from_.n);
     if (columns_.count >= kPixels / 8) at_once_ = 1;
-    const int64_t line = Frame(columns_, at_once_, CeilDiv(channels_, blocks_)).Line();
+    const int64_t line = Frame(columns_, at_once_, CeilDiv(channels_, blocks_)).line;
     const int64_t fit = (kFrame / line - (rows_.high - rows_.low + 1)) / rows_.step + 1;
     int64_t height = std::min(fit, CeilDiv(kPixels, columns_.count * at_once_));
     height = std::clamp<int64_t>(height, 1, rows_.count);
@@ -65,7 +65,7 @@ class WeightGradient {
   void Add(const Work& work, int64_t first, int64_t strips, bool begins) const {
     const int64_t channels = work.end - work.begin, pixels = columns_.count * strips;
     const Frame frame(columns_, strips, channels);
-    float* images = ThreadBuffer(rows_.Span(strips_.height) * frame.Line());
+    float* images = ThreadBuffer(rows_.Span(strips_.height) * frame.line);
     const float* from = work.images + work.group * channels_ + work.begin;
     FillFrame(frame, strips_, first, rows_, columns_, from, from_, images);
     float* gradients = ThreadBuffer(strips_.height * pixels * kPanel * kLanes, 1);
@@ -96,7 +96,7 @@ class WeightGradient {
 
   void AddPanel(const Work& work, const Frame& frame, int64_t f, int64_t vectors, int64_t pixels, const float* images,
                 const float* gradients, bool begins) const {
-    const Pixels walk{strips_.height, pixels, rows_.step * frame.Line(), frame.Each()};
+    const Pixels walk{strips_.height, pixels, rows_.step * frame.line, frame.each};
     const int64_t channels = work.end - work.begin;
     const int64_t merged = frame.strips == 1 && channels == channels_ ? MergedTaps(frame) : 1;
     const std::vector<Tap>&rows = rows_.phases[0].taps, &columns = columns_.phases[0].taps;
@@ -104,8 +104,8 @@ class WeightGradient {
     for (const Tap& row : rows) {
       for (size_t column = 0; column < columns.size(); column += merged) {
         const int64_t tap = row.kernel * static_cast<int64_t>(columns.size()) + columns[column].kernel;
-        const float* source = images + (row.offset - rows_.low) * frame.Line() +
-                              frame.Column(columns[column].offset - columns_.low);
+        const float* source = images + (row.offset - rows_.low) * frame.line +
+                              frame.columns[columns[column].offset - columns_.low];
         float* sums = work.sums + (tap * channels_ + work.begin) * to_.c + work.group * features_ + f;
         for (int64_t tile = 0; tile < tiles; ++tile) {
           const int64_t c = PartBegin(tile, tiles, run), count = PartBegin(tile + 1, tiles, run) - c;
