@@ -31,6 +31,19 @@ struct Convolution {
   int64_t groups;
 };
 
+// Narrow groups are computed several at once, to fill a vector: weights between two of them are zero.
+struct Joined {
+  int64_t groups, at_once;      // joined groups, and how many of the convolution's each of them holds
+  int64_t channels, features;   // of one of the convolution's groups
+
+  explicit Joined(const Convolution& c)
+      : groups(c.groups), at_once(1), channels(c.from.c / c.groups), features(c.to.c / c.groups) {
+    for (int64_t n = 2; n * std::max(channels, features) <= kLanes; ++n)
+      if (c.groups % n == 0) at_once = n;
+    groups /= at_once;
+  }
+};
+
 struct Tap {
   int64_t kernel, offset;
 };

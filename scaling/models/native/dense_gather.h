@@ -21,7 +21,8 @@ class Gather {
       : pool_(pool),
         from_(transposed ? c.to : c.from),
         to_(transposed ? c.from : c.to),
-        groups_(c.groups),
+        joined_(c),
+        groups_(joined_.groups),
         transposed_(transposed),
         kernel_columns_(c.columns.size),
         rows_(c.rows, to_.h, transposed),
@@ -90,33 +91,38 @@ class Gather {
   int64_t BlockVectors(int64_t block) const { return std::min<int64_t>(kPanel, vectors_ - block % blocks_ * kPanel); }
 
   void PackBlock(const Pass& pass, int64_t block, const float* kernel, float* to) const {
-    const int64_t group = block / blocks_, at = block % blocks_ * kPanel * kLanes;
-    const int64_t width = BlockVectors(block) * kLanes, have = std::min(width, targets_ - at);
-    const int64_t features = transposed_ ? from_.c : to_.c;           // the kernel's last axis
-    const int64_t channels = transposed_ ? targets_ : sources_;       // and the one before
+    const int64_t width = BlockVectors(block) * kLanes, features = transposed_ ? from_.c : to_.c;
     for (const Tap& row : pass.rows->taps) {
       for (const Tap& column : pass.columns->taps) {
-        const float* tap = kernel + (row.kernel * kernel_columns_ + column.kernel) * channels * features;
-        if (transposed_) PackTurned(tap + at * features + group * sources_, features, width, have, to);
-        else PackPlain(tap + group * targets_ + at, features, width, have, to);
+        const float* tap = kernel + (row.kernel * kernel_columns_ + column.kernel) * joined_.channels * features;
+        if (transposed_) PackTurned(tap, block, width, to);
+        else PackPlain(tap, block, width, to);
         to += sources_ * width;
       }
     }
   }
 
-  void PackPlain(const float* from, int64_t features, int64_t width, int64_t have, float* to) const {
-    for (int64_t source = 0; source < sources_; ++source, from += features, to += width) {
-      CopyChannels(to, from, have);
-      std::fill_n(to + have, width - have, 0.0f);
+  // Rows of (source, target): of each, the targets of the block that belong to the source's own group.
+  void PackPlain(const float* tap, int64_t block, int64_t width, float* to) const {
+    const int64_t at = block % blocks_ * kPanel * kLanes, end = std::min(at + width, targets_);
+    for (int64_t source = 0; source < sources_; ++source, to += width) {
+      const int64_t member = source / joined_.channels;
+      const int64_t first = std::max(at, member * joined_.features), last = std::min(end, (member + 1) * joined_.features);
+      const float* row = tap + source % joined_.channels * to_.c + block / blocks_ * targets_;
+      std::fill_n(to, width, 0.0f);
+      CopyChannels(to + first - at, row + first, last - first);
     }
   }
 
-  // A block's targets are rows of the kernel: read a few at once along the rows.
-  void PackTurned(const float* from, int64_t features, int64_t width, int64_t have, float* to) const {
-    for (int64_t lane = 0; lane < width; ++lane) {
-      const float* row = from + lane * features;
-      for (int64_t source = 0; source < sources_; ++source)
-        to[source * width + lane] = lane < have ? row[source] : 0.0f;
+  // Rows of (target, source), turned: of each, the sources that belong to the target's own group.
+  void PackTurned(const float* tap, int64_t block, int64_t width, float* to) const {
+    const int64_t at = block % blocks_ * kPanel * kLanes, have = std::min(width, targets_ - at);
+    if (joined_.at_once > 1 || have < width) std::fill_n(to, sources_ * width, 0.0f);
+    for (int64_t lane = 0; lane < have; ++lane) {
+      const int64_t member = (at + lane) / joined_.channels;
+      const float* row = tap + (at + lane) % joined_.channels * from_.c + block / blocks_ * sources_;
+      for (int64_t source = member * joined_.features; source < (member + 1) * joined_.features; ++source)
+        to[source * width + lane] = row[source];
     }
   }
 
@@ -194,6 +200,7 @@ class Gather {
 
   Pool& pool_;
   Images from_, to_;
+  Joined joined_;
   int64_t groups_;
   bool transposed_;
   int64_t kernel_columns_;

@@ -16,7 +16,8 @@ class WeightGradient {
       : pool_(pool),
         from_(c.from),
         to_(c.to),
-        groups_(c.groups),
+        joined_(c),
+        groups_(joined_.groups),
         rows_(c.rows, to_.h, false),
         columns_(c.columns, to_.w, false) {
     channels_ = from_.c / groups_, features_ = to_.c / groups_;
@@ -25,10 +26,11 @@ class WeightGradient {
   }
 
   void Run(const float* images, const float* gradients, float* kernel) {
-    Buffer partial(parts_ > 1 ? parts_ * size_ : 0);
+    const bool direct = parts_ == 1 && joined_.at_once == 1;
+    Buffer partial(direct ? 0 : parts_ * size_);
     ParallelFor(pool_, parts_ * groups_ * blocks_, [&](int64_t task) {
       const int64_t block = task / parts_ % blocks_, part = task % parts_;
-      const Work work{images, gradients, parts_ > 1 ? partial.data() + part * size_ : kernel,
+      const Work work{images, gradients, direct ? kernel : partial.data() + part * size_,
                       task / parts_ / blocks_, PartBegin(block, blocks_, channels_),
                       PartBegin(block + 1, blocks_, channels_)};
       const int64_t end = PartBegin(part + 1, parts_, strips_.all);
@@ -36,7 +38,7 @@ class WeightGradient {
       for (int64_t first = PartBegin(part, parts_, strips_.all); first < end; first += at_once_, begins = false)
         Add(work, first, std::min(at_once_, end - first), begins);
     });
-    if (parts_ > 1) AddParts(partial.data(), kernel);
+    if (!direct) AddParts(partial.data(), kernel);
   }
 
  private:
@@ -124,17 +126,27 @@ class WeightGradient {
 
   void AddParts(const float* partial, float* kernel) const {
     constexpr int64_t kInline = 1 << 14;
-    const int64_t tasks = size_ > kInline ? kParts : 1;
+    const int64_t rows = taps_ * joined_.channels, tasks = size_ > kInline ? kParts : 1;
     ParallelFor(pool_, tasks, [&](int64_t task) {
-      const int64_t begin = PartBegin(task, tasks, size_), end = PartBegin(task + 1, tasks, size_);
-      std::memcpy(kernel + begin, partial + begin, (end - begin) * sizeof(float));
-      for (int64_t part = 1; part < parts_; ++part)
-        for (int64_t i = begin; i < end; ++i) kernel[i] += partial[part * size_ + i];
+      for (int64_t row = PartBegin(task, tasks, rows); row < PartBegin(task + 1, tasks, rows); ++row)
+        for (int64_t f = 0; f < to_.c; f += joined_.at_once > 1 ? joined_.features : to_.c)
+          AddRow(partial, row, f, kernel + row * to_.c + f);
     });
+  }
+
+  // A row (tap, channel) of the kernel: of joined groups, the features from `f` on of one of them.
+  void AddRow(const float* partial, int64_t row, int64_t f, float* to) const {
+    const int64_t tap = row / joined_.channels, member = f / joined_.features % joined_.at_once;
+    const int64_t count = joined_.at_once > 1 ? joined_.features : to_.c;
+    const float* from = partial + (tap * channels_ + member * joined_.channels + row % joined_.channels) * to_.c + f;
+    std::copy_n(from, count, to);
+    for (int64_t part = 1; part < parts_; ++part)
+      for (int64_t i = 0; i < count; ++i) to[i] += from[part * size_ + i];
   }
 
   Pool& pool_;
   Images from_, to_;
+  Joined joined_;
   int64_t groups_;
   Axis rows_, columns_;
   int64_t channels_, features_, taps_, size_;
