@@ -49,8 +49,9 @@ class WeightGradient {
   };
 
   void Cut() {
-    constexpr int64_t kChannels = 32, kPixels = 256, kFrame = 1 << 15;
-    blocks_ = std::min(kParts, CeilDiv(channels_, kChannels));
+    constexpr int64_t kPixels = 512, kFrame = 1 << 17, kMany = 256;
+    // Wide blocks make full tiles; where there are many channels narrow ones save parts, and their memory.
+    blocks_ = std::min(kParts, CeilDiv(channels_, channels_ < kMany ? 64 : 32));
     const int64_t vectors = std::min<int64_t>(kPanel, CeilDiv(features_, kLanes));
     at_once_ = StripsAtOnce(columns_.count, vectors, from_.n);
     if (columns_.count >= kPixels / 8) at_once_ = 1;
@@ -70,11 +71,18 @@ class WeightGradient {
     float* images = ThreadBuffer(rows_.Span(strips_.height) * frame.line);
     const float* from = work.images + work.group * channels_ + work.begin;
     FillFrame(frame, strips_, first, rows_, columns_, from, from_, images);
+    const int64_t rows = strips == 1 ? std::min(strips_.height, to_.h - strips_.First(first)) : strips_.height;
+    const Pixels walk{rows, pixels, rows_.step * frame.line, frame.each};
+    if (strips == 1 && to_.c % kLanes == 0 && to_.c <= kPanel * kLanes && groups_ == 1) {
+      const int64_t row = strips_.Image(first) * to_.h + strips_.First(first);  // the gradients lie as if packed
+      AddPanel(work, frame, 0, to_.c / kLanes, walk, images, work.gradients + row * to_.w * to_.c, begins);
+      return;
+    }
     float* gradients = ThreadBuffer(strips_.height * pixels * kPanel * kLanes, 1);
     for (int64_t f = 0; f < features_; f += kPanel * kLanes) {
       const int64_t vectors = std::min<int64_t>(kPanel, CeilDiv(features_ - f, kLanes));
       FillGradients(work, first, strips, f, vectors, gradients);
-      AddPanel(work, frame, f, vectors, pixels, images, gradients, begins);
+      AddPanel(work, frame, f, vectors, walk, images, gradients, begins);
     }
   }
 
@@ -96,9 +104,8 @@ class WeightGradient {
     }
   }
 
-  void AddPanel(const Work& work, const Frame& frame, int64_t f, int64_t vectors, int64_t pixels, const float* images,
+  void AddPanel(const Work& work, const Frame& frame, int64_t f, int64_t vectors, const Pixels& walk, const float* images,
                 const float* gradients, bool begins) const {
-    const Pixels walk{strips_.height, pixels, rows_.step * frame.line, frame.each};
     const int64_t channels = work.end - work.begin;
     const int64_t merged = frame.strips == 1 && channels == channels_ ? MergedTaps(frame) : 1;
     const std::vector<Tap>&rows = rows_.phases[0].taps, &columns = columns_.phases[0].taps;
