@@ -150,7 +150,10 @@ inline void FillLine(const Frame& frame, const float* row, Images images, int64_
   const int64_t end = row ? std::clamp<int64_t>(images.w - left, begin, frame.width) : frame.width;
   if (frame.Plain(images.c)) {
     std::fill_n(line, begin * images.c, 0.0f);
-    if (end > begin) std::memcpy(line + begin * images.c, row + (begin + left) * images.c, (end - begin) * images.c * sizeof(float));
+    if (end > begin) {
+      const size_t bytes = (end - begin) * images.c * sizeof(float);
+      std::memcpy(line + begin * images.c, row + (begin + left) * images.c, bytes);
+    }
     std::fill_n(line + end * images.c, (frame.width - end) * images.c, 0.0f);
     return;
   }

@@ -64,7 +64,8 @@ class Gather {
     const int64_t n = from_.n, threads = static_cast<int64_t>(pool_.num_threads());
     at_once_ = StripsAtOnce(columns_.count, vectors_, n * rows_.count);
     const int64_t line = Frame(columns_, at_once_, sources_).line;
-    int64_t height = std::clamp<int64_t>((budget / line - (rows_.high - rows_.low + 1)) / rows_.step + 1, 1, rows_.count);
+    const int64_t fit = (budget / line - (rows_.high - rows_.low + 1)) / rows_.step + 1;
+    int64_t height = std::clamp<int64_t>(fit, 1, rows_.count);
     while (height > 1 && CeilDiv(n * CeilDiv(rows_.count, height), at_once_) < threads) height = CeilDiv(height, 2);
     height = CeilDiv(rows_.count, CeilDiv(rows_.count, height));
     strips_ = Strips(rows_.count, height, n);
@@ -107,7 +108,8 @@ class Gather {
     const int64_t at = block % blocks_ * kPanel * kLanes, end = std::min(at + width, targets_);
     for (int64_t source = 0; source < sources_; ++source, to += width) {
       const int64_t member = source / joined_.channels;
-      const int64_t first = std::max(at, member * joined_.features), last = std::min(end, (member + 1) * joined_.features);
+      const int64_t first = std::max(at, member * joined_.features);
+      const int64_t last = std::min(end, (member + 1) * joined_.features);
       const float* row = tap + source % joined_.channels * to_.c + block / blocks_ * targets_;
       std::fill_n(to, width, 0.0f);
       CopyChannels(to + first - at, row + first, last - first);

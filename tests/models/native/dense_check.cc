@@ -155,7 +155,10 @@ bool Check(const Convolution& c, Random& random) {
 }
 
 void Print(const Convolution& c) {
-  const auto window = [](Window w) { std::printf(" window %ld stride %ld dilation %ld low %ld;", long(w.size), long(w.stride), long(w.dilation), long(w.low)); };
+  const auto window = [](Window w) {
+    std::printf(" window %ld stride %ld dilation %ld low %ld;", long(w.size), long(w.stride), long(w.dilation),
+                long(w.low));
+  };
   std::printf("(%ld, %ld, %ld, %ld) to (%ld, %ld, %ld), groups %ld;", long(c.from.n), long(c.from.h), long(c.from.w),
               long(c.from.c), long(c.to.h), long(c.to.w), long(c.to.c), long(c.groups));
   window(c.rows), window(c.columns);

@@ -1,4 +1,4 @@
-"""The kernels of dense convolution keep to its definition, to their arrays, and to their bits on any threads."""
+"""Dense kernels keep to the definition, to their arrays, and to their bits on any number of threads."""
 
 import os
 import shutil
