@@ -18,10 +18,11 @@ from scaling.arch.stages import FeatureGrid
 from scaling.models.activation_kernel import compare_codes
 from scaling.models.activations import ACTIVATIONS, GATES
 from scaling.models.batch_norm import affine, count, normalize
-from scaling.models.dense import dense, grouped
+from scaling.models.dense import dense, grouped, native_dense
 from scaling.models.depthwise import depthwise
 from scaling.models.initializers import ONES, ZEROS, fan_in, fan_out, parameter, statistic, units
 from scaling.models.max_pool import max_pool
+from scaling.models.native import Window
 from scaling.models.operators import LAX, Operators
 from scaling.models.phases import Padding
 from scaling.models.pointwise import pointwise
@@ -172,7 +173,9 @@ def convolve(
     if rows == columns and groups == x_nhwc.shape[-1] == features and operators.depthwise != "lax":
         native = operators.depthwise == "native"
         return depthwise(x_nhwc, kernel_hwio, rows, padding, dilation, native)
-    if rows == columns and operators.dense == "plain":
+    if operators.dense == "native" and x_nhwc.dtype == jnp.float32:
+        return native_dense(x_nhwc, kernel_hwio, Window((rows, columns), padding, dilation, groups))
+    if rows == columns and operators.dense != "lax":
         if groups == 1:
             return dense(x_nhwc, kernel_hwio, rows, padding, dilation)
         return grouped(x_nhwc, kernel_hwio, groups, rows, padding, dilation)
@@ -320,7 +323,7 @@ def pool(
     """Max or average pooling, as the value `Pool` says."""
     padding, dilation = edges(x_nhwc.shape, (kernel, kernel), stride, settings, pad, ceil), settings.dilation
     stride = settings.step(stride)
-    if op == "max" and settings.operators.dense == "plain":
+    if op == "max" and settings.operators.dense != "lax":
         return max_pool(x_nhwc, kernel, stride, padding, dilation)
     window = (1, kernel, kernel, 1), (1, stride, stride, 1), ((0, 0), *padding, (0, 0))
     spread = {"window_dilation": (1, dilation, dilation, 1)}
