@@ -3,6 +3,7 @@
 import pytest
 
 from scaling.runs import store
+from scaling.runs.spec import RunSpec
 from scaling.sweeps.expand import trials
 from scaling.sweeps.in_process import InProcess, in_process
 from scaling.training import Interrupted
@@ -23,7 +24,7 @@ def test_a_run_that_dies_leaves_a_row_with_its_last_words_and_the_next_goes_on(t
     def read(spec):
         raise next(errors)
 
-    made, _ = trials({}, [{"seed": 0}, {"seed": 1}])
+    made, _ = trials(RunSpec(), [{"seed": 0}, {"seed": 1}])
     heard = run_all(in_process(tmp_path, read), made)
     assert [found.trial for found in heard] == made
     assert [found.row.status for found in heard] == ["oom", "failed"]
@@ -38,7 +39,7 @@ def test_an_interrupt_leaves_the_runs_resumable(tmp_path, monkeypatch):
     monkeypatch.setattr(InProcess, "_prepare", lambda self, job: None)
     monkeypatch.setattr(InProcess, "_run", interrupt)
     pool = in_process(tmp_path)
-    made, _ = trials({}, [{"seed": 0}, {"seed": 1}])
+    made, _ = trials(RunSpec(), [{"seed": 0}, {"seed": 1}])
     with pytest.raises(Interrupted):
         run_all(pool, made)
     pool.cancel()
