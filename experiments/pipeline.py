@@ -1,4 +1,4 @@
-"""The whole method in one config: search a base, grid its coefficients, scale it, compare it with a known base.
+"""The whole method in one config: search a base, grid its coefficients, scale it, compare with a known base.
 
 python -m experiments.pipeline --config=configs/pipeline.py --workdir=runs/pipeline [--workers=N] [--retry]
 

@@ -2,9 +2,9 @@
 
 python -m experiments.search --config=configs/x.py --workdir=runs/x [--workers=N] [--retry]
 
-With several workers the candidates of a batch train at a time, each in a process of its own; the history is that of one
-worker. The best networks are then trained as `config.final` says, each by every seed. Run it again to go on after an
-interruption, or with a larger `--config.evaluations` to search on.
+With several workers the candidates of a batch train at a time, each in a process of its own; the history is
+that of one worker. The best networks are then trained as `config.final` says, each by every seed. Run it
+again to go on after an interruption, or with a larger `--config.evaluations` to search on.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def search(spec: SearchSpec, arguments: argparse.Namespace, held: int) -> tuple[Space, list[Record]]:
-    """Search, or search on, as the command line says, and write the best network; return space and all records.
+    """Search, or continue a search, and write the best network; return the space and all records.
 
     `held` is the descriptor of the lock on the directory, which candidates hold on to.
     """
@@ -94,7 +94,10 @@ def train_best(
 
 
 def _pool_of(spec: SearchSpec, arguments: argparse.Namespace, held: int) -> PoolOf:
-    """What trains candidates: processes, or this one where one trains at a time, which starts and compiles less."""
+    """What trains candidates: a process for each, or this process where one trains at a time.
+
+    One process starts once and compiles less.
+    """
     several = arguments.workers != 1
     if several and spec.evaluator.name == "training":
         if batch := spec.evaluator.settings.get("latency_batch"):

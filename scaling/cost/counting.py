@@ -91,7 +91,7 @@ def count_module(module: Applied, input_shape: Sequence[int], layers: bool = Fal
 def walk(
     module: Applied, input_shape: Sequence[int], **call: Any
 ) -> tuple[Walker, dict[str, Any], list[Value]]:
-    """Walk a module's program on one example; return the walker, abstract variables and the outputs' values."""
+    """Walk a module's program on one example; return the walker, abstract variables and output values."""
     x = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
     variables = shapes_of(module, x, **call)
     closed = jax.make_jaxpr(lambda v, x: module.apply(v, x, **call))(variables, x)

@@ -133,7 +133,10 @@ def execution_keys() -> set[str]:
 
 
 def tells(section: str, key: str, value: Any) -> bool:
-    """Whether a field of a spec sets its run apart: one that changes results, and is not at a later default."""
+    """Whether this value of a spec's field tells its run from others.
+
+    A field that cannot change results does not, nor one added later that still has its default.
+    """
     entry = _fields().get((section, key))
     if entry is None:
         return True

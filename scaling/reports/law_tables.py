@@ -88,7 +88,10 @@ def candidates(found: Sequence[Curve], axis: str, budget: float, extrapolate: bo
 
 
 def _parts(rows: Sequence[Row], axis: str) -> dict[str, list[Row]]:
-    """The runs of a series by law: its networks, where one was trained for several of the axis' lengths, else all."""
+    """The runs of a series by law: one a network if any was trained for several lengths, else one for all.
+
+    Only axes that count the length of training are split.
+    """
     parts: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: (row.macs, row.examples_seen)):
         parts.setdefault(size_label(row), []).append(row)

@@ -66,8 +66,8 @@ class Finished(NamedTuple):
 class Pool:
     """Trials that are submitted as they become known, and come back in the order in which they end.
 
-    The directory of one is `workdir/<run id>`. What has a row there comes back with it; `retry` runs it again where
-    the row is not final.
+    The directory of one is `workdir/<run id>`. What has a row there comes back with it; `retry` runs it again
+    where the row is not final.
     """
 
     def __init__(self, workdir: Path, executor: Executor, command: Command, retry: bool = False):

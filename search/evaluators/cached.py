@@ -14,7 +14,7 @@ from search.core.space import Space
 class Cached:
     """An evaluator that pays for each network once, and yields (evaluation, whether it was known).
 
-    Networks are handed on in canonical form; one is another evaluation at each rung. What is known at first is
+    Networks are handed on in canonical form; each rung is an evaluation of its own. What is known at first is
     told by `learn`. A stateful evaluator is asked every time.
     """
 

@@ -36,13 +36,14 @@ class Training:
     """Trains the network of each point as `proxy` says, in `workdir/<run id>`, and reports its row's numbers.
 
     The network takes the place of `proxy.model.arch`; the proxy's `base_width`, `base_depth` and
-    `base_resolution` make all of them small alike. `durations` are those of the rungs of successive halving. With
-    `latency_batch`, "latency_ms" is the measured time of a forward pass of so many images.
+    `base_resolution` make all of them small alike. `durations` are those of the rungs of successive halving.
+    With `latency_batch`, "latency_ms" is the measured time of a forward pass of so many images.
 
-    A candidate is a trial of a sweep, and a batch of points is that many trials at once, as far as the pool of
-    `pool_of(workdir, read)` has room; their evaluations come in the order asked. `read` gives the data, read before.
-    The test split is not read. A run that is killed goes on from its checkpoint, which is deleted once
-    the run has its row. ValueError, at once, where the data cannot be read or the proxy is no valid run.
+    A candidate is a trial of a sweep, and a batch of points is that many trials at once, as far as the pool
+    of `pool_of(workdir, read)` has room; their evaluations come in the order asked. `read` gives the data,
+    read before. The test split is not read. A run that is killed goes on from its checkpoint, which is
+    deleted once the run has its row. ValueError, at once, where the data cannot be read or the proxy is no
+    valid run.
     """
 
     stateful = False

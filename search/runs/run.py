@@ -27,8 +27,8 @@ Report = Callable[[Record, float], None]  # the record, and the seconds until it
 def run(search: Search, evaluations: int, seed: int, history: History, report: Report) -> list[Record]:
     """Make `history` so many lines long, and return them; what it holds already is not paid for again.
 
-    An evaluator may be at several points of a batch at once; lines and what the strategy is told are in the order
-    asked. A strategy that heeds no reward is asked for several batches at a time.
+    An evaluator may be at several points of a batch at once; lines and what the strategy is told are in the
+    order asked. A strategy that heeds no reward is asked for several batches at a time.
 
     The strategy is told again what stands there, and asks the same: so a search that was killed goes on
     as if it had not been. ValueError where it asks for something else: another strategy, space or seed

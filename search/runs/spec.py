@@ -87,9 +87,10 @@ class FinalSpec:
 
 @dataclass(frozen=True)
 class SearchSpec:
-    """One search of `evaluations` points. `run` is how a network is trained, its `model.arch` left to the search.
+    """One search of `evaluations` points.
 
-    `id` names what is searched and how: a larger budget goes on with the same search.
+    `run` is how a network is trained; its `model.arch` is left to the search. `id` names what is searched and
+    how: a larger budget goes on with the same search.
     """
 
     seed: int = 0
@@ -118,7 +119,7 @@ class SearchSpec:
         return dataclasses.replace(self, run=self.run.pinned())
 
     def same_run_as(self, older: SearchSpec) -> bool:
-        """Whether this is the search that was written down as `older`, perhaps before data had fingerprints."""
+        """Whether `older` records this same search, perhaps from before data had fingerprints."""
         data = unpinned_as(self.run.data, older.run.data)
         return dataclasses.replace(self, run=dataclasses.replace(self.run, data=data)).id == older.id
 

@@ -1,4 +1,4 @@
-"""The coefficients command on digits, with a stand-in for training: what it trains, halves, ranks and writes."""
+"""The coefficients command on digits with simulated training: what it trains, halves, ranks and writes."""
 
 import dataclasses
 import json

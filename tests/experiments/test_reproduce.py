@@ -1,4 +1,4 @@
-"""Published tables beside ours: every exact figure agrees or has a reason, and what is typed is what was printed."""
+"""Published tables beside ours: exact figures agree or have a reason, and are typed as they were printed."""
 
 import csv
 import dataclasses

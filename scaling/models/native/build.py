@@ -31,7 +31,7 @@ SECONDS = 600
 
 
 def library() -> Path:
-    """Return where the library for this source, JAX and processor lies; OSError where it cannot lie safely."""
+    """Return the path of the library for this source, JAX and processor; OSError without a safe place."""
     return private_directory("native") / f"kernels-{_fingerprint()}.so"
 
 

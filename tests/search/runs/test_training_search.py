@@ -1,4 +1,4 @@
-"""Searches that train: candidates are trials of a sweep, several at a time, and the history is that of one."""
+"""Searches that train: candidates are trials of a sweep, and several at a time give one worker's history."""
 
 import dataclasses
 import json
