@@ -19,8 +19,8 @@ class Operators:
 
     `pointwise` convolutions run as "lax" convolutions or as a "matmul"; `depthwise` ones as "lax",
     as "shifted" multiply-adds or as "native" C++ kernels; `dense` and grouped ones as "lax", with
-    gradients of "plain" convolutions or as "native"; `norm` (batch norm and its activation) as "jnp" or "native";
-    `scan_least` is the fewest repeated blocks worth a loop.
+    gradients of "plain" convolutions or as "native"; `norm` (batch norm and its activation) as "jnp" or
+    "native"; `scan_least` is the fewest repeated blocks worth a loop.
     """
 
     pointwise: str
