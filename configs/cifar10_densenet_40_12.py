@@ -1,8 +1,9 @@
 """DenseNet-40 with growth rate 12 on CIFAR-10 with augmentation (C10+).
 
-Data: CIFAR-10 through TFDS, 50,000 training images. Paper: arXiv 1608.06993 section 4.2, Table 2. Dated 2026-11-25.
-Command: python -m experiments.sweep --config=configs/cifar10_densenet_40_12.py --workdir=runs/densenet_40_12 \
-    --config.data.dir=DIR
+Data: CIFAR-10 through TFDS, 50,000 training images. Paper: arXiv 1608.06993 section 4.2, Table 2. Dated
+    2026-11-25.
+Command: python -m experiments.sweep --config=configs/cifar10_densenet_40_12.py \
+    --workdir=runs/densenet_40_12 --config.data.dir=DIR
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
 Expected: 94.76 % test accuracy (Table 2: an error of 5.24).
 Cost: 229,500 steps of 64 a seed; 2.3 x 10^16 training FLOPs.

@@ -5,11 +5,12 @@ Data: CIFAR-10 through TFDS, 45,000 training and 5,000 validation images. Paper:
 Command: python -m experiments.sweep --config=configs/cifar10_resnet.py:56 --workdir=runs/cifar_resnet56 \
     --config.data.dir=DIR
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
-Expected: 91.25, 92.49, 92.83, 93.03 and 93.57 % test accuracy (Table 6; the last is the best of 5, whose mean is 93.39).
+Expected: 91.25, 92.49, 92.83, 93.03 and 93.57 % test accuracy (Table 6; the last is the best of 5, whose mean
+    is 93.39).
 Cost: 64,000 steps of 128 a seed; 2.0, 3.4, 4.8, 6.2 and 12.4 x 10^15 training FLOPs.
-Differs: the mean of each channel is subtracted, not of each pixel. ResNet-110 starts with 400 steps of linear warm-up
-    (the paper: at 0.01 until the training error is below 80 %, about 400 steps). Whether the paper decays
-    batch norm is not said; Caffe does by default, and so does this.
+Differs: the mean of each channel is subtracted, not of each pixel. ResNet-110 starts with 400 steps of linear
+    warm-up (the paper: at 0.01 until the training error is below 80 %, about 400 steps). Whether the paper
+    decays batch norm is not said; Caffe does by default, and so does this.
 """
 
 from ml_collections import ConfigDict

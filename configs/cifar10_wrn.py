@@ -1,7 +1,7 @@
 """Wide residual networks WRN-16-4, 40-4 and 28-10 on CIFAR-10.
 
-Data: CIFAR-10 through TFDS, 50,000 training images. Paper: arXiv 1605.07146 sections 2 and 3, Tables 5 and 6, without
-    dropout. Dated 2026-11-25.
+Data: CIFAR-10 through TFDS, 50,000 training images. Paper: arXiv 1605.07146 sections 2 and 3, Tables 5 and 6,
+    without dropout. Dated 2026-11-25.
 Command: python -m experiments.sweep --config=configs/cifar10_wrn.py:16_4 --workdir=runs/wrn_16_4 \
     --config.data.dir=DIR
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).

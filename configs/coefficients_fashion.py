@@ -1,14 +1,15 @@
 """The coefficient grid of compound scaling on Fashion-MNIST: seven (alpha, beta, gamma), three seeds each.
 
 Data: Fashion-MNIST through TFDS (arXiv 1708.07747), 28 px grey.
-Rules: arXiv 1905.11946 section 4, step 2, on a small CIFAR ResNet. Dated 2026-11-26; a proxy sized for two CPU cores,
-not a record: 300 steps of 64 images are a third of an epoch.
-Command: python -m experiments.coefficients --config=configs/coefficients_fashion.py --workdir=runs/coefficients \
-    --config.data.dir=DIR
+Rules: arXiv 1905.11946 section 4, step 2, on a small CIFAR ResNet. Dated 2026-11-26; a proxy sized for two
+CPU cores, not a record: 300 steps of 64 images are a third of an epoch.
+Command: python -m experiments.coefficients --config=configs/coefficients_fashion.py \
+    --workdir=runs/coefficients --config.data.dir=DIR
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
-Expected: resolution alone is best, 79.09 % of validation (test 79.17), depth alone last, 75.41 (75.95); the paper's
-    coefficients 77.18 (77.71), 1.91 below the best with an interval of -0.00 to 3.82; the base 76.92 (77.36). About 25
-    core-minutes (experiments/results/coefficients_fashion), on two cores that others kept busy two hours.
+Expected: resolution alone is best, 79.09 % of validation (test 79.17), depth alone last, 75.41 (75.95); the
+    paper's coefficients 77.18 (77.71), 1.91 below the best with an interval of -0.00 to 3.82; the base 76.92
+    (77.36). About 25 core-minutes (experiments/results/coefficients_fashion), on two cores that others kept
+    busy two hours.
 """
 
 from ml_collections import ConfigDict

@@ -1,14 +1,16 @@
-"""The coefficient grid of compound scaling on photos in a folder: seven (alpha, beta, gamma), three seeds each.
+"""The coefficient grid of compound scaling on a photo folder: seven (alpha, beta, gamma), three seeds each.
 
-Data: one sub-folder a class in train and val (folders, .tar or .zip), here Imagenette at 224 px; your own photos do, too.
-Rules: arXiv 1905.11946 section 4, step 2, on a small CIFAR ResNet. Dated 2026-11-26; a proxy sized for two CPU cores,
-not a record: 150 steps of 64 images are 6 epochs of 1,600 photos.
-Command: python -m experiments.coefficients --config=configs/coefficients_photos.py --workdir=runs/coefficients \
-    --config.data.dir=DIR
+Data: one sub-folder a class in train and val (folders, .tar or .zip), here Imagenette at 224 px; photos of
+    your own work too.
+Rules: arXiv 1905.11946 section 4, step 2, on a small CIFAR ResNet. Dated 2026-11-26; a proxy sized for two
+CPU cores, not a record: 150 steps of 64 images are 6 epochs of 1,600 photos.
+Command: python -m experiments.coefficients --config=configs/coefficients_photos.py \
+    --workdir=runs/coefficients --config.data.dir=DIR
 DIR holds train/ and val/, or train.tar and val.tar.
-Expected: width alone 36.25 % of validation (test 32.38), the paper's coefficients 32.75 (30.71), depth alone 26.00
-    (23.75), the base 30.42 (26.79); no two of them can be told apart, with 3.9 points between runs. About 15 core-minutes
-    (experiments/results/coefficients_photos), on two cores that others kept busy for 45 minutes.
+Expected: width alone 36.25 % of validation (test 32.38), the paper's coefficients 32.75 (30.71), depth alone
+    26.00 (23.75), the base 30.42 (26.79); no two of them can be told apart, with 3.9 points between runs.
+    About 15 core-minutes (experiments/results/coefficients_photos), on two cores that others kept busy for 45
+    minutes.
 """
 
 from ml_collections import ConfigDict

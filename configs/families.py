@@ -5,7 +5,8 @@ cores: it says how these families learn from few examples when they are small, a
 Each member is the family's network with `small` stem, narrowed and shortened to about 2 M multiply-adds
 at 16 px (LeNet-5 as it is). CIFAR forms of NASNet, AmoebaNet and DARTS are left out: their cells are there.
 The recipe is one for all but three batch-norm averages (below), and was not tuned for any.
-Command: python -m experiments.sweep --config=configs/families.py --workdir=runs/families --config.data.dir=DIR
+Command: python -m experiments.sweep --config=configs/families.py \
+    --workdir=runs/families --config.data.dir=DIR
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
 Expected: 38 to 80 % test accuracy after 400 steps (experiments/results/families); half an hour to an hour on
     two CPU cores. Mobile networks end in maps of one pixel here, and lose by it.

@@ -1,16 +1,18 @@
 """EfficientNet-B0 to B7 on ImageNet, the released networks with the paper's recipe.
 
-Data: ImageNet-1k through TFDS, 1,281,167 training images. Paper: arXiv 1905.11946v5 section 5.2; what it leaves
-    open is from tensorflow/tpu models/official/efficientnet (main.py, utils.py). Dated 2026-11-25; not run by us.
+Data: ImageNet-1k through TFDS, 1,281,167 training images. Paper: arXiv 1905.11946v5 section 5.2; what it
+    leaves open is from tensorflow/tpu models/official/efficientnet (main.py, utils.py). Dated 2026-11-25; not
+    run by us.
 Command: python -m experiments.train --config=configs/imagenet_efficientnet.py:b3 --workdir=runs/b3 \
     --config.data.dir=DIR --config.data.workers=16
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
     A device that cannot hold its share of 4,096 images takes it in parts: --config.train.accumulate=N.
-Expected: 77.1, 79.1, 80.1, 81.6, 82.9, 83.6, 84.0, 84.3 % top-1 for B0 to B7 (the paper's Table 2, with AutoAugment).
-Cost: 107,100 steps of 4,096; 1.0, 1.8, 2.6, 4.8, 11.6, 27, 50 and 99 x 10^18 training FLOPs. The authors' B7 took 139
-    hours on their TPUs (arXiv 2104.00298 Table 10).
-Differs: RandAugment (2 operations, magnitude 9: arXiv 1909.13719's for ResNet-50) instead of AutoAugment, which is
-    not here. The paper stops by the validation split; we train to the end.
+Expected: 77.1, 79.1, 80.1, 81.6, 82.9, 83.6, 84.0, 84.3 % top-1 for B0 to B7 (the paper's Table 2, with
+    AutoAugment).
+Cost: 107,100 steps of 4,096; 1.0, 1.8, 2.6, 4.8, 11.6, 27, 50 and 99 x 10^18 training FLOPs. The authors' B7
+    took 139 hours on their TPUs (arXiv 2104.00298 Table 10).
+Differs: RandAugment (2 operations, magnitude 9: arXiv 1909.13719's for ResNet-50) instead of AutoAugment,
+    which is not here. The paper stops by the validation split; we train to the end.
     Photos are squeezed to a square when read and crops are cut from that; 2 % of the training split is the
     validation split, the official one is the test split. Batch norm is per device and micro-batch.
 """

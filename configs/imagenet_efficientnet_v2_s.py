@@ -1,14 +1,15 @@
 """EfficientNetV2-S on ImageNet by progressive learning: small images first.
 
-Data: ImageNet-1k through TFDS, 1,281,167 training images. Paper: arXiv 2104.00298 sections 4.2 and 5.1, Table 6; what
-    it leaves open is from google/automl efficientnetv2 (hparams.py, effnetv2_configs.py). Dated 2026-11-25; not run by us.
+Data: ImageNet-1k through TFDS, 1,281,167 training images. Paper: arXiv 2104.00298 sections 4.2 and 5.1, Table
+    6; what it leaves open is from google/automl efficientnetv2 (hparams.py, effnetv2_configs.py). Dated
+    2026-11-25; not run by us.
 Command: python -m experiments.train --config=configs/imagenet_efficientnet_v2_s.py --workdir=runs/v2_s \
     --config.data.dir=DIR --config.data.workers=16
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
 Expected: 83.9 % top-1 at 384 pixels (the paper's Table 7).
 Cost: 107,100 steps of 4,096, a quarter each at 128, 185, 243 and 300 pixels; 7.8 x 10^18 training FLOPs.
-Differs: RandAugment's magnitude rises from 5 to 10, as in that file; the paper's Table 6 says 15. Batch norm's decay
-    is that file's 0.9 (the paper: 0.99).
+Differs: RandAugment's magnitude rises from 5 to 10, as in that file; the paper's Table 6 says 15. Batch
+    norm's decay is that file's 0.9 (the paper: 0.99).
     Photos are squeezed to a square when read and crops are cut from that; 2 % of the training split is the
     validation split, the official one is the test split. Batch norm is per device and micro-batch.
 """

@@ -1,16 +1,17 @@
 """MobileNetV2 1.0 on ImageNet at 224 pixels.
 
-Data: ImageNet-1k through TFDS, 1,281,167 training images. Paper: arXiv 1801.04381 section 6.1; batch, smoothing and
-    length are those of tensorflow/models research/slim/nets/mobilenet/README.md. Dated 2026-11-25; not run by us.
+Data: ImageNet-1k through TFDS, 1,281,167 training images. Paper: arXiv 1801.04381 section 6.1; batch,
+    smoothing and length are those of tensorflow/models research/slim/nets/mobilenet/README.md. Dated
+    2026-11-25; not run by us.
 Command: python -m experiments.train --config=configs/imagenet_mobilenet_v2.py --workdir=runs/mobilenet_v2 \
     --config.data.dir=DIR --config.data.workers=16
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
 Expected: 72.0 % top-1 (the paper's Table 4; the released checkpoint has 71.8).
 Cost: 693,420 steps of 768 (8 times 96); 9.6 x 10^17 training FLOPs.
-Differs: synchronous, as that README; the paper has 16 asynchronous workers, each with its own rate. No colour jitter.
-    Batch norm's epsilon is 1e-5 and padding symmetric, as in timm's network, where slim has 1e-3 and SAME.
-    Photos are squeezed to a square when read and crops are cut from that; 1 % of the training split is the
-    validation split, the official one is the test split. Batch norm is per device and micro-batch.
+Differs: synchronous, as that README; the paper has 16 asynchronous workers, each with its own rate. No colour
+    jitter. Batch norm's epsilon is 1e-5 and padding symmetric, as in timm's network, where slim has 1e-3 and
+    SAME. Photos are squeezed to a square when read and crops are cut from that; 1 % of the training split is
+    the validation split, the official one is the test split. Batch norm is per device and micro-batch.
 """
 
 from ml_collections import ConfigDict

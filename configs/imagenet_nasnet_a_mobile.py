@@ -1,15 +1,17 @@
 """NASNet-A mobile (4 @ 1056) on ImageNet at 224 pixels.
 
-Data: ImageNet-1k through TFDS, 1,281,167 training images. Paper: arXiv 1707.07012 section 4.2 and appendix A; values
-    from tensorflow/models research/slim/nets/nasnet/nasnet.py (its notes). Dated 2026-11-25; not run by us.
-Command: python -m experiments.train --config=configs/imagenet_nasnet_a_mobile.py --workdir=runs/nasnet_a_mobile \
-    --config.data.dir=DIR --config.data.workers=16
+Data: ImageNet-1k through TFDS, 1,281,167 training images. Paper: arXiv 1707.07012 section 4.2 and appendix A;
+    values from tensorflow/models research/slim/nets/nasnet/nasnet.py (its notes). Dated 2026-11-25; not run
+    by us.
+Command: python -m experiments.train --config=configs/imagenet_nasnet_a_mobile.py \
+    --workdir=runs/nasnet_a_mobile --config.data.dir=DIR --config.data.workers=16
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
 Expected: 74.0 % top-1 (the paper's Table 3).
 Cost: 250,000 steps of 1,600 (50 replicas of 32); 1.35 x 10^18 training FLOPs.
-Differs: without the auxiliary classifier (weight 0.4), which our network does not have; it is timm's. No colour jitter.
-    Photos are squeezed to a square when read and crops are cut from that; 1 % of the training split is the
-    validation split, the official one is the test split. Batch norm is per device and micro-batch.
+Differs: without the auxiliary classifier (weight 0.4), which our network does not have; it is timm's. No
+    colour jitter. Photos are squeezed to a square when read and crops are cut from that; 1 % of the training
+    split is the validation split, the official one is the test split. Batch norm is per device and
+    micro-batch.
 """
 
 from ml_collections import ConfigDict

@@ -1,7 +1,8 @@
 """ResNet-RS-50 at 160 pixels on ImageNet.
 
-Data: ImageNet-1k through TFDS, 1,281,167 training images. Paper: arXiv 2103.07579 sections 4 and 7; values from
-    tensorflow/tpu models/official/resnet/resnet_rs/configs/resnetrs50_i160.yaml. Dated 2026-11-25; not run by us.
+Data: ImageNet-1k through TFDS, 1,281,167 training images. Paper: arXiv 2103.07579 sections 4 and 7; values
+    from tensorflow/tpu models/official/resnet/resnet_rs/configs/resnetrs50_i160.yaml. Dated 2026-11-25; not
+    run by us.
 Command: python -m experiments.train --config=configs/imagenet_resnet_rs50.py --workdir=runs/resnet_rs50 \
     --config.data.dir=DIR --config.data.workers=16
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).

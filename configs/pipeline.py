@@ -1,12 +1,13 @@
 """The whole method on Fashion-MNIST: search a base, grid its coefficients, scale it, beside EfficientNet-B0.
 
-Methods: macro space and product reward of arXiv 1807.11626, coefficients of arXiv 1905.11946. Dated 2026-11-26;
-a proxy sized for two CPU cores: three stages of EfficientNet-B0 at half their width, 16 px, a few hundred steps.
+Methods: macro space and product reward of arXiv 1807.11626, coefficients of arXiv 1905.11946. Dated
+2026-11-26; a proxy sized for two CPU cores: three stages of EfficientNet-B0 at half their width, 16 px, a few
+hundred steps.
 Command: python -m experiments.pipeline --config=configs/pipeline.py --workdir=runs/pipeline \
     --config.search.run.data.dir=DIR
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
-Expected: a base of plain convolutions, 78.7 % test accuracy at 2.2 M multiply-adds against 75.4 for B0's stages, 82.3
-    against 80.5 at 10 M (experiments/results/pipeline); 80 minutes on two busy CPU cores.
+Expected: a base of plain convolutions, 78.7 % test accuracy at 2.2 M multiply-adds against 75.4 for B0's
+    stages, 82.3 against 80.5 at 10 M (experiments/results/pipeline); 80 minutes on two busy CPU cores.
 """
 
 from ml_collections import ConfigDict

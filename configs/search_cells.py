@@ -1,15 +1,15 @@
-"""Search NAS-Bench-201 cells by training them on Fashion-MNIST: an LSTM controller, or random search beside it.
+"""Search NAS-Bench-201 cells by training on Fashion-MNIST: an LSTM controller, or random search beside it.
 
 Space: arXiv 2001.00326, cells of 5 operations on 6 edges. Controller: an LSTM (arXiv 1611.01578) improved by
-PPO (arXiv 1707.06347). Dated 2026-11-26; a proxy sized for two CPU cores: a quarter of the benchmark's pixels,
-half its filters, one cell a stage, 250 steps.
+PPO (arXiv 1707.06347). Dated 2026-11-26; a proxy sized for two CPU cores: a quarter of the benchmark's
+pixels, half its filters, one cell a stage, 250 steps.
 Command: python -m experiments.search --config=configs/search_cells.py:lstm_ppo --workdir=runs/cells_lstm \
     --config.run.data.dir=DIR
 and the same with `:random` and a directory of its own; any strategy of search/strategies/catalogue.py goes.
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
-Expected: 77.6 % validation accuracy at the proxy for the controller's best cell, 77.2 % for random's; 86.3 and 86.4 %
-    test after 2,000 steps, three seeds each, no difference (experiments/results/search/cells). A search took 30
-    to 60 minutes on two CPU cores that did other work too, about half of it compiling.
+Expected: 77.6 % validation accuracy at the proxy for the controller's best cell, 77.2 % for random's; 86.3
+    and 86.4 % test after 2,000 steps, three seeds each, no difference (experiments/results/search/cells). A
+    search took 30 to 60 minutes on two CPU cores that did other work too, about half of it compiling.
 """
 
 from ml_collections import ConfigDict

@@ -1,14 +1,15 @@
 """Table 7 of arXiv 1905.11946 at equal multiply-adds: one axis against all three, at proxy scale on photos.
 
 Data: one sub-folder a class in train and val (folders, .tar or .zip), here Imagenette at 224 px.
-The paper scales EfficientNet-B0 by d = 4, w = 2, r = 2, which count 1.58, 1.45 and 1.54 G multiply-adds, and by d = 1.4,
-w = 1.2, r = 1.3, which counts 1.83 G. Here the base is a small CIFAR ResNet, compound takes the paper's factors, and
-each axis alone the phi at which `scaling.solve` finds compound's multiply-adds: d = 3.25, w = 1.85, r = 1.93.
+The paper scales EfficientNet-B0 by d = 4, w = 2, r = 2, which count 1.58, 1.45 and 1.54 G multiply-adds, and
+by d = 1.4, w = 1.2, r = 1.3, which counts 1.83 G. Here the base is a small CIFAR ResNet, compound takes the
+paper's factors, and each axis alone the phi at which `scaling.solve` finds compound's multiply-adds:
+d = 3.25, w = 1.85, r = 1.93.
 Rules: arXiv 1905.11946. Dated 2026-11-26; a proxy sized for two CPU cores, not a record.
 Command: python -m experiments.sweep --config=configs/table7.py --workdir=runs/table7 --config.data.dir=DIR
 DIR holds train/ and val/, or train.tar and val.tar.
-Expected: compound 31.2, width 33.0, resolution 31.0, depth 16.9, the base 26.7 % test accuracy; only depth is told apart
-    (experiments/results/table7). 30 minutes on two busy CPU cores.
+Expected: compound 31.2, width 33.0, resolution 31.0, depth 16.9, the base 26.7 % test accuracy; only depth is
+    told apart (experiments/results/table7). 30 minutes on two busy CPU cores.
 """
 
 from ml_collections import ConfigDict

@@ -45,7 +45,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def parse(made: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[argparse.Namespace, dict[str, str]]:
-    """Split a command line into the parser's arguments, --config found, and `{"section.key": text}` overrides."""
+    """Split a command line into parsed arguments, --config found, and `{"section.key": text}` overrides."""
     rest, overrides = [], {}
     words = iter(argv)
     for word in words:

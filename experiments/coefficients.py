@@ -3,10 +3,10 @@
 python -m experiments.coefficients --config=configs/coefficients_photos.py --workdir=runs/coefficients \
     [--step=0.1] [--tolerance=0.05] [--seeds=3] [--halving] [--workers=N] [--retry] [--report]
 
-The points are all (alpha, beta, gamma) of a grid whose alpha * beta^2 * gamma^2 is 2 within a tolerance, single axes among
-them, with the uniform split and the paper's (1.2, 1.1, 1.15); the base is trained too. The config's
-`get_grid()` may set step, tolerance, seeds, eta and rungs; flags go before. `--halving` trains all points
-briefly and one in eta of them longer, rung by rung. It is a sweep: run it again to go on after an
+The points are all (alpha, beta, gamma) of a grid whose alpha * beta^2 * gamma^2 is 2 within a tolerance,
+single axes among them, with the uniform split and the paper's (1.2, 1.1, 1.15); the base is trained too. The
+config's `get_grid()` may set step, tolerance, seeds, eta and rungs; flags go before. `--halving` trains all
+points briefly and one in eta of them longer, rung by rung. It is a sweep: run it again to go on after an
 interruption. `--report` writes coefficients.md, coefficients.csv and heat_map.png from the rows alone.
 """
 
@@ -26,12 +26,12 @@ from scaling.laws import halving
 from scaling.reports import coefficients
 from scaling.reports.build import Study, read_study
 from scaling.reports.curve import validation
-from scaling.reports.grid import read_grids
+from scaling.reports.grid import grids_of
 from scaling.reports.heat_map import save_heat_map
 from scaling.rules.factors import COMPOUND, DEPTH, RESOLUTION, UNIFORM, WIDTH, Powers, compound_grid
 from scaling.runs import store
 from scaling.runs.resolve import resolve
-from scaling.runs.rows import OK
+from scaling.runs.rows import OK, Row
 from scaling.runs.spec import Duration, ModelSpec, RunSpec
 from scaling.runs.workdir import row_of
 from scaling.sweeps.expand import Overrides, Trial, trials
@@ -42,7 +42,10 @@ LENGTHS = ("train.duration", "schedule.warmup", "schedule.every", "schedule.boun
 
 @dataclass(frozen=True)
 class GridPlan:
-    """What a config's `get_grid()` may set. `eta`: halving keeps one point in eta, on each of `rungs` lengths."""
+    """What a config's `get_grid()` may set.
+
+    Successive halving trains at `rungs` lengths and keeps one point in `eta` from each length to the next.
+    """
 
     step: float = 0.1
     tolerance: float = 0.05
@@ -52,7 +55,7 @@ class GridPlan:
 
     @staticmethod
     def read(path: str, flags: Mapping[str, Any]) -> GridPlan:
-        """The plan of a config file, with the flags that were given; ValueError for a key that is none."""
+        """The plan of a config file, with the flags that were given; ValueError for an unknown key."""
         file = path.partition(":")[0]
         get_grid = getattr(cli.read_module(file), "get_grid", dict) if file.endswith(".py") else dict
         known = [field.name for field in dataclasses.fields(GridPlan)]
@@ -115,7 +118,7 @@ def points(model: ModelSpec, plan: GridPlan) -> tuple[list[Powers], list[str]]:
 
 
 def at_length(base: RunSpec, rules: Sequence[Powers], seeds: int, fraction: float = 1.0) -> list[Trial]:
-    """The trials of these points, all durations of the schedule cut to `fraction`; at full length their base's too."""
+    """The trials of these points, all durations cut to `fraction`; at full length the base's trials too."""
     lengths = (
         {key: _cut(operator.attrgetter(key)(base), fraction) for key in LENGTHS} if fraction != 1 else {}
     )
@@ -127,7 +130,7 @@ def at_length(base: RunSpec, rules: Sequence[Powers], seeds: int, fraction: floa
 
 def write(study: Study, arguments: argparse.Namespace, plan: GridPlan) -> None:
     """Write the ranking of a study beside its rows, and print it."""
-    grids = read_grids(study.rows)
+    grids = grids_of(study)
     out, title = arguments.workdir, arguments.workdir.resolve().name
     text = coefficients.to_markdown(grids, title, plan.eta)
     write_atomically(out / MARKDOWN, text)
@@ -166,7 +169,7 @@ def _halve(
     return made
 
 
-def _scores(rung: Sequence[Trial], rule: Powers, rows: Mapping[str, Any]) -> list[float]:
+def _scores(rung: Sequence[Trial], rule: Powers, rows: Mapping[str, Row]) -> list[float]:
     """Validation accuracies of a point's finished runs."""
     own = [
         trial

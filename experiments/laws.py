@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> None:
     study = read_study(arguments.workdir)
     for problem in study.problems:
         print(f"bad row, left out: {problem}")
-    found = curves(study.rows, arguments.axis)
+    found = curves(study, arguments.axis)
     _check(found, arguments.axis)
     text = to_markdown(found, arguments.axis, arguments.holdout, budgets, arguments.extrapolate)
     print(text)
@@ -54,7 +54,7 @@ def _budgets(text: str) -> list[float]:
 
 def _check(found: Sequence[Curve], axis: str) -> None:
     """Raise ValueError where no series has two sizes along the axis."""
-    sizes = {curve.name: len(set(law_points(curve.rows, axis)[0])) for curve in found}
+    sizes = {curve.name: len(set(law_points(curve.points, axis)[0])) for curve in found}
     if not sizes:
         raise ValueError("none of these runs finished with a score: there is nothing to fit.")
     if max(sizes.values()) < 2:

@@ -1,4 +1,4 @@
-"""The whole method in one config: search a base, grid its coefficients, scale it, compare it with a known base.
+"""The whole method in one config: search a base, grid its coefficients, scale it, compare with a known base.
 
 python -m experiments.pipeline --config=configs/pipeline.py --workdir=runs/pipeline [--workers=N] [--retry]
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import statistics
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,16 +25,16 @@ from scaling.border.typed import build, plain
 from scaling.reports import law_tables
 from scaling.reports.build import read_study
 from scaling.reports.coefficients import ranking
-from scaling.reports.curve import group, network
-from scaling.reports.grid import read_grids
+from scaling.reports.curve import Group
+from scaling.reports.grid import grids_of
+from scaling.reports.labels import network
 from scaling.reports.units import number, percent, si
 from scaling.rules.factors import Powers
 from scaling.runs import store
 from scaling.runs.pinning import pin_model
-from scaling.runs.rows import Row
 from scaling.runs.spec import ModelSpec, RunSpec
 from scaling.sweeps.expand import Trial
-from scaling.training import Interrupted, compilation_cache
+from scaling.training import compilation_cache
 from scaling.training.allocator import keep_memory
 from search.runs import outcome
 from search.runs.spec import FREE, SearchSpec
@@ -71,7 +70,7 @@ class PipelineSpec:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> PipelineSpec:
-        """Build from what `to_dict` gave: no file is looked at, no value checked; ValueError on an unknown key."""
+        """Build from what `to_dict` gave: no file is read, no value checked; ValueError on an unknown key."""
         return build(PipelineSpec, values, "config")
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,10 +87,9 @@ def main(argv: Sequence[str]) -> int:
     compilation_cache.enable()
     keep_memory()
     try:
-        base = found_base(spec, arguments.workdir / SEARCH)
-    except Interrupted as stopped:
-        print(f"{stopped}\nthe same command goes on with the search.", file=sys.stderr)
-        return stopped.exit_code
+        base = found_base(spec, _below(arguments, SEARCH))
+    except KeyboardInterrupt as stopped:
+        return searching.interrupted(stopped)
     if code := coefficients.train(base, spec.grid, _below(arguments, GRID)):
         return code
     made = curve_trials(spec, base, best_rule(arguments.workdir / GRID))
@@ -99,17 +97,18 @@ def main(argv: Sequence[str]) -> int:
     if not sweep.execute(made, told):
         return sweep.INTERRUPTED
     code = sweep.conclude(made, told.workdir)
-    found = law_tables.curves(read_study([told.workdir]).rows, "macs")
+    found = law_tables.curves(read_study([told.workdir]), "macs")
     write_atomically(told.workdir / LAWS, law_tables.to_markdown(found, "macs", largest=1))
     write_atomically(arguments.workdir / SUMMARY, summary(spec, arguments.workdir))
     print(f"summary: {arguments.workdir / SUMMARY}")
     return code
 
 
-def found_base(spec: PipelineSpec, workdir: Path) -> RunSpec:
+def found_base(spec: PipelineSpec, arguments: argparse.Namespace) -> RunSpec:
     """Search the base, or take what was found; return the run that trains it."""
-    with store.lock(workdir):
-        space, records = searching.search(spec.search, workdir)
+    workdir = arguments.workdir
+    with store.lock(workdir) as held:
+        space, records = searching.search(spec.search, arguments, held)
     (best,) = outcome.best(records, 1)
     searching.build([workdir], workdir, "search of the base")
     return outcome.train_spec(spec.search, space, best)
@@ -117,7 +116,7 @@ def found_base(spec: PipelineSpec, workdir: Path) -> RunSpec:
 
 def best_rule(grid: Path) -> Powers:
     """The coefficients of the best mean validation accuracy in a grid's directory."""
-    (*_, points) = read_grids(read_study([grid]).rows)
+    (*_, points) = grids_of(read_study([grid]))
     return points.points[ranking(points).order[0]].rule
 
 
@@ -137,7 +136,7 @@ def curve_trials(spec: PipelineSpec, base: RunSpec, rule: Powers) -> list[Trial]
 
 def summary(spec: PipelineSpec, workdir: Path) -> str:
     """What the three steps gave, in Markdown, from what they left on disk."""
-    grid = read_grids(read_study([workdir / GRID]).rows)[-1]
+    grid = grids_of(read_study([workdir / GRID]))[-1]
     ranked = ranking(grid)
     first, second = ranked.order[:2]
     margin = ranked.margin(first, second)
@@ -156,16 +155,16 @@ def summary(spec: PipelineSpec, workdir: Path) -> str:
         "| base | phi | params | MACs | test top-1 (%) | runs |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    rows = read_study([workdir / CURVE]).rows
-    return "\n".join([*lines, *map(_line, sorted(map(tuple, (g.rows for g in group(rows))), key=_place)), ""])
+    found = sorted(read_study([workdir / CURVE]).groups, key=_place)
+    return "\n".join([*lines, *map(_line, found), ""])
 
 
-def _place(rows: Sequence[Row]) -> tuple[str, float]:
-    return network(rows[0]), rows[0].phi or 0.0
+def _place(found: Group) -> tuple[str, float]:
+    return network(found.first), found.first.phi or 0.0
 
 
-def _line(rows: Sequence[Row]) -> str:
-    one, scores = rows[0], [row.test_top1 for row in rows if row.test_top1 is not None]
+def _line(found: Group) -> str:
+    one, scores = found.first, [row.test_top1 for row in found.rows if row.test_top1 is not None]
     mean = statistics.fmean(scores) if scores else None
     deviation = statistics.stdev(scores) if len(scores) > 1 else None
     cells = [

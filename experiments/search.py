@@ -1,7 +1,10 @@
-"""Search an architecture: `python -m experiments.search --config=configs/x.py --workdir=runs/x`.
+"""Search an architecture by training candidates, then train the best for good.
 
-The best networks are then trained as `config.final` says, each by every seed. Run it again to go on after an
-interruption, or with a larger `--config.evaluations` to search on.
+python -m experiments.search --config=configs/x.py --workdir=runs/x [--workers=N] [--retry]
+
+With several workers the candidates of a batch train at a time, each in a process of its own; the history is
+that of one worker. The best networks are then trained as `config.final` says, each by every seed. Run it
+again to go on after an interruption, or with a larger `--config.evaluations` to search on.
 """
 
 from __future__ import annotations
@@ -11,12 +14,18 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import jax
+
 from experiments import cli, sweep
 from scaling.runs import store
 from scaling.runs.workdir import check_owner, claim
+from scaling.sweeps.executors import LocalExecutor
+from scaling.sweeps.in_process import InProcess, Read
+from scaling.sweeps.run import Pool
 from scaling.training import Interrupted, compilation_cache
 from scaling.training.allocator import keep_memory
 from search.core.space import Space
+from search.evaluators.training import PoolOf
 from search.reports.build import build
 from search.runs import outcome
 from search.runs.assemble import assemble
@@ -34,32 +43,42 @@ def main(argv: Sequence[str]) -> int:
     spec = cli.load_spec(arguments.config, overrides, SearchSpec, FREE)
     compilation_cache.enable()
     keep_memory()
-    with store.lock(arguments.workdir):
-        try:
-            space, records = search(spec, arguments.workdir)
+    try:
+        with store.lock(arguments.workdir) as held:
+            space, records = search(spec, arguments, held)
             code = train_best(spec, space, records, arguments)
-        except Interrupted as stopped:
-            print(f"{stopped}\nthe same command goes on with the search.", file=sys.stderr)
-            return stopped.exit_code
+    except KeyboardInterrupt as stopped:
+        return interrupted(stopped)
     for path in build([arguments.workdir], arguments.workdir, arguments.workdir.resolve().name).values():
         print(path)
     return code
 
 
-def search(spec: SearchSpec, workdir: Path) -> tuple[Space, list[Record]]:
-    """Search, or search on, in `workdir`, and write the best network; return the space and all records."""
+def search(spec: SearchSpec, arguments: argparse.Namespace, held: int) -> tuple[Space, list[Record]]:
+    """Search, or continue a search, and write the best network; return the space and all records.
+
+    `held` is the descriptor of the lock on the directory, which candidates hold on to.
+    """
+    workdir = arguments.workdir
     check_owner(workdir, spec)
-    parts, history = assemble(spec, workdir), History(workdir)
+    parts, history = assemble(spec, workdir, _pool_of(spec, arguments, held)), History(workdir)
     claim(workdir, spec)
     known = len(history.records)
     print(f"{parts.space.name}: {parts.space.size:,} points; {known} of {spec.evaluations} evaluated")
-    records = run(
-        parts, spec.evaluations, spec.seed, history, _line(spec.evaluations, bool(spec.strategy.widths))
-    )
+    with sweep.stoppable():
+        records = run(
+            parts, spec.evaluations, spec.seed, history, _line(spec.evaluations, bool(spec.strategy.widths))
+        )
     (found,) = outcome.best(records, 1)
     outcome.write_best(spec, parts.space, found, workdir)
     print(f"best: {found.name}  rewards {found.rewards}; {workdir / BEST / GENOTYPE}")
     return parts.space, records
+
+
+def interrupted(stopped: KeyboardInterrupt) -> int:
+    """Say that a search was stopped and goes on; return the exit code."""
+    print(f"{stopped}\nthe same command goes on with the search.".strip(), file=sys.stderr)
+    return stopped.exit_code if isinstance(stopped, Interrupted) else sweep.INTERRUPTED
 
 
 def train_best(
@@ -72,6 +91,27 @@ def train_best(
     workdir = arguments.workdir / FINAL
     told = argparse.Namespace(**{**vars(arguments), "workdir": workdir})
     return sweep.conclude(made, workdir) if sweep.execute(made, told) else sweep.INTERRUPTED
+
+
+def _pool_of(spec: SearchSpec, arguments: argparse.Namespace, held: int) -> PoolOf:
+    """What trains candidates: a process for each, or this process where one trains at a time.
+
+    One process starts once and compiles less.
+    """
+    several = arguments.workers != 1
+    if several and spec.evaluator.name == "training":
+        if batch := spec.evaluator.settings.get("latency_batch"):
+            raise ValueError(
+                f"config.evaluator.settings.latency_batch={batch} times networks on this machine, where --workers="
+                f"{arguments.workers} has others train meanwhile: leave one of the two out."
+            )
+        jax.config.update("jax_platforms", "cpu")  # the accelerators are the candidates'
+
+    def pool(runs: Path, read: Read) -> Pool:
+        executor = LocalExecutor(arguments.workers, inherit=[held]) if several else InProcess(read)
+        return Pool(runs, executor, sweep.train_command, arguments.retry)
+
+    return pool
 
 
 def _line(total: int, halved: bool) -> Callable[[Record, float], None]:

@@ -47,8 +47,8 @@ def execute(made: Sequence[Trial], arguments: argparse.Namespace) -> bool:
         _announce(made, todo, contents, arguments)
         executor = LocalExecutor(arguments.workers, inherit=[held])
         try:
-            with _stoppable():
-                run(todo, arguments.workdir, executor, _train_command, _lines(len(todo)))
+            with stoppable():
+                run(todo, arguments.workdir, executor, train_command, _lines(len(todo)))
         except KeyboardInterrupt:
             left = len(pending(made, store.scan(arguments.workdir)))
             print(f"interrupted with {left} of {len(made)} trials to go: the same command goes on from here.")
@@ -90,7 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
-def _train_command(directory: Path) -> list[str]:
+def train_command(directory: Path) -> list[str]:
+    """The process of a trial: train what stands in the `config.json` of its directory."""
     config = f"--config={directory / CONFIG}"
     return [sys.executable, "-m", "experiments.train", config, f"--workdir={directory}"]
 
@@ -128,8 +129,8 @@ def _lines(total: int) -> Callable[[Trial, Row], None]:
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM stop the sweep, after a word on what follows."""
+def stoppable() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM stop trials, as KeyboardInterrupt, after a word on what follows."""
 
     def stop(signum, frame):
         os.write(2, b"stopping: running trials save what they have; once more to stop them at once.\n")

@@ -1,11 +1,12 @@
-"""Score NAS-Bench-201 cells without training, and correlate the scores with accuracy beside published figures.
+"""Score NAS-Bench-201 cells without training; correlate the scores with accuracy beside published figures.
 
 python -m experiments.zero_cost --data=DIR --out=experiments/results/search --images=DIR [--cells=725]
 python -m experiments.zero_cost --data=DIR --out=experiments/results/search
 
-DIR of --data holds zero_cost_subset.csv.gz, that of --images CIFAR-10 as tensorflow_datasets prepared it. Scores
-are added to zero-cost.csv one by one, and those that stand there are not computed again; without --images only
-the table, zero-cost.md, is made of them. The networks are the benchmark's own: 16 filters, 5 cells, 32 px.
+DIR of --data holds zero_cost_subset.csv.gz, that of --images CIFAR-10 as tensorflow_datasets prepared it.
+Scores are added to zero-cost.csv one by one, and those that stand there are not computed again; without
+--images only the table, zero-cost.md, is made of them. The networks are the benchmark's own: 16 filters, 5
+cells, 32 px.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all tests share: quickly compiled programs on four virtual CPU devices, the offline data where it lies."""
+"""What all tests share: quick compilation on four virtual CPU devices, and the offline data if present."""
 
 import gc
 import itertools

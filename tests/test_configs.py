@@ -24,7 +24,8 @@ from scaling.training.parallel import check_batch
 from scaling.training.state import TrainState
 from scaling.training.step import AXIS, build_train_step
 
-# Configs of searches hold other sections: tests/search/runs/test_configs.py, tests/experiments/test_pipeline.py.
+# Configs of searches hold other sections: see tests/search/runs/test_configs.py and
+# tests/experiments/test_pipeline.py.
 SEARCHES = ("__init__", "pipeline", "search_")
 CONFIGS = sorted(
     path
@@ -126,8 +127,8 @@ def test_the_scaled_networks_of_table_7_cost_alike():
 
 
 def test_every_recipe_of_its_sweep_passes_a_shape_only_train_step(config):
-    # The networks of one recipe differ in numbers only: the smallest's step is traced, with one block of each kind
-    # (tests/zoo traces more of every family), the largest as a network.
+    # The networks of one recipe differ in numbers only: the smallest's step is traced, with one block of each
+    # kind (tests/zoo traces more of every family), the largest as a network.
     sizes: dict[RunSpec, list[RunSpec]] = {}
     for spec in (spec for spec in runs(config) if spec.seed == 0):
         sizes.setdefault(without_network(spec), []).append(spec)

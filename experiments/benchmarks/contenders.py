@@ -170,12 +170,16 @@ def _forward(lines, answers: queue.Queue[str]) -> None:
     lines.close()
 
 
-# glibc keeps freed memory: without, PyTorch's inference on a CPU takes twice as long, its training a fifth more.
+# glibc keeps freed memory: otherwise PyTorch's inference on a CPU takes twice as long, and its training a
+# fifth more.
 KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
 
 
 def _environment() -> dict[str, str]:
-    """Nothing cached from earlier runs; memory kept, as our training does; no contender takes all of a GPU's."""
+    """The environment of every contender.
+
+    Programs are compiled anew, freed memory is kept as in our training, and no process reserves a whole GPU.
+    """
     kept = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
     paths = [str(ROOT), *filter(None, [kept.get("PYTHONPATH")])]
     own = {"PYTHONPATH": os.pathsep.join(paths), "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}

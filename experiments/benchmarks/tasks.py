@@ -30,8 +30,9 @@ class Step:
 class Operator:
     """One operator on (batch, side, side, channels), met `times` times in `model`.
 
-    `op` is depthwise, pointwise, dense, grouped, norm or se; `features` the channels out, for "se"
-    those of the squeeze; the activation of "norm" may be empty. `mode` is one of `DIRECTIONS`; backward gives the gradients of all inputs.
+    `op` is depthwise, pointwise, dense, grouped, norm or se; `features` the channels out, for "se" those of
+    the squeeze; the activation of "norm" may be empty. `mode` is one of `DIRECTIONS`; backward gives the
+    gradients of all inputs.
     """
 
     model: str

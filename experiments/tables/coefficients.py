@@ -22,7 +22,7 @@ def implied_phi(name: str) -> dict[str, float]:
 
 
 def strict_or_official() -> Table:
-    """Official sizes: implied phi of each axis, and multiply-adds beside those of the formula at whole phi."""
+    """Official sizes: the phi that each axis implies, and multiply-adds beside the formula's at whole phi."""
     b0, entries = zoo.get("efficientnet_b0"), []
     for name, width, depth, side in EFFICIENTNET_ROWS:
         printed = dict(zip(AXES, (depth, width, side), strict=True))

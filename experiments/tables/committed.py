@@ -8,30 +8,39 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scaling.arch.arch import Arch
-from scaling.reports.curve import accuracy, drawn, network
-from scaling.reports.table import from_csv
+from scaling.reports.build import CSV
+from scaling.reports.curve import accuracy
+from scaling.reports.labels import network
+from scaling.reports.study import Study
 from scaling.runs.rows import Row
+from scaling.runs.rows_csv import read_csv
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 
 
 @functools.cache
-def rows(results: Path = RESULTS) -> tuple[Row, ...]:
-    """All rows of all studies; ValueError, naming file and line, where one is damaged."""
-    return tuple(row for path in sorted(results.glob("*/rows.csv")) for row in from_csv(path.read_text()))
+def studies(results: Path = RESULTS) -> tuple[Study, ...]:
+    """All studies; ValueError, naming file and line, where a row is damaged."""
+    return tuple(study(path.parent.name, results) for path in sorted(results.glob(f"*/{CSV}")))
 
 
-def study(name: str, results: Path = RESULTS) -> list[Row]:
-    """The rows of one study; none where it is not there."""
-    path = results / name / "rows.csv"
-    return from_csv(path.read_text()) if path.is_file() else []
+def study(name: str, results: Path = RESULTS) -> Study:
+    """One study; an empty one where it is not there, ValueError where a row is damaged."""
+    path = results / name / CSV
+    if not path.is_file():
+        return Study()
+    rows, problems = read_csv(path)
+    if problems:
+        raise ValueError(f"{problems[0]} Restore the file: a committed row is never lost.")
+    return Study(tuple(rows))
 
 
 def find(arch: Arch, dataset: str, params: int, results: Path = RESULTS) -> list[Row]:
     """The scored runs of just this network: its name unscaled, its resolution, and as many parameters."""
     return [
         row
-        for row in drawn(rows(results))
+        for one in studies(results)
+        for row in one.drawn
         if network(row) == base(arch)
         and (row.dataset, row.resolution, row.params) == (dataset, arch.resolution, params)
     ]

@@ -31,7 +31,7 @@ def products(arch: Arch) -> int:
 
 
 def fvcore(arch: Arch) -> int:
-    """Products, two a value that batch norm reads, five for layer norm, one for the last pooling: timm's results.
+    """Products plus 2 per value read by batch norm, 5 by layer norm, 1 by the last pooling, as timm counts.
 
     Source: facebookresearch/fvcore fvcore/nn/jit_handles.py, by which timm's benchmark.py counts.
     """

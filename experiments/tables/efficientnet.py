@@ -121,7 +121,8 @@ def table_2() -> Table:
     return Table("EfficientNet Table 2: ImageNet", tuple(entries))
 
 
-# base, our name, scaling, (depth, width, resolution), FLOPs (G), top-1; coefficients that the paper leaves out: None
+# base, our name, scaling, (depth, width, resolution), FLOPs (G), top-1; None for coefficients that the paper
+# leaves out
 TABLE_3 = (
     ("MobileNetV1", "mobilenetv1_100", "baseline", (1, 1, 1), "0.6", "70.6"),
     ("MobileNetV1", "mobilenetv1_100", "width w=2", (1, 2, 1), "2.2", "74.2"),

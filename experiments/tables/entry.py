@@ -39,7 +39,7 @@ class Entry:
 
     @property
     def agrees(self) -> bool:
-        """Whether ours, rounded as the paper rounds, is what it prints; true where there is nothing to compare."""
+        """Whether ours, rounded as the paper rounds, equals its figure; true with nothing to compare."""
         return not self.paper or self.ours is None or self.shown == self.paper
 
     @property
@@ -69,7 +69,7 @@ def _decimals(printed: str) -> int:
 
 
 def cost(arch: Arch) -> Totals | Cost:
-    """What a network costs: by arithmetic where there is a closed form (equal to the walk), else by the walk."""
+    """What a network costs: by the closed form where there is one (equal to the walk), else by the walk."""
     return totals(arch) or count(arch)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from experiments.tables import committed
 from experiments.tables.entry import MEGA_MACS, Entry, Table
 from scaling.laws.ranking import Margin, Ranking, rank
-from scaling.reports.curve import Group, drawn, group, scaling_kind
+from scaling.reports.curve import Group
+from scaling.reports.labels import scaling_kind
 from scaling.reports.units import percent
 from scaling.runs.rows import Row
 
@@ -22,7 +23,7 @@ COMPOUND = "compound"
 def table_7(results: Path = committed.RESULTS) -> Table:
     """EfficientNet Table 7 at equal multiply-adds, a small base on photos."""
     title = "EfficientNet Table 7 at equal multiply-adds, at proxy scale"
-    found = {label(same): same for same in group(drawn(committed.study(STUDY, results)))}
+    found = {label(same): same for same in committed.study(STUDY, results).points}
     if not found:
         return Table(title, (Entry("all", "top-1 (%)", "", None, SOURCE, COMMAND, exact=False),))
     entries = []

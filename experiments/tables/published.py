@@ -15,9 +15,9 @@ from scaling.cost.counting import count
 
 @dataclass(frozen=True)
 class Size:
-    """One printed size: `params` in 10^6, `macs` in 10^9 by a convention at a side in pixels ("": not printed).
+    """One printed size: `params` in 10^6, and `macs` in 10^9 by a convention at a side in pixels.
 
-    `note` says why ours differ, where they do.
+    A figure that is not printed is "". `note` says why ours differ, where they do.
     """
 
     name: str

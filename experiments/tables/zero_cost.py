@@ -1,4 +1,4 @@
-"""Rank correlations of scores of untrained networks with accuracy: ours, other scores of the same cells, published."""
+"""Rank correlations of zero-cost scores with accuracy: ours, others of the same cells, published ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network that is not ours: any callable (depth, width, resolution) -> Linen module, as a value that rules scale.
+"""A network of the user's own: any callable (depth, width, resolution) -> Linen module, as a value to scale.
 
 `Custom` has what the rest of the library asks of an `Arch` (a name, a resolution, classes and channels) and
 nothing of its stages. What the callable and its module must do is in `docs/own_network.md`.
@@ -32,9 +32,9 @@ class Custom:
     """`network(depth, width, resolution, **options)` at one size; a size that cannot be built is refused.
 
     `depth` and `width` are factors over the callable's own base, `resolution` is the side in pixels. How
-    they become whole layers and channels is the callable's to say: `scaling.rules.rounding` has `round_depth` and
-    `round_width`. Two sizes are the same where the modules are equal. `source` is "file.py:function" where
-    the callable came from a file: only then can the value be written down.
+    they become whole layers and channels is the callable's to say: `scaling.rules.rounding` has
+    `round_depth` and `round_width`. Two sizes are the same where the modules are equal. `source` is
+    "file.py:function" where the callable came from a file: only then can the value be written down.
     """
 
     network: Callable[..., nn.Module]
@@ -64,7 +64,7 @@ class Custom:
         self.module()
 
     def module(self, **options: Any) -> nn.Module:
-        """Call the callable: the Linen module of this size; ValueError where it is none that can be trained.
+        """Call the callable: the Linen module of this size; ValueError where it cannot be trained.
 
         `options` are further keywords of `OPTIONS`; a None is left out.
         """

@@ -1,4 +1,4 @@
-"""Data sets without a name, told apart by what they hold: a digest of a listing, never of gigabytes of content."""
+"""Fingerprints of data sets without a name: digests of a listing, never of gigabytes of content."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEPTH = 3  # parts of a photo's path that say what it is: split, class and file
 
 
 def of_files(root: Path, walk: Callable[[Path], Listing] | None = None) -> str:
-    """Return the fingerprint of a folder or archive: the names of its files, from the split down, and their sizes.
+    """Return the fingerprint of a folder or archive: of its files' names, from the split down, and sizes.
 
     A folder and an archive of it have the same; "" where there is neither. Times, owners and the order of
     listing do not matter, nor does a change within a file that keeps its size. `walk` lists a folder or an
@@ -32,7 +32,7 @@ def of_files(root: Path, walk: Callable[[Path], Listing] | None = None) -> str:
 
 
 def of_arrays(path: Path) -> str:
-    """Return the fingerprint of an .npz file or a directory of them: names, sizes and checksums of the arrays.
+    """Return the fingerprint of an .npz file or a directory of them: of arrays' names, sizes and checksums.
 
     The checksums stand in the file's own list, so no array is read. "" where there is no such file.
     """
@@ -49,7 +49,7 @@ def _digest(entries: Iterable[tuple]) -> str:
 
 
 def _files(root: Path, walk: Callable[[Path], Listing]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """The path of each file, archives read as the folders that they stand for, and the bytes of its content."""
+    """The path of each file, an archive being the folder that it stands for, and the bytes of its content."""
     if root.is_file():
         yield from ((member.parts, member.size) for member in walk(root).members)
         return

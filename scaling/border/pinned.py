@@ -1,4 +1,4 @@
-"""Files that a config names, pinned by a digest of what is in them: a run computes something else when they change."""
+"""Files that a config names, pinned by a digest: a run computes something else when their content changes."""
 
 from __future__ import annotations
 

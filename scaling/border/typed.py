@@ -94,7 +94,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
 
 
 def _member(members: tuple[Any, ...], value: Any) -> Any:
-    """The type of a union that a value is meant for: None or a tuple where it is one, else the first other."""
+    """The member of a union that a value is meant for: None or a tuple if it is one, else the first other."""
     if value is None and type(None) in members:
         return type(None)
     others = [member for member in members if member is not type(None)]
@@ -103,7 +103,7 @@ def _member(members: tuple[Any, ...], value: Any) -> Any:
 
 
 def override(full: dict[str, Any], changes: Mapping[str, Any], free: typing.Collection[str] = ()) -> dict:
-    """Set {"section.key": value} in the nested dict of all fields, in place; text is read as the field's type.
+    """Set {"section.key": value} in a nested dict of all fields, in place; text is read as the field's type.
 
     Sections named in `free` take any key. ValueError, naming the nearest key, where there is no such field.
     """

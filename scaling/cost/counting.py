@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from scaling.arch.arch import Sized
+from scaling.cost.traced import Value, largest, leaf_value, window
 from scaling.models.initialize import shapes_of
 from scaling.models.network import Applied, build
 
@@ -91,38 +92,14 @@ def count_module(module: Applied, input_shape: Sequence[int], layers: bool = Fal
 def walk(
     module: Applied, input_shape: Sequence[int], **call: Any
 ) -> tuple[Walker, dict[str, Any], list[Value]]:
-    """Walk a module's program on one example; return the walker, abstract variables and the outputs' values."""
+    """Walk a module's program on one example; return the walker, abstract variables and output values."""
     x = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
     variables = shapes_of(module, x, **call)
     closed = jax.make_jaxpr(lambda v, x: module.apply(v, x, **call))(variables, x)
     walker = Walker()
-    leaves = [_leaf_value(path, leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(variables)]
+    leaves = [leaf_value(path, leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(variables)]
     outputs = walker.walk(closed.jaxpr, [*leaves, Value(reach=(1, 1))])
     return walker, variables, outputs
-
-
-@dataclass(frozen=True)
-class Value:
-    """What the walk knows of one array.
-
-    `leaf` is the path of the parameter it is a reshaped copy of; `product` the index of the layer
-    whose bare output it is; `reach` and `jump` the receptive field and the stride, in pixels, of rows
-    and of columns. The field of the first value begins at pixel `start`, below 0 in the padding; a
-    `reach` of 0 sees none.
-    """
-
-    leaf: tuple[str, ...] | None = None
-    product: int | None = None
-    reach: tuple[int, int] = (0, 0)
-    jump: tuple[int, int] = (1, 1)
-    start: tuple[int, int] = (0, 0)
-
-    def at(self, index: int) -> Value:
-        """The value of one layer of a stack."""
-        if self.leaf is None:
-            return replace(self, product=None)
-        where = self.leaf.index("blocks") + 1 if "blocks" in self.leaf else len(self.leaf) - 1
-        return replace(self, leaf=(*self.leaf[:where], str(index), *self.leaf[where:]))
 
 
 # Primitives that move numbers without changing them
@@ -199,7 +176,7 @@ class Walker:
         for value, atom in zip(inputs, eqn.invars):
             if value.leaf is not None and value.leaf not in self.claimed:
                 self._add_parameters(value.leaf, self._claim(value, atom))
-        return [_largest(inputs)] * len(eqn.outvars)
+        return [largest(inputs)] * len(eqn.outvars)
 
     def _convolution(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         numbers, kernel = eqn.params["dimension_numbers"], eqn.invars[1].aval.shape
@@ -212,14 +189,14 @@ class Walker:
         sides = [kernel[axis] for axis in numbers.rhs_spec[2:]]
         extents = [(k - 1) * d + 1 for k, d in zip(sides, eqn.params["rhs_dilation"])]
         before = [low for low, _ in eqn.params["padding"]]
-        moved = _window(inputs[0], extents, eqn.params["window_strides"], before)
+        moved = window(inputs[0], extents, eqn.params["window_strides"], before)
         return [replace(moved, product=index)]
 
     def _dot(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         (contracted, _), _ = eqn.params["dimension_numbers"]
         taps = math.prod(eqn.invars[0].aval.shape[axis] for axis in contracted)
         index = self._add_product(eqn, inputs, "dense", taps)
-        return [replace(_largest(inputs), product=index)]
+        return [replace(largest(inputs), product=index)]
 
     def _add_product(self, eqn: Any, inputs: list[Value], kind: str, taps: int) -> int:
         """Add a layer of `taps` multiply-adds for each output element; return its index."""
@@ -253,7 +230,7 @@ class Walker:
         sides, dilations = eqn.params["window_dimensions"], eqn.params["window_dilation"]
         extents = [(side - 1) * dilation + 1 for side, dilation in zip(sides, dilations)]
         before = [low for low, _ in eqn.params["padding"]]
-        return [_window(inputs[0], extents[1:-1], eqn.params["window_strides"][1:-1], before[1:-1])]
+        return [window(inputs[0], extents[1:-1], eqn.params["window_strides"][1:-1], before[1:-1])]
 
     def _reduce(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         """A reduction over two axes or more of a feature map ends its receptive field."""
@@ -265,13 +242,13 @@ class Walker:
         starts = eqn.params["start_indices"]
         before = [-start for start in starts[1:-1]]
         return [
-            _window(inputs[0].at(starts[0]), (1,) * len(before), strides[1:-1] or (1,) * len(before), before)
+            window(inputs[0].at(starts[0]), (1,) * len(before), strides[1:-1] or (1,) * len(before), before)
         ]
 
     def _pad(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         before = [low for low, _, _ in eqn.params["padding_config"][1:-1]]
         ones = (1,) * len(before)
-        return [_window(value, ones, ones, before) for value in self._other(eqn, inputs)]
+        return [window(value, ones, ones, before) for value in self._other(eqn, inputs)]
 
     def _split(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         return [inputs[0].at(i) for i in range(len(eqn.outvars))]
@@ -297,7 +274,7 @@ class Walker:
         for walker in walks:
             free = {} if walker is largest else {"macs": 0, "activations": 0, "biases": 0}
             self.layers += [replace(layer, **free) for layer in walker.layers]
-        return [replace(_largest(values), leaf=None, product=None) for values in zip(*outputs)]
+        return [replace(largest(values), leaf=None, product=None) for values in zip(*outputs)]
 
     def _claim(self, value: Value, atom: Any) -> int:
         """Return a parameter's size the first time it is used, then 0."""
@@ -339,46 +316,6 @@ HANDLERS = {
     "scan": Walker._scan,
     "cond": Walker._choose,
 }
-
-
-def _leaf_value(path: tuple, leaf: Any) -> Value:
-    """The value of one variable; only those of "params" are named."""
-    names = tuple(str(getattr(entry, "key", entry)) for entry in path)
-    return Value(leaf=names[1:]) if names[0] == "params" else Value()
-
-
-def _largest(values: Sequence[Value]) -> Value:
-    """The field that holds those of all values that see a pixel."""
-    seeing = [value for value in values if value.reach != (0, 0)]
-    if not seeing:
-        return Value()
-    rows, columns = (_union([(v.start[axis], v.reach[axis]) for v in seeing]) for axis in (0, 1))
-    down, right = (max(v.jump[axis] for v in seeing) for axis in (0, 1))
-    return Value(reach=(rows[1], columns[1]), jump=(down, right), start=(rows[0], columns[0]))
-
-
-def _union(spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The (start, length) of what holds all spans."""
-    start = min(start for start, _ in spans)
-    return start, max(start + length for start, length in spans) - start
-
-
-def _window(value: Value, sides: Sequence[int], strides: Sequence[int], before: Sequence[int]) -> Value:
-    """Move the field through a window of `sides` values and strides, behind a padding of `before` values.
-
-    Of rows and columns; anything else than two axes moves nothing.
-    """
-    if len(sides) != 2 or value.reach == (0, 0):
-        return replace(value, product=None)
-    reach, start, jump = zip(
-        *(
-            (r + (side - 1) * j, s - low * j, j * stride)
-            for r, s, j, side, low, stride in zip(
-                value.reach, value.start, value.jump, sides, before, strides
-            )
-        )
-    )
-    return replace(value, product=None, reach=reach, jump=jump, start=start)
 
 
 def _size(tree: Any) -> int:

@@ -117,7 +117,7 @@ def crop(x_hwc: jax.Array, draws: jax.Array, augment: AugmentSpec, resolution: i
 def padded_crop(x_hwc: jax.Array, draws: jax.Array, pad: int, mode: str = "black") -> jax.Array:
     """Pad and crop back at a random place. Uses 2 draws.
 
-    With "black" (arXiv 1512.03385 section 4.2) or, with "reflect", the image mirrored at its border (1605.07146).
+    With "black" (arXiv 1512.03385 section 4.2), or with "reflect" the image mirrored there (1605.07146).
     """
     first_yx = jnp.floor(draws * (2 * pad + 1)).astype(jnp.int32)
     around = ((pad, pad), (pad, pad), (0, 0))
@@ -156,7 +156,7 @@ def box_size(
 
 
 def erase(x_hwc: jax.Array, draws: jax.Array, probability: float) -> jax.Array:
-    """With `probability` set a rectangle to 0, the mean of normalised pixels (arXiv 1708.04896). Uses 5 draws."""
+    """With `probability` set a rectangle to 0, the mean pixel, by 5 draws (arXiv 1708.04896)."""
     side = x_hwc.shape[0]
     size_hw = jnp.minimum(1.0, box_size(draws[0], draws[1], ERASE_AREA, ERASE_ASPECT))
     start_yx = draws[2:4] * (1 - size_hw)
@@ -174,7 +174,7 @@ def box_mask(start_yx: jax.Array, stop_yx: jax.Array, side: int) -> jax.Array:
 def mix(
     x_nhwc: jax.Array, targets_bk: jax.Array, draws_bu: jax.Array, mixup: float, cutmix: float
 ) -> tuple[jax.Array, jax.Array]:
-    """Mix each pair (2i, 2i + 1), images and targets alike, by mixup (arXiv 1710.09412) or cutmix (1905.04899).
+    """Mix each pair (2i, 2i + 1), images and targets, by mixup (arXiv 1710.09412) or cutmix (1905.04899).
 
     `mixup` and `cutmix` are the Beta parameters, 0 for off; where both are on, a fair coin chooses for
     each pair. Uses 5 draws of each even example. ValueError where the batch on a device is odd.

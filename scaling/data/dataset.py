@@ -26,9 +26,9 @@ NAMED_PROBLEMS = 5  # how many bad files an error spells out
 class Dataset:
     """Three splits of one data set.
 
-    `test` reads the test split when called, not before; None where the run has none. `mean` and `std` are per channel, of the
-    training split, pixels in [0, 1]. `examples` counts train and validation; `problems` lists what
-    was left out of them (those of the test split are in its own `problems`).
+    `test` reads the test split when called, not before; None where the run has none. `mean` and `std` are
+    per channel, of the training split, pixels in [0, 1]. `examples` counts train and validation; `problems`
+    lists what was left out of them (those of the test split are in its own `problems`).
     """
 
     name: str

@@ -25,7 +25,7 @@ class Order(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """Random access by step to batches with their images; `empty` makes the array that they are decoded into."""
+    """Random access by step to batches with their images, decoded into an array that `empty` makes."""
 
     split: Split
     order: Order

@@ -28,7 +28,8 @@ def front(cost: Sequence[float], value: Sequence[float]) -> list[int]:
 def fronts(rewards: np.ndarray) -> np.ndarray:
     """Of each row of [N, M], all columns the higher the better, its front [N], an int.
 
-    It is 0 where no row dominates it (nowhere worse, somewhere better), 1 where only rows of front 0 do, and so on.
+    It is 0 where no row dominates it (nowhere worse, somewhere better), 1 where only rows of front 0 do,
+    and so on.
     """
     order = np.lexsort(-rewards.T)  # what dominates a row stands before it
     ranked, numbers = rewards[order], np.zeros(len(rewards), int)

@@ -55,7 +55,7 @@ class FactorizedReduction(nn.Module):
 
 
 class Edge(nn.Module):
-    """One operation by its name in `scaling.arch.blocks.cell.OPERATIONS`; what is the identity returns its input."""
+    """One operation of `scaling.arch.blocks.cell.OPERATIONS` by its name; an identity returns its input."""
 
     operation: str
     filters: int

@@ -31,7 +31,7 @@ class CustomNetwork:
     def of(
         arch: Custom, dtype: Any = jnp.float32, axis_name: str | None = None, **options: Any
     ) -> CustomNetwork:
-        """Build the module; ValueError for an option that only our own networks or its function could follow."""
+        """Build the module; ValueError for an option that reaches neither it nor its function."""
         options.pop("operators", None)  # of our operators, which it does not use
         if set_ := sorted(name for name, value in options.items() if value not in (None, False, ())):
             raise ValueError(

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from scaling.models import native as kernels
 from scaling.models.phases import Padding, interleave
 
 LEAST_CHUNK = 32  # input channels of one convolution that stands for several groups
@@ -44,6 +45,27 @@ def _backward(stride, padding, dilation, residuals, grad_nhwf):
 
 
 dense.defvjp(_forward, _backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def native_dense(x_nhwc, kernel_hwio, window: kernels.Window) -> Any:
+    """Convolve float32 images by C++ kernels: (n, h, w, c), (kh, kw, c / groups, f) -> (n, oh, ow, f)."""
+    return kernels.dense(x_nhwc, kernel_hwio, window, window.out(x_nhwc.shape, kernel_hwio.shape[:2]))
+
+
+def _native_forward(x_nhwc, kernel_hwio, window):
+    return native_dense(x_nhwc, kernel_hwio, window), (x_nhwc, kernel_hwio)
+
+
+def _native_backward(window, residuals, grad_nhwf):
+    x_nhwc, kernel_hwio = residuals
+    return (
+        kernels.dense_input_gradient(grad_nhwf, kernel_hwio, window, x_nhwc.shape),
+        kernels.dense_kernel_gradient(x_nhwc, grad_nhwf, window, kernel_hwio.shape),
+    )
+
+
+native_dense.defvjp(_native_forward, _native_backward)
 
 
 def grouped(x_nhwc, kernel_hwio, groups: int, stride: int, padding: Padding, dilation: int = 1) -> Any:
@@ -104,18 +126,29 @@ def _input_gradient(grad_nhwf, kernel_hwio, stride: int, padding: Padding, shape
     """Convolve with the turned taps of each stride phase, then interleave the phases."""
     (top, bottom), (left, right) = padding
     n, h, w, c = shape
+    if stride == 1:
+        return _convolve(grad_nhwf, _turned(kernel_hwio), _turned_padding(kernel_hwio.shape, padding))
     rows, columns = -(-(h + top + bottom) // stride), -(-(w + left + right) // stride)
 
     def phase(a: int, b: int):
         taps = kernel_hwio[a::stride, b::stride]
         if not taps.size:
             return jnp.zeros((n, rows, columns, c), grad_nhwf.dtype)
-        turned = lax.optimization_barrier(taps[::-1, ::-1].transpose(0, 1, 3, 2))
         (kh, kw), (oh, ow) = taps.shape[:2], grad_nhwf.shape[1:3]
-        return _convolve(grad_nhwf, turned, ((kh - 1, rows - oh), (kw - 1, columns - ow)))
+        return _convolve(grad_nhwf, _turned(taps), ((kh - 1, rows - oh), (kw - 1, columns - ow)))
 
     grid = [[phase(a, b) for b in range(stride)] for a in range(stride)]
     return interleave(grid)[:, top : top + h, left : left + w]
+
+
+def _turned(kernel_hwio):
+    return lax.optimization_barrier(kernel_hwio[::-1, ::-1].transpose(0, 1, 3, 2))
+
+
+def _turned_padding(shape, padding: Padding) -> Padding:
+    """The padding with which a turned kernel of stride 1 gives the pixels of the images, and no others."""
+    rows, columns = ((k - 1 - low, k - 1 - high) for k, (low, high) in zip(shape, padding))
+    return rows, columns
 
 
 def _kernel_gradient(x_nhwc, grad_nhwf, shape, stride: int, padding: Padding):

@@ -112,7 +112,7 @@ def _filter_taps(kernel_hw1c) -> dict[tuple[int, int], Any]:
 def _sum_of_products(pixels: Iterable[Any], taps: Sequence[Any]) -> Any:
     """Add pixel * tap in float32, in order.
 
-    Of `lax`, not `jnp`, operations: there are thousands of them in a network, and these are traced in half the time.
+    By `lax`, not `jnp`, operations: a network has thousands of them, and these are traced in half the time.
     """
     total = None
     for pixel, tap in zip(pixels, taps):

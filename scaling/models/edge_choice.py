@@ -27,8 +27,8 @@ COLLECTIONS = ("params", "batch_stats")
 class ChosenEdge(nn.Module):
     """Does the operation that `settings.choice[at]` says, by its place in `operation`, "skip|conv_3x3|...".
 
-    Each operation's variables stand below "as_NAME", as the `Edge` of that operation would have them. Those
-    of the others get zero gradients and keep their statistics.
+    Each operation's variables stand below "as_NAME", as the `Edge` of that operation would have them. The
+    operations that are not chosen get zero gradients and keep their statistics.
     """
 
     operation: str
@@ -67,7 +67,7 @@ class ChosenEdge(nn.Module):
 
 
 def moves(operation: str, keeps: bool, choice) -> Any:
-    """Whether the chosen operation is one that drop-path drops: neither zero nor, where it `keeps`, "skip"."""
+    """Whether drop-path drops the chosen operation: all but zero and, where it `keeps` its input, "skip"."""
     still = {"none", "skip"} if keeps else {"none"}
     return jnp.asarray([name not in still for name in options(operation)], jnp.float32)[choice]
 

@@ -58,7 +58,7 @@ def _hidden_layers(head: Head, x: Any, settings: Settings, keys_b) -> Any:
 
 
 def average_to(x: Any, axis: int, parts: int) -> Any:
-    """Average an axis to `parts` values over spans that overlap where they must, as PyTorch's adaptive pooling."""
+    """Average an axis to `parts` values over spans that may overlap, as PyTorch's adaptive pooling does."""
     size = x.shape[axis]
     if size == parts:
         return x

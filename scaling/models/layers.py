@@ -18,10 +18,11 @@ from scaling.arch.stages import FeatureGrid
 from scaling.models.activation_kernel import compare_codes
 from scaling.models.activations import ACTIVATIONS, GATES
 from scaling.models.batch_norm import affine, count, normalize
-from scaling.models.dense import dense, grouped
+from scaling.models.dense import dense, grouped, native_dense
 from scaling.models.depthwise import depthwise
 from scaling.models.initializers import ONES, ZEROS, fan_in, fan_out, parameter, statistic, units
 from scaling.models.max_pool import max_pool
+from scaling.models.native import Window
 from scaling.models.operators import LAX, Operators
 from scaling.models.phases import Padding
 from scaling.models.pointwise import pointwise
@@ -31,9 +32,10 @@ from scaling.models.pointwise import pointwise
 class Settings:
     """What all layers of one network share; `axis_name` syncs batch-norm statistics over devices.
 
-    `dilation` and `traded` are those of the layer's place (`scaling.arch.stages.FeatureGrid`); `choice` int32[edges] says
-    what the edges of a stage's cells do where they have several operations; with `codes` zeros[n, n] the
-    network can be asked which examples activate it alike (`scaling.models.activation_kernel`).
+    `dilation` and `traded` are those of the layer's place (`scaling.arch.stages.FeatureGrid`); `choice`
+    int32[edges] says what the edges of a stage's cells do where they have several operations; with `codes`
+    zeros[n, n] the network can be asked which examples activate it alike
+    (`scaling.models.activation_kernel`).
     """
 
     activation: str = "relu"
@@ -96,8 +98,8 @@ def edges(
 ) -> Padding:
     """Padding before and after height and width of (n, h, w, c), for windows dilated as the settings say.
 
-    `sides` are a window's rows and columns. Padding is that of plain windows, times the dilation. Where a stride is traded the side stays, also
-    where `pad` alone would make it smaller.
+    `sides` are a window's rows and columns. Padding is that of plain windows, times the dilation. Where a
+    stride is traded the side stays, also where `pad` alone would make it smaller.
     """
 
     def along(size: int, side: int, stride: int) -> tuple[int, int]:
@@ -113,8 +115,8 @@ class Convolution(nn.Module):
     """A k x k convolution of NHWC images, as the backend runs it fastest.
 
     `kernel` and `stride` are one number, or (rows, columns). Shapes: (n, h, w, c) -> (n, oh, ow, features).
-    Parameters and products' operands are float32 and `settings.dtype`. `fan` says whose spread the first
-    kernel keeps: that of the gradient, "out", or, where no norm follows a width that jumps, of the input, "in".
+    Parameters and products' operands are float32 and `settings.dtype`. The first kernel keeps the spread of
+    the gradient (`fan` "out") or, for a width that jumps without a norm after it, of the input ("in").
     """
 
     features: int
@@ -171,7 +173,9 @@ def convolve(
     if rows == columns and groups == x_nhwc.shape[-1] == features and operators.depthwise != "lax":
         native = operators.depthwise == "native"
         return depthwise(x_nhwc, kernel_hwio, rows, padding, dilation, native)
-    if rows == columns and operators.dense == "plain":
+    if operators.dense == "native" and x_nhwc.dtype == jnp.float32:
+        return native_dense(x_nhwc, kernel_hwio, Window((rows, columns), padding, dilation, groups))
+    if rows == columns and operators.dense != "lax":
         if groups == 1:
             return dense(x_nhwc, kernel_hwio, rows, padding, dilation)
         return grouped(x_nhwc, kernel_hwio, groups, rows, padding, dilation)
@@ -319,7 +323,7 @@ def pool(
     """Max or average pooling, as the value `Pool` says."""
     padding, dilation = edges(x_nhwc.shape, (kernel, kernel), stride, settings, pad, ceil), settings.dilation
     stride = settings.step(stride)
-    if op == "max" and settings.operators.dense == "plain":
+    if op == "max" and settings.operators.dense != "lax":
         return max_pool(x_nhwc, kernel, stride, padding, dilation)
     window = (1, kernel, kernel, 1), (1, stride, stride, 1), ((0, 0), *padding, (0, 0))
     spread = {"window_dilation": (1, dilation, dilation, 1)}

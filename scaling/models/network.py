@@ -160,8 +160,8 @@ class Network(nn.Module):
     split; they are needed only if the architecture drops anything. Auxiliary classifiers run in training
     only; with "auxiliary" among the mutable collections they leave their logits there. Where edges of cells
     have several operations, collection "choice" says which: {"cell_0": int32[edges]}, one for each
-    different cell, and {"reduction_0": ...} where it has a stride (`choosing`). Collection "codes", {"alike": zeros[n, n]}, has for a gradient which examples
-    activate it alike (`scaling.models.activation_kernel`).
+    different cell, and {"reduction_0": ...} where it has a stride (`choosing`). The gradient of collection
+    "codes", {"alike": zeros[n, n]}, is which examples activate it alike (`scaling.models.activation_kernel`).
     """
 
     arch: Arch
@@ -284,8 +284,9 @@ Buildable = Network | CustomNetwork
 
 
 def build(arch: Sized, **options: Any) -> Any:
-    """Return the network of an architecture, a `Network` or `CustomNetwork`; options are the fields of `Network`.
+    """Return the network of an architecture, a `Network` or `CustomNetwork`; options are `Network`'s fields.
 
-    Both are initialised and applied alike: `apply(variables, images_nhwc, train=..., keys_b=..., mutable=...)`.
+    Both are initialised and applied alike:
+    `apply(variables, images_nhwc, train=..., keys_b=..., mutable=...)`.
     """
     return CustomNetwork.of(arch, **options) if isinstance(arch, Custom) else Network(arch, **options)

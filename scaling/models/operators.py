@@ -18,9 +18,9 @@ class Operators:
     """The chosen implementation of each operator.
 
     `pointwise` convolutions run as "lax" convolutions or as a "matmul"; `depthwise` ones as "lax",
-    as "shifted" multiply-adds or as "native" C++ kernels; `dense` and grouped ones as "lax", or with
-    gradients of "plain" convolutions; `norm` (batch norm and its activation) as "jnp" or "native";
-    `scan_least` is the fewest repeated blocks worth a loop.
+    as "shifted" multiply-adds or as "native" C++ kernels; `dense` and grouped ones as "lax", with
+    gradients of "plain" convolutions or as "native"; `norm` (batch norm and its activation) as "jnp" or
+    "native"; `scan_least` is the fewest repeated blocks worth a loop.
     """
 
     pointwise: str
@@ -43,7 +43,7 @@ BY_BACKEND = {
     "native": Operators(
         pointwise="matmul",
         depthwise="native",
-        dense="plain",
+        dense="native",
         norm="native",
         scan_least=5,
     ),

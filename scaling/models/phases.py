@@ -1,4 +1,4 @@
-"""A strided convolution seen from its input: pixels of one phase (row and column, modulo the stride) alike."""
+"""A strided convolution seen from its input: pixels of one phase (row and column modulo the stride) alike."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ Edges = dict[str, tuple[str, str] | None]
 
 
 def take(variables: Mapping[str, Any], supernet: Arch, choice: Choice, own: Arch) -> dict[str, Any]:
-    """Return the variables of the network that a supernet is for a choice, as that network, `own`, has them."""
+    """Return the variables of `own`, the network that a supernet is for a choice, out of the supernet's."""
     chosen = _by_stage(supernet, choice, own)
     taken = {
         name: {stage: _taken(tree, chosen.get(stage, {})) for stage, tree in variables[name].items()}
@@ -52,7 +52,7 @@ def _by_stage(supernet: Arch, choice: Choice, own: Arch) -> dict[str, Edges]:
 
 
 def _by_edge(cell: Cell, choice: Sequence[int], own: Cell) -> Edges:
-    """The edges that do something are those of the own cell that do, in this order; it may lack the others."""
+    """Match the edges that do something with the own cell's, in order; it may lack those that do nothing."""
     edges: Edges = {}
     values = iter(choice)
     for node, (read, own_read) in enumerate(zip(cell.nodes, own.nodes, strict=True)):

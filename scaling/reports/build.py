@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from scaling.border.files import write_atomically
 from scaling.reports import figure, learning, page, table
-from scaling.reports.curve import fit_law, series
+from scaling.reports.study import Study
 from scaling.runs import store
 from scaling.runs.rows import Row
+from scaling.runs.rows_csv import read_csv, to_csv
 from scaling.runs.workdir import METRICS, ROW
 
 CSV, TABLE, PICTURE, PAGE = "rows.csv", "table.md", "scaling_curve.png", "report.html"
-
-
-@dataclass(frozen=True)
-class Study:
-    """Rows in order of id, the directory of each run that has one, one line for each unreadable row."""
-
-    rows: tuple[Row, ...]
-    directories: dict[str, Path]
-    problems: tuple[str, ...]
 
 
 def read_study(sources: Sequence[Path]) -> Study:
@@ -46,10 +37,13 @@ def read_study(sources: Sequence[Path]) -> Study:
             inside = source / run_id
             directories.setdefault(run_id, inside if inside.is_dir() else source)
         if not found.rows and not found.bad and (source / CSV).exists():
-            rows = {row.id: row for row in table.from_csv((source / CSV).read_text())} | rows
+            listed, bad = read_csv(source / CSV)
+            rows = {row.id: row for row in listed} | rows
+            problems += bad
     if not rows and not problems:
-        listed = ", ".join(map(str, sources))
-        raise ValueError(f"there is no finished run in {listed}: a run has a {ROW} once it ended.")
+        raise ValueError(
+            f"there is no finished run in {', '.join(map(str, sources))}: a run has a {ROW} once it ended."
+        )
     return Study(tuple(rows[run_id] for run_id in sorted(rows)), directories, tuple(problems))
 
 
@@ -57,16 +51,13 @@ def build(study: Study, out: Path, title: str) -> dict[str, Path]:
     """Write rows.csv, table.md, scaling_curve.png and report.html to `out`; return their paths by name."""
     paths = {name: out / name for name in (CSV, TABLE, PICTURE, PAGE)}
     out.mkdir(parents=True, exist_ok=True)
-    rows, problems = study.rows, study.problems
-    named = series(rows)
-    laws = {axis: {name: fit_law(found, axis) for name, found in named.items()} for axis in page.AXIS_NAMES}
     curves = [
         learning.Learning(row, lines)
-        for row in learning.choose([row for row in rows if row.id in study.directories])
+        for row in learning.choose(study)
         if (lines := learning.read(study.directories[row.id] / METRICS))
     ]
-    write_atomically(paths[CSV], table.to_csv(rows))
-    write_atomically(paths[TABLE], table.to_markdown(rows, laws["macs"], title, problems))
-    figure.save_curve(rows, laws["macs"], title, paths[PICTURE])
-    write_atomically(paths[PAGE], page.to_html(rows, laws, curves, title, problems))
+    write_atomically(paths[CSV], to_csv(study.rows))
+    write_atomically(paths[TABLE], table.to_markdown(study, title))
+    figure.save_curve(study, title, paths[PICTURE])
+    write_atomically(paths[PAGE], page.to_html(study, curves, title))
     return paths

@@ -170,7 +170,7 @@ def _spread(grid: CoefficientGrid) -> str:
 
 
 def _halving(grids: Sequence[CoefficientGrid], eta: float) -> list[str]:
-    """For each length below the full one: what two rungs save, and their risk where the full grid is there."""
+    """For each shorter length: what two rungs save, and the risk they carry if the full grid was trained."""
     full, lines = grids[-1], []
     trained = {point.rule: point for point in full.points}
     for short in grids[:-1]:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from scaling.laws.power import Law
-from scaling.reports.curve import AXES, accuracy, drawn, group, series, size_label
+from scaling.reports.curve import AXES, accuracy
+from scaling.reports.labels import size_label
+from scaling.reports.study import Series, Study
 from scaling.reports.units import si
 from scaling.runs.rows import Row
 
@@ -27,30 +29,34 @@ def colour(i: int) -> str:
     return COLOURS[i % len(COLOURS)]
 
 
-def save_curve(rows: Sequence[Row], laws: dict[str, Law | None], title: str, path: Path) -> None:
+def save_curve(study: Study, title: str, path: Path) -> None:
     """Draw every finished run, means over seeds with their deviation, and the laws; write a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    curves = {name: found for name, rows_ in series(rows).items() if (found := drawn(rows_))}
+    curves = {name: found for name, found in study.series.items() if found.drawn}
+    laws = study.laws("macs")
     crowded = len(curves) > MANY_CURVES
     size = (8.4, max(5.2, 0.21 * len(curves))) if crowded else (8.4, 5.2)
     figure = Figure(figsize=size, dpi=160, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes: Any = figure.add_subplot()
-    dress(axes, title, _subtitle(rows, laws), AXES["macs"].label, "Test accuracy (%)")
+    dress(axes, title, _subtitle(study, laws), AXES["macs"].label, "Test accuracy (%)")
     _scale_x(axes)
-    labels = not crowded and sum(len(group(found)) for found in curves.values()) <= MAX_LABELS
+    labels = not crowded and sum(len(found.points) for found in curves.values()) <= MAX_LABELS
     for i, (name, found) in enumerate(curves.items()):
-        _draw_points(axes, name, found, colour(i), labels)
-        _draw_law(axes, found, laws.get(name), colour(i))
+        _draw_points(axes, found, colour(i), labels)
+        _draw_law(axes, found.drawn, laws[name], colour(i))
     if curves:
-        _limit(axes, [r for found in curves.values() for r in found])
+        _limit(axes, [row for found in curves.values() for row in found.drawn])
     if crowded:
         _name_beside(axes, curves)
     elif curves:
         axes.legend(
-            loc="best" if len(rows) < MANY_RUNS else "lower right", frameon=False, fontsize=10, labelcolor=INK
+            loc="best" if len(study.rows) < MANY_RUNS else "lower right",
+            frameon=False,
+            fontsize=10,
+            labelcolor=INK,
         )
     else:
         axes.text(
@@ -59,8 +65,9 @@ def save_curve(rows: Sequence[Row], laws: dict[str, Law | None], title: str, pat
     figure.savefig(path)
 
 
-def _subtitle(rows: Sequence[Row], laws: dict[str, Law | None]) -> str:
-    parts = [", ".join(sorted({row.dataset for row in rows})), f"{len(drawn(rows))} runs"]
+def _subtitle(study: Study, laws: dict[str, Law | None]) -> str:
+    drawn = sum(len(found.drawn) for found in study.series.values())
+    parts = [", ".join(sorted({row.dataset for row in study.rows})), f"{drawn} runs"]
     if levels := {law.level for law in laws.values() if law is not None and law.intervals is not None}:
         parts.append(f"fitted power law with its {min(levels):.0%} interval")
     return " · ".join(part for part in parts if part)
@@ -88,11 +95,11 @@ def _scale_x(axes: Any) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _draw_points(axes: Any, name: str, rows: Sequence[Row], colour_: str, labels: bool) -> None:
-    groups = group(rows)
+def _draw_points(axes: Any, found: Series, colour_: str, labels: bool) -> None:
+    groups = found.points
     axes.scatter(
-        [r.macs for r in rows],
-        [100 * (accuracy(r) or 0) for r in rows],
+        [row.macs for row in found.drawn],
+        [100 * (accuracy(row) or 0) for row in found.drawn],
         s=16,
         color=colour_,
         alpha=0.35,
@@ -102,15 +109,17 @@ def _draw_points(axes: Any, name: str, rows: Sequence[Row], colour_: str, labels
     y = [100 * float(np.mean(g.scores)) for g in groups]
     spread = [100 * (g.deviation or 0.0) for g in groups]
     style = {"fmt": "o", "color": colour_, "markersize": 7, "markeredgecolor": "white", "capsize": 0}
-    axes.errorbar(x, y, yerr=spread if any(spread) else None, elinewidth=1.4, label=name, zorder=3, **style)
+    axes.errorbar(
+        x, y, yerr=spread if any(spread) else None, elinewidth=1.4, label=found.name, zorder=3, **style
+    )
     for g, x_, y_ in zip(groups if labels else (), x, y):
         text = size_label(g.first)
         axes.annotate(text, (x_, y_), (7, -12), textcoords="offset points", fontsize=8.5, color=MUTED)
 
 
-def _name_beside(axes: Any, curves: dict[str, list[Row]]) -> None:
+def _name_beside(axes: Any, curves: dict[str, Series]) -> None:
     """Name each curve at the right, in the order of their largest runs' accuracies, with a line to it."""
-    ends = {name: max(rows, key=lambda row: row.macs or 0) for name, rows in curves.items()}
+    ends = {name: max(found.drawn, key=lambda row: row.macs) for name, found in curves.items()}
     names = sorted(ends, key=lambda name: accuracy(ends[name]) or 0.0)
     for i, name in enumerate(names):
         row, height = ends[name], (i + 0.5) / len(names)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scaling.laws.ranking import at_macs, exponent
-from scaling.reports.curve import drawn, logistic, swept, validation
+from scaling.reports.curve import drawn, execution_keys, swept, validation
+from scaling.reports.study import Study
 from scaling.rules.factors import COMPOUND, UNIFORM, Powers, compound_rule
 from scaling.runs.rows import Row
 
@@ -99,15 +100,15 @@ class CoefficientGrid:
         return corrected
 
 
-def read_grids(rows: Sequence[Row]) -> list[CoefficientGrid]:
+def grids_of(study: Study) -> list[CoefficientGrid]:
     """The grids of a study, one a training length, the shortest first; failed runs are left out.
 
     Raises:
       ValueError: where the rows are of several recipes, or fewer than two points have a result.
     """
-    scored = [row for row in drawn(rows) if row.spec.get("model", {}).get("rule") == "compound"]
+    scored = [row for row in drawn(study.rows) if row.spec.model.rule == "compound"]
     scored = [row for row in scored if row.phi in (0.0, 1.0) and validation(row) is not None]
-    if others := set(swept(scored)[1]) - FREE - logistic():
+    if others := set(swept(scored)[1]) - FREE - execution_keys():
         raise ValueError(
             f"the rows differ in {', '.join(sorted(others))} besides their coefficients, seeds and lengths: give each "
             "grid a --workdir of its own."
@@ -126,8 +127,8 @@ def _grid(rows: Sequence[Row], steps: int) -> CoefficientGrid:
     """Group rows by coefficients; rows at phi = 0 are the base, whatever coefficients they name."""
     found: dict[tuple[float, ...], list[Row]] = {}
     for row in rows:
-        model = row.spec["model"]
-        key = tuple(model[name] for name in ("alpha", "beta", "gamma")) if row.phi else ()
+        model = row.spec.model
+        key = (model.alpha, model.beta, model.gamma) if row.phi else ()
         found.setdefault(key, []).append(row)
     base = found.pop((), None)
     points = tuple(_point(compound_rule(*key), same) for key, same in sorted(found.items()))

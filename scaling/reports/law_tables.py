@@ -9,17 +9,9 @@ from scaling.laws.choose import Candidate, choose
 from scaling.laws.compare import Interval, at_budget, shared_budgets
 from scaling.laws.holdout import Prediction, hold_out
 from scaling.laws.power import LEVEL, Law
-from scaling.reports.curve import (
-    AXES,
-    BY_LENGTH,
-    Group,
-    drawn,
-    fit_law,
-    group,
-    law_points,
-    series,
-    size_label,
-)
+from scaling.reports.curve import AXES, BY_LENGTH, Group, fit_law, group, law_points
+from scaling.reports.labels import size_label
+from scaling.reports.study import Study
 from scaling.reports.table import describe
 from scaling.reports.units import MISSING, percent, si
 from scaling.runs.rows import Row
@@ -27,25 +19,26 @@ from scaling.runs.rows import Row
 
 @dataclass(frozen=True)
 class Curve:
-    """The runs of one law; `one_network` where only the length of training differs between them."""
+    """The scored runs of one law; `one_network` where only the length of training differs between them."""
 
     name: str
-    rows: tuple[Row, ...]
+    points: tuple[Group, ...]
     one_network: bool
     law: Law | None
 
 
-def curves(rows: Sequence[Row], axis: str) -> list[Curve]:
+def curves(study: Study, axis: str) -> list[Curve]:
     """The series of a study, each with its law along an axis.
 
     Where a network was trained for several lengths, a series falls apart: along examples or training
     FLOPs into its networks, along every other axis into its lengths, so that one law has one variable.
     """
     made = []
-    for name, found in series(rows, axis).items():
-        for part, runs in _parts(drawn(found), axis).items():
+    for name, found in study.along(axis).items():
+        for part, runs in _parts(found.drawn, axis).items():
             alone = axis in BY_LENGTH and len({size_label(row) for row in runs}) == 1
-            made.append(Curve(f"{name} {part}".rstrip(), tuple(runs), alone, fit_law(runs, axis)))
+            points = group(runs)
+            made.append(Curve(f"{name} {part}".rstrip(), tuple(points), alone, fit_law(points, axis)))
     return made
 
 
@@ -83,7 +76,7 @@ def candidates(found: Sequence[Curve], axis: str, budget: float, extrapolate: bo
         if curve.law is None:
             continue
         if not curve.one_network:
-            costs = [(same, _cost(same, axis)) for same in group(curve.rows)]
+            costs = [(same, _cost(same, axis)) for same in curve.points]
             able += [
                 Candidate(f"{curve.name} {size_label(same.first)}", curve.law, cost)
                 for same, cost in costs
@@ -95,7 +88,10 @@ def candidates(found: Sequence[Curve], axis: str, budget: float, extrapolate: bo
 
 
 def _parts(rows: Sequence[Row], axis: str) -> dict[str, list[Row]]:
-    """The runs of a series by law: its networks, where one was trained for several of the axis' lengths, else all."""
+    """The runs of a series by law: one a network if any was trained for several lengths, else one for all.
+
+    Only axes that count the length of training are split.
+    """
     parts: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: (row.macs, row.examples_seen)):
         parts.setdefault(size_label(row), []).append(row)
@@ -111,7 +107,7 @@ def _held_out(found: Sequence[Curve], axis: str, largest: int) -> list[str]:
     word = AXES[axis].word
     lines, lost = [], []
     for curve in found:
-        points = law_points(curve.rows, axis)
+        points = law_points(curve.points, axis)
         sizes = len(set(points[0]))
         if sizes < largest + 2:
             lost.append(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from scaling.reports.curve import group, series
+from scaling.reports.study import Study
 from scaling.runs.rows import Row
 
 MAX_POINTS = 160
@@ -29,13 +29,17 @@ class Learning:
     lines: Lines
 
 
-def choose(rows: Sequence[Row], limit: int = MAX_RUNS) -> list[Row]:
-    """The runs to draw: every curve's sizes first, then further seeds, up to `limit`."""
-    groups = [g for found in series(rows).values() for g in group(found)]
-    deepest = max((len(g.rows) for g in groups), default=0)
-    by_seed = [g.rows[i] for i in range(deepest) for g in groups if i < len(g.rows)]
+def choose(study: Study, limit: int = MAX_RUNS) -> list[Row]:
+    """The runs to draw of those with a directory: every curve's sizes first, then further seeds."""
+    groups = [
+        [row for row in same.rows if row.id in study.directories]
+        for found in study.series.values()
+        for same in found.groups
+    ]
+    deepest = max(map(len, groups), default=0)
+    by_seed = [rows[i] for i in range(deepest) for rows in groups if i < len(rows)]
     chosen = {row.id for row in by_seed[:limit]}
-    return [row for g in groups for row in g.rows if row.id in chosen]
+    return [row for rows in groups for row in rows if row.id in chosen]
 
 
 def read(path: Path) -> Lines:

@@ -9,24 +9,15 @@ from typing import Any
 
 from scaling.laws.power import Law
 from scaling.reports import html
-from scaling.reports.curve import (
-    AXES,
-    LEAST_MISTAKES,
-    accuracy,
-    drawn,
-    network,
-    series,
-    size_label,
-    swept,
-    validation,
-)
+from scaling.reports.curve import AXES, LEAST_MISTAKES, accuracy, drawn, swept, validation
 from scaling.reports.figure import colour, law_grid
+from scaling.reports.labels import network, size_label
 from scaling.reports.learning import Learning, metrics
+from scaling.reports.study import Study
 from scaling.reports.table import NO_LAW, basis, formula
 from scaling.reports.units import MISSING, duration, number, percent, si
 from scaling.runs.rows import Row
 
-Laws = dict[str, dict[str, Law | None]]
 # The costs that the page can be drawn against, by their names on its buttons.
 AXIS_NAMES = {"macs": "MACs", "params": "Parameters", "step_ms": "Step time", "train_flops": "Training FLOPs"}
 HEADS = (
@@ -36,34 +27,35 @@ HEADS = (
 TEXT_HEADS = ("Run", "Network", "Size", "Status")
 
 
-def to_html(
-    rows: Sequence[Row], laws: Laws, curves: Sequence[Learning], title: str, problems: Sequence[str] = ()
-) -> str:
-    """The page of a study; `laws` by axis and series, `problems` one line for each unreadable row."""
+def to_html(study: Study, curves: Sequence[Learning], title: str) -> str:
+    """The page of a study."""
+    rows = study.rows
     parts = {
         "curves_note": _curves_note(rows, curves),
         "columns": html.heads(HEADS, TEXT_HEADS),
-        "runs": [_table_line(name, row) for name, found in series(rows).items() for row in _by_size(found)],
+        "runs": [
+            _table_line(name, row) for name, found in study.series.items() for row in _by_size(found.rows)
+        ],
         "lost": _lost(rows),
-        "problems": problems,
+        "problems": study.problems,
         **_config(rows),
         "provenance": _provenance(rows),
     }
     template = html.WEB / "study.html"
-    return html.document(template, title, _lead(rows), _cards(rows), parts, _data(rows, laws, curves))
+    return html.document(template, title, _lead(study), _cards(rows), parts, _data(study, curves))
 
 
-def _data(rows: Sequence[Row], laws: Laws, curves: Sequence[Learning]) -> dict[str, Any]:
+def _data(study: Study, curves: Sequence[Learning]) -> dict[str, Any]:
     """What the script draws."""
-    named = series(rows)
-    colours = {name: colour(i) for i, name in enumerate(n for n, found in named.items() if drawn(found))}
-    names = {row.id: name for name, found in named.items() for row in found}
+    named = study.series
+    colours = {name: colour(i) for i, name in enumerate(n for n, found in named.items() if found.drawn)}
+    names = {row.id: name for name, found in named.items() for row in found.rows}
     series_ = [
         {
             "name": name,
             "colour": colours[name],
-            "rows": [_point(row) for row in drawn(named[name])],
-            "laws": {axis: _law(laws.get(axis, {}).get(name), named[name], axis) for axis in AXIS_NAMES},
+            "rows": [_point(row) for row in named[name].drawn],
+            "laws": {axis: _law(study.laws(axis)[name], named[name].drawn, axis) for axis in AXIS_NAMES},
         }
         for name in colours
     ]
@@ -88,7 +80,7 @@ def _hover(row: Row) -> str:
     lines = [
         f"<b>{escape(network(row))} {escape(size_label(row))}</b>",
         f"test {percent(accuracy(row))} %, validation {percent(validation(row))} %",
-        f"depth ×{number(row.depth)}, width ×{number(row.width)}, {row.resolution} px",
+        f"depth ×{number(row.depth_factor)}, width ×{number(row.width_factor)}, {row.resolution} px",
         f"{si(row.params)} params, {si(row.macs)} MACs",
         f"step {number(row.step_ms)} ms, {si(row.train_flops)} training FLOPs",
         f"seed {row.seed}, {row.status}, {duration(row.seconds)}, run {row.id}",
@@ -99,7 +91,7 @@ def _hover(row: Row) -> str:
 def _law(law: Law | None, rows: Sequence[Row], axis: str) -> dict[str, Any] | None:
     if law is None:
         return None
-    x = law_grid([v for row in drawn(rows) if (v := AXES[axis].value(row))], points=60)
+    x = law_grid([v for row in rows if (v := AXES[axis].value(row))], points=60)
     drawn_law = {
         "x": _rounded(x),
         "mid": _rounded(law.error(x)),
@@ -136,9 +128,9 @@ def _tint(colour_: str, white: float) -> str:
     return "#" + "".join(f"{round(c + (255 - c) * white):02x}" for c in channels)
 
 
-def _lead(rows: Sequence[Row]) -> str:
-    datasets = ", ".join(sorted({row.dataset for row in rows if row.dataset})) or "no data set"
-    return f"Test accuracy on {datasets} against the cost of the network: {', '.join(series(rows)) or 'no runs yet'}."
+def _lead(study: Study) -> str:
+    datasets = ", ".join(sorted({row.dataset for row in study.rows if row.dataset})) or "no data set"
+    return f"Test accuracy on {datasets} against the cost of the network: {', '.join(study.series) or 'no runs yet'}."
 
 
 def _cards(rows: Sequence[Row]) -> list[tuple[str, str]]:

@@ -1,33 +1,17 @@
-"""Rows as `rows.csv`, every field of every run, and as `table.md`, one line for each network."""
+"""A study as `table.md`: one line for each network, the laws, what has no result or could not be read."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import statistics
 from collections.abc import Sequence
-from typing import Any
 
-from scaling.border.typed import flatten
 from scaling.laws.pareto import front
 from scaling.laws.power import Law
-from scaling.reports.curve import (
-    AXES,
-    Group,
-    accuracy,
-    drawn,
-    group,
-    network,
-    series,
-    size_label,
-    validation,
-)
+from scaling.reports.curve import AXES, Group, accuracy, drawn, validation
+from scaling.reports.labels import network, size_label
+from scaling.reports.study import Study
 from scaling.reports.units import MISSING, duration, number, percent, si
 from scaling.runs.rows import Row
-
-# Longer texts than this, such as a serialised architecture, are one cell like any other.
-csv.field_size_limit(1 << 27)
 
 NO_LAW = "no power law: it takes two sizes or more, over which the error falls"
 
@@ -37,55 +21,22 @@ HEADINGS = (
 )  # fmt: skip
 
 
-def to_csv(rows: Sequence[Row]) -> str:
-    """All fields of all rows, nested ones with dotted names; `from_csv` reads the same rows back.
-
-    A text is written as it is, everything else as JSON, None as an empty cell.
-    """
-    flat = [flatten(vars(row)) for row in rows]
-    columns = list(dict.fromkeys(key for row in flat for key in row))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(row[key]) if key in row else "-" for key in columns] for row in flat)
-    return text.getvalue()
-
-
-def from_csv(text: str) -> list[Row]:
-    """The rows of `to_csv`; ValueError where a line does not make a row."""
-    reader = csv.reader(io.StringIO(text, newline=""))
-    columns = next(reader, [])
-    rows = []
-    for line, cells in enumerate(reader, start=2):
-        nested: dict[str, Any] = {}
-        for column, cell in zip(columns, cells):
-            if cell != "-":
-                _set(nested, column.split("."), _value(cell))
-        try:
-            rows.append(Row.from_dict(nested))
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"line {line} of rows.csv is not a row: {error}") from error
-    return rows
-
-
-def to_markdown(
-    rows: Sequence[Row], laws: dict[str, Law | None], title: str, problems: Sequence[str] = ()
-) -> str:
+def to_markdown(study: Study, title: str) -> str:
     """The study as Markdown: networks by curve and size, laws, runs without a result, bad rows."""
-    lines = [f"# {title}", "", *_networks(rows), ""]
+    lines = [f"# {title}", "", *_networks(study), ""]
     lines += [
         "Accuracies are means over runs (seeds), ± their standard deviation; **bold**: on the Pareto front"
     ]
     lines += ["of test accuracy against MACs. One MAC is two FLOPs; train FLOPs are of one run.", ""]
-    if laws:
+    if laws := study.laws("macs"):
         lines += ["## Laws", "", *(f"- {name}: {describe(law, 'macs')}" for name, law in laws.items()), ""]
-    lost = [row for row in rows if row.status != "ok"]
+    lost = [row for row in study.rows if row.status != "ok"]
     if lost:
         lines += [f"## Runs without a result ({len(lost)})", ""]
         lines += [
             f"- `{row.id}` {network(row)} {size_label(row)}, seed {row.seed}: {_why(row)}" for row in lost
         ] + [""]
-    if problems:
+    if problems := study.problems:
         lines += [f"## Rows that could not be read ({len(problems)})", "", *(f"- {p}" for p in problems), ""]
     return "\n".join(lines)
 
@@ -122,9 +73,9 @@ def basis(law: Law) -> str:
     return f"{law.level:.0%} intervals: {', '.join(ranges)}; {rests_on}"
 
 
-def _networks(rows: Sequence[Row]) -> list[str]:
+def _networks(study: Study) -> list[str]:
     lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "|".join([" --- "] * 2 + [" ---: "] * 11) + "|"]
-    groups = [(name, g) for name, found in series(rows).items() for g in group(found)]
+    groups = [(name, same) for name, found in study.series.items() for same in found.groups]
     best = _on_front([g for _, g in groups])
     for name, found in groups:
         lines.append("| " + " | ".join(_network_cells(name, found, found.first.id in best)) + " |")
@@ -149,8 +100,8 @@ def _network_cells(name: str, found: Group, on_front: bool) -> list[str]:
     return [
         name,
         size_label(row),
-        number(row.depth) if counted else MISSING,
-        number(row.width) if counted else MISSING,
+        number(row.depth_factor) if counted else MISSING,
+        number(row.width_factor) if counted else MISSING,
         str(row.resolution or MISSING),
         si(row.params),
         si(row.macs),
@@ -166,34 +117,3 @@ def _network_cells(name: str, found: Group, on_front: bool) -> list[str]:
 def _why(row: Row) -> str:
     """Status, and the first line of the message."""
     return f"{row.status}. {row.message.splitlines()[0]}" if row.message else row.status
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str) and not _is_json(value) and value not in ("", "-"):
-        return value
-    return json.dumps(value)
-
-
-def _value(cell: str) -> Any:
-    if cell == "":
-        return None
-    try:
-        return json.loads(cell)
-    except ValueError:
-        return cell
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _set(nested: dict[str, Any], path: list[str], value: Any) -> None:
-    for name in path[:-1]:
-        nested = nested.setdefault(name, {})
-    nested[path[-1]] = value

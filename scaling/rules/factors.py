@@ -1,7 +1,8 @@
 """Rules as values: the factors of depth, width and resolution that a published rule gives.
 
 A rule is a curve (`Powers`: any phi) or a list of published sizes (`Table`). Both know numbers only; how
-scaled sizes become integers is a rounding (`scaling.rules.rounding.ROUNDINGS`), and `scaling.rules.scale.apply` joins them.
+scaled sizes become integers is a rounding (`scaling.rules.rounding.ROUNDINGS`), and
+`scaling.rules.scale.apply` joins them.
 """
 
 from __future__ import annotations

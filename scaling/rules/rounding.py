@@ -1,6 +1,7 @@
 """Roundings: how scaled depths, widths and resolutions become integers that a network can be built with.
 
-Sources: tensorflow/tpu models/official/efficientnet, google/automl efficientnetv2, and those beside each rounding.
+Sources: tensorflow/tpu models/official/efficientnet, google/automl efficientnetv2, and those beside each
+rounding.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ ROUNDINGS = {
     "efficientnet_lite": Rounding(keep=0.9, stem=False, head=False, end_depths=False),
     # arXiv 1801.04381 section 6.1: multipliers below 1 leave the last convolution at 1280
     "mobilenet_v2": Rounding(keep=0.9, least_head=1280),
-    # timm models/efficientnet.py, _gen_mobilenet_v1; equal to slim's int(width * multiplier) at its multipliers
+    # timm models/efficientnet.py, _gen_mobilenet_v1; slim's int(width * multiplier) at its multipliers
     "mobilenet_v1": Rounding(keep=0.9, least_head=1024),
     # timm models/mobilenetv3.py, _gen_mobilenet_v3: multipliers below 1 leave stem and hidden layer
     "mobilenet_v3": Rounding(keep=0.9, least_stem=16, least_hidden=1280),
@@ -69,7 +70,8 @@ ROUNDINGS = {
     "densenet": Rounding(divisor=2),
     # ours: a proxy so narrow that a step of 2 would hide a factor of 1.1
     "whole": Rounding(divisor=1),
-    # ours: branches of 16 and 24 channels (arXiv 1409.4842 Table 1), where a step of 8 would hide a factor of 1.1
+    # ours: branches of 16 and 24 channels (arXiv 1409.4842 Table 1), where a step of 8 would hide a factor
+    # of 1.1
     "inception": Rounding(divisor=4),
     # ours: cells have few filters, and join several states of that width
     "cells": Rounding(divisor=2),
@@ -147,7 +149,7 @@ def _widen_stages(
 
 
 def _widen_counted(value: Any, factor: float, rule: Rounding) -> Any:
-    """Scale the channels that a value's own fields count, one number or a tuple, and those of values in it."""
+    """Scale the channels that a value's fields count, numbers or tuples, and those of values within it."""
 
     def widen(width):
         if isinstance(width, tuple):

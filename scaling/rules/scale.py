@@ -1,6 +1,7 @@
 """Rules that map an Arch to a larger or smaller one: depth, width, resolution, or all three by phi.
 
-What factors a rule gives is in `scaling.rules.factors`, how scaled sizes become integers in `scaling.rules.rounding`.
+What factors a rule gives is in `scaling.rules.factors`, how scaled sizes become integers in
+`scaling.rules.rounding`.
 Source: arXiv 1905.11946 (compound scaling).
 """
 
@@ -45,11 +46,11 @@ def scale(
     """Scale each axis by a factor above 0; a factor of 1 leaves its axis exactly as it is.
 
     `depth` and `width` may be one factor for each of the stages; such widths leave stem and head alone.
-    `rounding` (default: the arch's own) names one of `scaling.rules.rounding.ROUNDINGS`. A resolution becomes the nearest
-    integer, and does not go below the product of the strides (or the base's own side where that is
-    smaller): from there on a stride would act on a single pixel; nor below `least_side`. Raises ValueError for a factor of 0
-    or below, an unknown rounding, or a depth below 1 where the rounding refuses it. A network of the user's own rounds
-    its depth and width by itself.
+    `rounding` (default: the arch's own) names one of `scaling.rules.rounding.ROUNDINGS`. A resolution becomes
+    the nearest integer, and does not go below the product of the strides (or the base's own side where that
+    is smaller): from there on a stride would act on a single pixel; nor below `Arch.least_side`. Raises
+    ValueError for a factor of 0 or below, an unknown rounding, or a depth below 1 where the rounding refuses
+    it. A network of the user's own rounds its depth and width by itself.
     """
     if isinstance(arch, Custom):
         return _scale_custom(arch, depth, width, resolution, rounding)  # pyright: ignore[reportReturnType]
@@ -101,7 +102,7 @@ def _scale_custom(
     resolution: float,
     rounding: str | None,
 ) -> Custom:
-    """Multiply the factors of a network of the user's own, whose function rounds; the side is rounded here."""
+    """Multiply the factors of a user's own network, whose function rounds; the side is rounded here."""
     if rounding or isinstance(depth, Sequence) or isinstance(width, Sequence):
         what = f"rounding={rounding!r}" if rounding else f"a factor for each stage, {depth=}, {width=},"
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What a config names outside itself, told by its content: a network's file, weights, data without a name.
+"""Pin what a config names outside itself by its content: a network's file, weights, data without a name.
 
 So a run's id says what it computes, also where files change behind a path that stays.
 """
@@ -18,7 +18,7 @@ from scaling.border.pinned import pin_weights
 if TYPE_CHECKING:
     from scaling.runs.spec import DataSpec, ModelSpec
 
-# What tells the content below `data.dir`, of each source; None where the source or a name says what it is.
+# How each source takes the fingerprint of `data.dir`; None where the source or a name says what the data is.
 SOURCES: dict[str, Callable[[Path], str] | None] = {
     "digits": None,
     "folder": of_files,
@@ -28,26 +28,26 @@ SOURCES: dict[str, Callable[[Path], str] | None] = {
 
 
 def pin_model(model: ModelSpec) -> ModelSpec:
-    """Say the content of the files that a network is made from; ValueError where one cannot be read."""
+    """Add the digests of the files that a network is made from; ValueError where one cannot be read."""
     name = pin(model.name) if model.arch is None and is_file(model.name) else model.name
     return dataclasses.replace(model, name=name, init=pin_weights(model.init))
 
 
 def fingerprint(source: str, directory: str) -> str:
-    """Tell the content of a data set without a name; "" of one with a name, and where nothing is there yet."""
+    """Return the fingerprint of a data set without a name; "" for one with a name, or where there is none."""
     tell = SOURCES[source]
     return tell(Path(directory).expanduser()) if tell and directory else ""
 
 
 def pin_data(data: DataSpec, tell: Callable[[str, str], str] = fingerprint) -> DataSpec:
-    """Say what a data set without a name holds; one that is pinned already is not listed again."""
+    """Add the fingerprint of a data set without a name; one that has it is not listed again."""
     if SOURCES[data.source] is None:
         return dataclasses.replace(data, fingerprint="")
     return data if data.fingerprint else dataclasses.replace(data, fingerprint=tell(data.source, data.dir))
 
 
 def confirm_data(data: DataSpec, tell: Callable[[], str]) -> None:
-    """Raise ValueError where data that is pinned holds something else by now; `tell` lists it."""
+    """Raise ValueError where pinned data has changed; `tell` takes its fingerprint as it is now."""
     if data.fingerprint and (found := tell()) != data.fingerprint:
         raise ValueError(
             f"config.data.fingerprint={data.fingerprint!r}: the content of {data.dir} has changed, it is now {found!r}, so "
@@ -56,9 +56,9 @@ def confirm_data(data: DataSpec, tell: Callable[[], str]) -> None:
 
 
 def unpinned_as(data: DataSpec, older: DataSpec) -> DataSpec:
-    """Return `data` as the version of `older` would have named it.
+    """Return `data` without its fingerprint where `older` is the same directory and has none, else as it is.
 
-    Runs from before data had fingerprints have none: such a run is on this data where its path is the same.
+    Runs that were written before data had fingerprints are matched by path so.
     """
     same = _place(data.dir) == _place(older.dir) and data.source == older.source
     return dataclasses.replace(data, fingerprint="") if same and not older.fingerprint else data

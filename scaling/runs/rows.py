@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from scaling.border.files import write_atomically
+from scaling.runs.recorded import Recorded, read_spec
+from scaling.runs.spec import RunSpec
 
 STATUSES = OK, NAN, OOM, TIMEOUT, FAILED = "ok", "nan", "oom", "timeout", "failed"
 # A run that ended thus would end thus again; one stopped by time or memory may be tried again.
 FINAL = OK, NAN
+# Fields as older versions wrote them
+RENAMED = {"depth": "depth_factor", "width": "width_factor"}
 
 
 @dataclass(frozen=True)
@@ -22,15 +26,17 @@ class Row:
 
     `macs` are multiply-adds of one forward pass of one image; `train_flops` = 3 forward passes x
     2 FLOPs per MAC x `examples_seen` images; times in the unit of their name; `peak_memory` in bytes.
+    `id` is what the run was called when it ended: it is never computed again from `spec`. `recorded` is what
+    `spec` was read from, so that a row of an older version is written as it was.
     """
 
     id: str
     status: str
-    spec: dict[str, Any]
+    spec: RunSpec
     arch_name: str
     family: str
-    depth: float
-    width: float
+    depth_factor: float
+    width_factor: float
     resolution: int
     phi: float | None
     params: int
@@ -67,21 +73,40 @@ class Row:
     versions: dict[str, str] = field(default_factory=dict)
     finished: str = ""
     message: str = ""
+    recorded: Recorded | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self):
         if self.status not in STATUSES:
             raise ValueError(f"row {self.id}: status={self.status!r} must be one of {STATUSES}.")
 
     def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        """Plain JSON-able values; `Row.from_dict(row.to_dict()) == row`."""
+        values = {name: getattr(self, name) for name in FIELDS}
+        if self.recorded is not None and self.recorded.spec is self.spec:
+            return values | {"spec": dict(self.recorded.values)}
+        return values | {"spec": self.spec.to_dict()}
 
     @staticmethod
-    def from_dict(data: dict[str, Any]) -> Row:
-        known = {f.name for f in dataclasses.fields(Row)}
-        unknown = set(data) - known
-        if unknown:
+    def from_dict(data: Mapping[str, Any]) -> Row:
+        """Read what `to_dict` gave, in this version or an older one; ValueError for what makes no row."""
+        if not isinstance(data, Mapping):
+            raise ValueError(f"a row is an object of named fields, not {type(data).__name__}.")  # noqa: TRY004
+        values = {RENAMED.get(name, name): value for name, value in data.items()}
+        if unknown := values.keys() - set(FIELDS):
             raise ValueError(f"row has unknown fields {sorted(unknown)}: it was written by another version.")
-        return Row(**data)
+        if lacking := NEEDED - values.keys():
+            raise ValueError(f"row lacks the fields {sorted(lacking)}: it is not whole.")
+        recorded = read_spec(values["spec"])
+        return Row(**{**values, "spec": recorded.spec, "recorded": recorded})
+
+
+# What a row on disk has, in order, and what it cannot lack
+FIELDS = tuple(f.name for f in dataclasses.fields(Row) if f.name != "recorded")
+NEEDED = {
+    f.name
+    for f in dataclasses.fields(Row)
+    if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+}
 
 
 def write_row(path: Path, row: Row) -> None:
@@ -95,14 +120,3 @@ def read_row(path: Path) -> Row:
         return Row.from_dict(json.loads(Path(path).read_text()))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is not a readable row: {error}") from error
-
-
-def read_rows(paths: Iterable[Path]) -> tuple[list[Row], list[str]]:
-    """Read many rows; return the good ones and one line for each bad one."""
-    rows, problems = [], []
-    for path in paths:
-        try:
-            rows.append(read_row(path))
-        except (ValueError, OSError) as error:
-            problems.append(str(error))
-    return rows, problems

@@ -1,8 +1,8 @@
 """What one run is: frozen values with every default, built from a config at one border.
 
 A ConfigDict or a plain dict is read in `RunSpec.from_config` alone, which also checks it and pins the files
-that it names, and the spec of a finished run in `RunSpec.from_dict`. Durations are
-text with a unit, "30 epochs" or "500 steps" (`Duration.parse`).
+that it names, and the spec of a finished run in `RunSpec.from_dict`. Durations are text with a unit,
+"30 epochs" or "500 steps" (`Duration.parse`).
 """
 
 from __future__ import annotations
@@ -36,17 +36,16 @@ class ModelSpec:
     from: a .safetensors file as `scaling.save` writes it, to which a run adds a digest too, or a name of
     `scaling.from_pretrained`; the classifier is new where the number of classes differs.
 
-    The base is `name` (only `stages` of it, by index, if given) with `base_depth` and `base_width`
-    applied, `base_resolution` set and, for small images, `stem="small"` and `strides`; `rounding`
-    replaces the architecture's (a name of `scaling.rules.rounding.ROUNDINGS`). `rule="compound"` scales it by `alpha**phi`,
-    `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`; the other rules are those of
-    `scaling.rules.factors.RULES`: "depth", "width", "resolution", "uniform" and "dwr" (with its `exponent`) double
-    the multiply-adds with every `phi`, "efficientnet", "resnet_rs" and "mobilenet" have a published `size`
-    ("b3", "152@224", "0.75@192"). Rates and
-    the momentum (decay) of batch norm keep the architecture's own where None. `scan` runs repeated
-    blocks as a loop (None: where the backend gains by it). `remat` saves memory by time: the blocks of
-    all stages, or of those listed by index, are computed again in the backward pass (on a CPU it helps
-    stages that run as a loop only).
+    The base is `name` (only `stages` of it, by index, if given) with `base_depth` and `base_width` applied,
+    `base_resolution` set and, for small images, `stem="small"` and `strides`; `rounding` replaces the
+    architecture's (a name of `scaling.rules.rounding.ROUNDINGS`). `rule="compound"` scales it by
+    `alpha**phi`, `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`; the other
+    rules are those of `scaling.rules.factors.RULES`: "depth", "width", "resolution", "uniform" and "dwr"
+    (with its `exponent`) double the multiply-adds with every `phi`, "efficientnet", "resnet_rs" and
+    "mobilenet" have a published `size` ("b3", "152@224", "0.75@192"). Rates and the momentum (decay) of
+    batch norm keep the architecture's own where None. `scan` runs repeated blocks as a loop (None: where
+    the backend gains by it). `remat` saves memory by time: the blocks of all stages, or of those listed by
+    index, are computed again in the backward pass (on a CPU it helps stages that run as a loop only).
     """
 
     name: str = "efficientnet_b0"
@@ -81,13 +80,14 @@ class ModelSpec:
 class DataSpec:
     """Where images come from and how they are split.
 
-    `source` is digits, folder, npz or tfds; `name` the TFDS name; `dir` a directory or file. A set without a
-    name (folder, npz) is told apart by `fingerprint`, a digest of the listing of `dir`, which a run adds. Split
-    names follow the source. An empty `validation` takes `validation_fraction` of the training
-    split, by `split_seed`; an empty `test` leaves the test split unread (a search). `limit` keeps the first that many training images after the split.
-    `store` is the side in pixels at which images are kept in memory (None: their own side for
-    arrays; for photos the network's resolution over the evaluation crop). `resident` keeps the
-    training set on the device (None: where it fits); otherwise `workers` processes stream it.
+    `source` is digits, folder, npz or tfds; `name` the TFDS name; `dir` a directory or file. A set without
+    a name (folder, npz) is identified by `fingerprint`, a digest of the listing of `dir`, which a run adds.
+    Split names follow the source. An empty `validation` takes `validation_fraction` of the training split,
+    by `split_seed`; an empty `test` leaves the test split unread (a search). `limit` keeps that many
+    training images, the first after the split. `store` is the side in pixels at which images are kept in
+    memory (None: their own side for arrays; for photos the network's resolution over the evaluation crop).
+    `resident` keeps the training set on the device (None: where it fits); otherwise `workers` processes
+    stream it.
     """
 
     source: str = "digits"
@@ -109,10 +109,11 @@ class DataSpec:
 class AugmentSpec:
     """Training augmentation, applied on the device in the order of the fields.
 
-    `crop` is none, pad (pad by `pad` pixels, by `pad_mode` with black or the image's reflection, and crop back) or resized (area in `area`, aspect
-    in `aspect`); `flip` is horizontal; RandAugment applies `randaugment_layers` operations of
-    `randaugment_magnitude` (0 to 10); `erase` is the probability of random erasing; `mixup` and
-    `cutmix` are Beta parameters, 0 for off. `eval_crop` is the centre fraction kept in evaluation.
+    `crop` is none, pad (pad by `pad` pixels, by `pad_mode` with black or the image's reflection, and crop
+    back) or resized (area in `area`, aspect in `aspect`); `flip` is horizontal; RandAugment applies
+    `randaugment_layers` operations of `randaugment_magnitude` (0 to 10); `erase` is the probability of
+    random erasing; `mixup` and `cutmix` are Beta parameters, 0 for off. `eval_crop` is the centre fraction
+    kept in evaluation.
     """
 
     crop: str = "none"
@@ -179,8 +180,8 @@ class TrainSpec:
     `batch_norm` is "local" or "synced" statistics; `ema` the decay of averaged parameters and
     statistics (0: none), ramped as min(ema, (1 + step) / (10 + step)) with `ema_ramp`.
     `progressive` lists (fraction of training, fraction of the resolution): from that point on,
-    train at that part of the final resolution; `progressive_drop_rate` and `progressive_magnitude` may give each
-    entry its own dropout rate and RandAugment magnitude. `timeout` is in seconds, 0 for none.
+    train at that part of the final resolution; `progressive_drop_rate` and `progressive_magnitude` may give
+    each entry its own dropout rate and RandAugment magnitude. `timeout` is in seconds, 0 for none.
     """
 
     batch: int = 128
@@ -231,14 +232,14 @@ class RunSpec:
         return RunSpec.from_dict(to_dict() if to_dict else config).pinned()
 
     def pinned(self) -> RunSpec:
-        """Return the run with the content of what it names outside itself; ValueError for what no run can have."""
+        """Check the values and pin files and data by content; ValueError for what no run can have."""
         check(self)
         return dataclasses.replace(self, model=pin_model(self.model), data=pin_data(self.data))
 
     def revised(self, changes: Mapping[str, Any], tell: Callable[[str, str], str] = fingerprint) -> RunSpec:
-        """Return this run with {"section.key": value} changed; of what it names outside itself only the new is read.
+        """Return this run with {"section.key": value} changed; only files and data that are new are read.
 
-        `tell` is `fingerprint`, or one that remembers. ValueError as from `from_config`.
+        `tell` takes fingerprints: `fingerprint`, or a cached one. ValueError as from `from_config`.
         """
         if changes.keys() & {"data.dir", "data.source"}:
             changes = {"data.fingerprint": "", **changes}
@@ -249,7 +250,7 @@ class RunSpec:
         return dataclasses.replace(spec, model=model, data=pin_data(spec.data, tell))
 
     def same_run_as(self, older: RunSpec) -> bool:
-        """Whether a run that was written down as `older` is this one, whatever version wrote it."""
+        """Whether this is the run that was written down as `older`, perhaps before data had fingerprints."""
         return dataclasses.replace(self, data=unpinned_as(self.data, older.data)).id == older.id
 
     def to_dict(self) -> dict[str, Any]:

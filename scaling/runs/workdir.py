@@ -77,7 +77,7 @@ def row_of(rows: Mapping[str, Row], spec: RunSpec) -> Row | None:
         return rows.get(spec.id)
     older = dataclasses.replace(spec, data=dataclasses.replace(spec.data, fingerprint=""))
     row = rows.get(older.id)
-    return row if row and spec.same_run_as(RunSpec.from_dict(row.spec)) else None
+    return row if row and spec.same_run_as(row.spec) else None
 
 
 def _differences(owner: Spec, spec: Spec) -> str:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from scaling.border.files import write_json
 from scaling.runs import store
@@ -43,17 +43,74 @@ def run(trials: Sequence[Trial], workdir: Path, executor: Executor, command: Com
     A trial that fails never stops the others. Any exception, Ctrl-C too, cancels the processes and
     leaves their runs without a row, to be resumed by the next call.
     """
-    open_trials = {trial.spec.id: trial for trial in trials}
+    pool = Pool(workdir, executor, command, retry=True)
     try:
         for trial in trials:
-            executor.submit(_prepare(trial, workdir / trial.spec.id, command))
-        while open_trials:
-            for ended in executor.poll(POLL_SECONDS):
-                trial = open_trials.pop(ended.job.id)
-                report(trial, settle(trial.spec, ended))
+            pool.submit(trial)
+        while pool.under_way:
+            for trial, row, _ in pool.poll():
+                report(trial, row)
     except BaseException:
-        executor.cancel()
+        pool.cancel()
         raise
+
+
+class Finished(NamedTuple):
+    """A trial with its row, and the seconds that its process took; 0 where the row was there."""
+
+    trial: Trial
+    row: Row
+    seconds: float
+
+
+class Pool:
+    """Trials that are submitted as they become known, and come back in the order in which they end.
+
+    The directory of one is `workdir/<run id>`. What has a row there comes back with it; `retry` runs it again
+    where the row is not final.
+    """
+
+    def __init__(self, workdir: Path, executor: Executor, command: Command, retry: bool = False):
+        self._workdir, self._executor, self._command, self._retry = workdir, executor, command, retry
+        self._trials: dict[str, Trial] = {}
+        self._settled: list[Finished] = []
+
+    @property
+    def under_way(self) -> int:
+        """How many trials were submitted and have not come back."""
+        return len(self._trials)
+
+    def directory(self, trial: Trial) -> Path:
+        """Where a trial's run writes."""
+        return self._workdir / trial.spec.id
+
+    def submit(self, trial: Trial) -> None:
+        """Queue a trial, and return at once; one that is under way is not queued twice."""
+        if trial.spec.id in self._trials:
+            return
+        self._trials[trial.spec.id] = trial
+        there = store.scan(self.directory(trial))
+        row = store.row_of(there.rows, trial.spec)
+        if row is not None and there.is_settled(trial.spec, self._retry):
+            self._settled.append(Finished(trial, row, 0.0))
+        else:
+            self._executor.submit(_prepare(trial, self.directory(trial), self._command))
+
+    def poll(self) -> list[Finished]:
+        """The trials that ended since the last call, after a moment's wait where there is none yet."""
+        ended, self._settled = self._settled, []
+        for process in [] if ended else self._executor.poll(POLL_SECONDS):
+            trial = self._trials[process.job.id]
+            ended.append(Finished(trial, settle(trial.spec, process), process.seconds))
+        for trial, _, _ in ended:
+            del self._trials[trial.spec.id]
+        return ended
+
+    def cancel(self) -> None:
+        """End all processes; their runs have no row, and stay resumable."""
+        self._executor.cancel()
+        self._trials.clear()
+        self._settled.clear()
 
 
 def settle(spec: RunSpec, ended: Ended) -> Row:
@@ -81,7 +138,7 @@ def lost_row(
     return Row(
         id=spec.id,
         status=status,
-        spec=spec.to_dict(),
+        spec=spec,
         **_network(spec),
         params=0,
         batch_stats=0,
@@ -105,8 +162,8 @@ def _network(spec: RunSpec) -> dict[str, Any]:
     except (KeyError, ValueError, TypeError):
         phi = spec.model.phi if spec.model.rule == "compound" else None
         name = {"arch_name": spec.model.name, "family": "", "resolution": 0, "phi": phi}
-        return {**name, "depth": 0.0, "width": 0.0}
-    scaled = {"depth": factors.depth, "width": factors.width, "phi": factors.phi}
+        return {**name, "depth_factor": 0.0, "width_factor": 0.0}
+    scaled = {"depth_factor": factors.depth, "width_factor": factors.width, "phi": factors.phi}
     return {"arch_name": arch.name, "family": arch.family, "resolution": arch.resolution, **scaled}
 
 
@@ -133,4 +190,4 @@ def _diagnose(ended: Ended, log: str) -> tuple[str, str]:
         return OOM, f"out of memory (exit code {ended.code})."
     if ended.code in KILLED:
         return OOM, "killed by SIGKILL, as the system does when memory runs out."
-    return FAILED, f"the process ended with exit code {ended.code} and left no row."
+    return FAILED, f"it ended with exit code {ended.code} and left no row."

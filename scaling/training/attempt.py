@@ -105,11 +105,11 @@ def make_row(plan: Plan, steps: int, **fields: Any) -> Row:
     known = environment.describe()
     return Row(
         id=spec.id,
-        spec=spec.to_dict(),
+        spec=spec,
         arch_name=arch.name,
         family=arch.family,
-        depth=plan.coefficients.depth,
-        width=plan.coefficients.width,
+        depth_factor=plan.coefficients.depth,
+        width_factor=plan.coefficients.width,
         resolution=arch.resolution,
         phi=plan.coefficients.phi,
         params=cost.params,

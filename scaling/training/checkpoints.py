@@ -47,7 +47,7 @@ def save(directory: Path, step: int, state: Any, meta: dict[str, Any], keep: int
 def restore(
     directory: Path, like: Any = None, newest: int | None = None
 ) -> tuple[Any, dict[str, Any]] | None:
-    """Return (state, meta) of the newest intact checkpoint, of step `newest` at most; None where there is none.
+    """Return (state, meta) of the newest intact checkpoint up to step `newest`; None where there is none.
 
     Damaged ones are renamed to `*.damaged`, with a warning that names them. `like` is a state of
     the same structure (None: dicts and lists in its place); the arrays come back as NumPy's. All

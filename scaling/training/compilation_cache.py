@@ -1,4 +1,4 @@
-"""JAX's persistent compilation cache in a private directory: what one process compiled, the next one finds."""
+"""JAX's persistent compilation cache in a private directory: a process finds what earlier ones compiled."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def enable(directory: Path | None = None) -> Path | None:
 
 
 def count_hits() -> Callable[[], int]:
-    """Count from now on the programs that are found instead of compiled; return a function that tells them."""
+    """Count from now on the programs found instead of compiled; return a function that gives the count."""
     found = []
 
     def listen(event: str, **_) -> None:

@@ -1,4 +1,4 @@
-"""A run's network and weights out of its directory: from `network.json` and a checkpoint, without its data."""
+"""A run's network and weights, read from its `network.json` and a checkpoint; its data is not needed."""
 
 from __future__ import annotations
 

@@ -37,10 +37,11 @@ def run(
 ) -> Row:
     """Train, or go on training, what `spec` says in `workdir`; return its row.
 
-    `runtime` is one of this very spec that was prepared before, its programs perhaps compiled. A finished run returns its row at once. A loss that is not finite ends as status "nan", too
-    little memory as "oom", too little time as "timeout". SIGINT and SIGTERM save a checkpoint and
-    raise `Interrupted`; calling again goes on from there. ValueError, before anything is written,
-    where the spec cannot be run or the directory holds another run.
+    `runtime` is one of this very spec that was prepared before, its programs perhaps compiled. A finished
+    run returns its row at once. A loss that is not finite ends as status "nan", too little memory as "oom",
+    too little time as "timeout". SIGINT and SIGTERM save a checkpoint and raise `Interrupted`; calling
+    again goes on from there. ValueError, before anything is written, where the spec cannot be run or the
+    directory holds another run.
     """
     workdir, started = Path(workdir), time.monotonic()
     check_owner(workdir, spec)

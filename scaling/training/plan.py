@@ -169,7 +169,7 @@ def train_macs(arch: Sized, frozen: tuple[str, ...] = ()) -> int:
 
 
 def _phases(arch: Sized, spec: RunSpec, total: int) -> tuple[Phase, ...]:
-    """Turn (fraction of training, fraction of the resolution) into phases; the full one if not told."""
+    """Turn (fraction of training, fraction of the resolution) into phases; the first is full if not given."""
     progressive, drop_rates, magnitudes = _progressive(spec.train)
     for when, part in progressive:
         if not 0 <= when < 1 or part <= 0:
@@ -188,7 +188,7 @@ def _phases(arch: Sized, spec: RunSpec, total: int) -> tuple[Phase, ...]:
 
 
 def _progressive(train: TrainSpec) -> tuple[Any, Any, Any]:
-    """The entries of `progressive`, and the dropout rate and magnitude of each (None where not told)."""
+    """The entries of `progressive`, and the dropout rate and magnitude of each (None where not given)."""
     entries = train.progressive
     for name in ("progressive_drop_rate", "progressive_magnitude"):
         values = getattr(train, name)

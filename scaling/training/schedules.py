@@ -1,6 +1,6 @@
 """Learning rates as pure functions of the step, built from a spec and the length of an epoch.
 
-Not optax's: its staircase divides by floats and comes a step late for some lengths, and its warm-up, cosine and
+Not optax's: its staircase divides floats and comes a step late for some lengths, and its warm-up, cosine and
 steps give other last digits, with which committed runs could not be made again (docs/decisions.md).
 """
 

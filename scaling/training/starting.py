@@ -18,12 +18,12 @@ NAMED = 8  # arrays that an error spells out
 
 
 def read(init: str) -> Mapping[str, Any]:
-    """Return the variables of `config.model.init`: a pinned .safetensors file, else a name of `from_pretrained`."""
+    """Return the variables that `config.model.init` names: of a pinned file, else of `from_pretrained`."""
     return load(weights_path(init)).variables if is_weights(init) else from_pretrained(init)[1]
 
 
 def started(arch: Sized, fresh: Mapping[str, Any], given: Mapping[str, Any], init: str) -> dict[str, Any]:
-    """Return `given` variables for a network, its classifier `fresh` where the number of classes differs.
+    """Return the `given` variables, with the `fresh` classifier where the number of classes differs.
 
     ValueError, naming the arrays, where anything else is missing, unknown or of another shape.
     """

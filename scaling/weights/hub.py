@@ -21,9 +21,10 @@ def find(
 ) -> tuple[Path, Path]:
     """Return the paths of `config.json` and `model.safetensors`, downloaded where they are not here yet.
 
-    `name` is a directory, "owner/repository", or "network.tag" of timm's. KeyError where timm's network
-    is not in the zoo, ValueError for a malformed name, a directory without these files or weights that exist
-    as a pickle only, FileNotFoundError where nothing can be found or reached, ImportError without the `hub` extra.
+    `name` is a directory, "owner/repository", or "network.tag" of timm's. KeyError where timm's network is
+    not in the zoo, ValueError for a malformed name, a directory without these files or weights that exist as
+    a pickle only, FileNotFoundError where nothing can be found or reached, ImportError without the `hub`
+    extra.
     """
     if Path(name).is_dir():
         return _in_directory(Path(name))

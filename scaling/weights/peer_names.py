@@ -1,33 +1,22 @@
 """A peer's tensor names for our variables: one naming scheme a peer family, chosen by `Arch.weights`.
 
 A scheme gives the peer's prefix for a module of ours; the leaf is then weight, bias, running_mean or
-running_var. Sources: the state dicts of timm's EfficientNet, MobileNetV3, VGG and ResNet (torchvision's
-ResNets agree), and of torchvision's ShuffleNet V2, AlexNet and SqueezeNet. The Inception families have a
-file of their own.
+running_var. Sources: the state dicts of timm's ResNet (torchvision's ResNets agree), RegNet, DenseNet,
+ConvNeXt, NASNet and VGG, and of torchvision's AlexNet and SqueezeNet. Mobile and Inception families have
+files of their own.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from scaling.arch.arch import Arch, Sized
-from scaling.arch.blocks import (
-    Conv,
-    ConvNeXt,
-    Dense,
-    DepthwiseSeparable,
-    FusedMBConv,
-    MBConv,
-    Residual,
-    ShuffleV2,
-    Transition,
-    XBlock,
-)
+from scaling.arch.blocks import Conv, ConvNeXt, Dense, Residual, Transition, XBlock
 from scaling.arch.blocks.base import LEADING
 from scaling.arch.stages import Stage
 from scaling.weights.inception_names import SCHEMES as INCEPTION
+from scaling.weights.mobile_names import SCHEMES as MOBILE
 
 LEAVES = {
     "kernel": "weight",
@@ -37,31 +26,6 @@ LEAVES = {
     "var": "running_var",
     "layer_scale": "gamma",
 }
-
-EFFICIENTNET_TOP = {
-    "stem_0/first/conv": "conv_stem",
-    "stem_0/first/norm": "bn1",
-    "head": "conv_head",
-    "norm_head": "bn2",
-    "classifier": "classifier",
-}
-MBCONV = {
-    "expand": "conv_pw",
-    "norm_expand": "bn1",
-    "depthwise": "conv_dw",
-    "norm_depthwise": "bn2",
-    "se/reduce": "se.conv_reduce",
-    "se/expand": "se.conv_expand",
-    "project": "conv_pwl",
-    "norm_project": "bn3",
-}
-SEPARABLE = {**MBCONV, "norm_depthwise": "bn1", "project": "conv_pw", "norm_project": "bn2"}
-FUSED_MBCONV = {"expand": "conv_exp", "norm_expand": "bn1", "project": "conv_pwl", "norm_project": "bn2"}
-PLAIN_CONV = {"conv": "conv", "norm": "bn1"}
-
-# timm's stage of each of our stages: timm keeps blocks that differ in one stage
-MOBILENET_V3_LARGE = (0, 1, 1, 2, 3, 3, 3, 4, 5)
-MOBILENET_V3_SMALL = (0, 1, 1, 2, 2, 3, 4)
 
 RESNET_STEMS = {  # by the number of stem stages: one 7x7, or ResNet-RS's three 3x3 and a strided fourth
     2: {"stem_0/first/conv": "conv1", "stem_0/first/norm": "bn1"},
@@ -98,25 +62,6 @@ KERNEL_AXES = {
     "tv_googlenet": {f"auxiliary_{i}/hidden_0/filter": 2 for i in range(2)},
 }
 
-SHUFFLENET_TOP = {
-    "stem_0/first/conv": "conv1.0",
-    "stem_0/first/norm": "conv1.1",
-    "head": "conv5.0",
-    "norm_head": "conv5.1",
-    "classifier": "fc",
-}
-SHUFFLE = {
-    "depthwise_shortcut": "branch1.0",
-    "norm_depthwise_shortcut": "branch1.1",
-    "shortcut": "branch1.2",
-    "norm_shortcut": "branch1.3",
-    "conv0": "branch2.0",
-    "norm0": "branch2.1",
-    "depthwise": "branch2.3",
-    "norm_depthwise": "branch2.4",
-    "conv1": "branch2.5",
-    "norm1": "branch2.6",
-}
 REGNET_TOP = {"stem_0/first/conv": "stem.conv", "stem_0/first/norm": "stem.bn", "classifier": "head.fc"}
 X_BLOCK = {
     **{f"conv{i}": f"conv{i + 1}.conv" for i in range(3)},
@@ -175,35 +120,6 @@ class Place:
     axes: int | None = None
 
 
-def timm_efficientnet(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
-    """timm's and the TensorFlow ports' names; None where the scheme has no such module."""
-    if stage is None:
-        return EFFICIENTNET_TOP.get(module)
-    table = _efficientnet_block(arch, stage)
-    return f"blocks.{stage}.{block}.{table[module]}" if module in table else None
-
-
-def timm_mobilenet_v3(
-    groups: tuple[int, ...], arch: Arch, module: str, stage: int | None, block: int
-) -> str | None:
-    """timm's names of MobileNetV3; `groups` gives timm's stage of each of ours."""
-    if stage is None:
-        last = f"blocks.{groups[-1] + 1}.0"
-        head = {"head": f"{last}.conv", "norm_head": f"{last}.bn1", "hidden_0": "conv_head"}
-        return {**EFFICIENTNET_TOP, **head}.get(module)
-    table = _efficientnet_block(arch, stage)
-    before = sum(s.repeats for s, group in zip(arch.stages[:stage], groups) if group == groups[stage])
-    return f"blocks.{groups[stage]}.{before + block}.{table[module]}" if module in table else None
-
-
-def _efficientnet_block(arch: Arch, stage: int) -> dict[str, str]:
-    value = arch.stages[stage].block
-    if isinstance(value, MBConv):
-        return SEPARABLE if value.expand == 1 else MBCONV
-    tables = {FusedMBConv: FUSED_MBCONV, Conv: PLAIN_CONV, DepthwiseSeparable: SEPARABLE}
-    return tables.get(type(value), {})
-
-
 def timm_resnet(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
     """timm's and torchvision's names of ResNet, ResNeXt, SE-ResNet, wide ResNet and ResNet-RS."""
     if stage is None:
@@ -211,14 +127,6 @@ def timm_resnet(arch: Arch, module: str, stage: int | None, block: int) -> str |
     value = arch.stages[stage].block
     table = {**RESIDUAL, **SHORTCUTS.get(value.shortcut, {})} if isinstance(value, Residual) else {}
     return f"layer{stage + 1}.{block}.{table[module]}" if module in table else None
-
-
-def torchvision_shufflenet(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
-    """torchvision's names of ShuffleNet V2."""
-    if stage is None:
-        return SHUFFLENET_TOP.get(module)
-    known = isinstance(arch.stages[stage].block, ShuffleV2) and module in SHUFFLE
-    return f"stage{stage + 2}.{block}.{SHUFFLE[module]}" if known else None
 
 
 def timm_regnet(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
@@ -309,11 +217,7 @@ def _entries(stage: Stage) -> int:
 
 Scheme = Callable[[Arch, str, int | None, int], str | None]
 SCHEMES: dict[str, Scheme] = {
-    "timm_efficientnet": timm_efficientnet,
-    "timm_mobilenet_v3_large": functools.partial(timm_mobilenet_v3, MOBILENET_V3_LARGE),
-    "timm_mobilenet_v3_small": functools.partial(timm_mobilenet_v3, MOBILENET_V3_SMALL),
     "timm_resnet": timm_resnet,
-    "torchvision_shufflenet": torchvision_shufflenet,
     "timm_regnet": timm_regnet,
     "timm_densenet": timm_densenet,
     "timm_convnext": timm_convnext,
@@ -322,6 +226,7 @@ SCHEMES: dict[str, Scheme] = {
     "timm_vgg": sequential,
     "tv_alexnet": sequential,
     "tv_squeezenet": sequential,
+    **MOBILE,
     **INCEPTION,
 }
 

@@ -49,9 +49,10 @@ def load_torch(arch: Sized, state_dict: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_paths(arch: Sized, tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """Return {"params", "batch_stats"} of float32 arrays from ours by path, "params/stem_0/first/conv/kernel".
+    """Return {"params", "batch_stats"} of float32 arrays from our arrays by path.
 
-    Raises ValueError listing every array that is missing, unknown or of another shape.
+    A path looks like "params/stem_0/first/conv/kernel". Raises ValueError listing every array that is
+    missing, unknown or of another shape.
     """
     shapes = {"/".join(path): shape for path, shape in shapes_of(arch).items()}
     problems = [f"missing {name}" for name in shapes if name not in tensors]

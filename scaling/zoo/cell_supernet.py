@@ -13,11 +13,11 @@ NONE = "none"
 
 
 def universal(arch: Arch, operations: Sequence[str]) -> tuple[Arch, dict[str, list[int]]]:
-    """Return the supernet that holds a network whose cells do `operations`, and the choice that makes it that.
+    """Return the supernet that holds a network whose cells do `operations`, and the choice that makes it so.
 
-    Each term of a block has, as in ENAS's code (melodyguan/enas src/cifar10/micro_child.py), weights of its own
-    for each state that it might read. ValueError for a cell that does something else, for cells of different
-    forms, and where the states that leave are not those of all blocks: their number would be the network's own.
+    Each term of a block has, as in ENAS's code (melodyguan/enas src/cifar10/micro_child.py), weights of its
+    own for each state that it might read. ValueError for a cell that does something else, for cells of
+    different forms, and where not all blocks leave: how many states do would be the network's own.
     """
     held = (NONE, *(name for name in operations if name != NONE))
     choice = {_name(s): _choice(s.block, held) for s in arch.stem + arch.stages if isinstance(s.block, Cell)}

@@ -26,7 +26,7 @@ def cell(text: str) -> Cell:
 def network(
     name: str, normal: Cell, reduction: Cell, filters: int = 36, repeats: tuple[int, ...] = (5, 5, 5)
 ) -> Arch:
-    """Three stages of five normal cells (section 3.2; the script's 15 layers), a reduction between each two."""
+    """Three stages of five normal cells (section 3.2; the script's 15 layers), reductions between them."""
     return small_cell_network(
         name,
         "enas",

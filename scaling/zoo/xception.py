@@ -1,4 +1,4 @@
-"""Xception (arXiv 1610.02357), timm's `legacy_xception`, and its aligned forms of DeepLab (arXiv 1802.02611)."""
+"""Xception (arXiv 1610.02357), timm's `legacy_xception`, and DeepLab's aligned forms (arXiv 1802.02611)."""
 
 from __future__ import annotations
 

@@ -27,9 +27,9 @@ def from_rule(
     step: Callable[[Counted, int, int], Counted | None],
     accept: Callable[[Counted], bool],
 ) -> np.ndarray:
-    """Moves of a rule: `step(state, decision, value)` is the state that follows, None where it is not allowed.
+    """The moves of a rule: `step(state, decision, value)` is the next state, None if not allowed.
 
-    A vector is valid where `accept` holds of its last state. ValueError where none is.
+    A vector is valid where `accept` holds of its last state. ValueError where no vector is valid.
     """
     layers: list[dict[Counted, dict[int, Counted]]] = []
     states: list[Counted] = [start]

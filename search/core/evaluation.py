@@ -36,11 +36,10 @@ class Evaluator(Protocol):
     """Evaluates points one after another, and never raises for one that cannot be.
 
     It gets the whole batch, so that it can prepare the next point while it is at this one, or evaluate
-    several at once. Each point has its rung: how thoroughly it is measured, 0 the cheapest; an evaluator of one
-    fidelity need not look. Where its
-    answers depend on what it was asked before (weights shared by all points), `stateful` is true: nothing
-    is then answered from a cache, and `save(seen)` and `restore(seen)` keep and bring back its state after
-    so many evaluations.
+    several at once. Each point has its rung: how thoroughly it is measured, 0 the cheapest; an evaluator of
+    one fidelity need not look. Where its answers depend on what it was asked before (weights shared by all
+    points), `stateful` is true: nothing is then answered from a cache, and `save(seen)` and `restore(seen)`
+    keep and bring back its state after so many evaluations.
     """
 
     stateful: bool

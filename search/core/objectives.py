@@ -38,9 +38,9 @@ def product(name: str, cost: str, target: float, below: float = -0.07, above: fl
 
 
 def absolute(name: str, cost: str, target: float, weight: float = -0.07) -> Objective:
-    """The metric plus weight * |cost / target - 1|, so that the cost meets the target (TuNAS, arXiv 2008.06120).
+    """The metric plus weight * |cost / target - 1|, so that the cost meets the target.
 
-    The metric is a fraction: the weight is meant for accuracies in 0..1.
+    Source: TuNAS (arXiv 2008.06120). The metric is a fraction: the weight is meant for accuracies in 0..1.
     """
     _check_target(target)
     return lambda metrics: metrics[name] + weight * jnp.abs(metrics[cost] / target - 1)

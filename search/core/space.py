@@ -43,9 +43,10 @@ class Space:
 
     `write` and `read` are the official string of a point and back. Points that are the same network:
     `normal_form` maps each to the first of them, in a space of any size; `identity` to equal values, in one
-    that can be listed; with neither no two points are. `network` is the architecture of a point, None
-    where points have none (a table of anything). `universal` maps such an architecture, scaled or not, to the
-    supernet of the space and the choice that makes it this network; None where there is no supernet. ValueError where there is only one point.
+    that can be listed; without both, all points differ. `network` is the architecture of a point, None where
+    points have none (a table of anything). `universal` maps such an architecture, scaled or not, to the
+    supernet of the space and the choice that makes it this network; None where there is no supernet.
+    ValueError for a space of one point.
     """
 
     name: str

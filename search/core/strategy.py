@@ -20,8 +20,8 @@ class Strategy(NamedTuple):
     is better ([n, M] for several objectives). A reward that is not finite stands for a point that failed
     or breaks a constraint: it counts as worse than every other.
 
-    A strategy that has points measured at several fidelities says at which: `rungs(state) -> int32 [n]` of the
-    points just asked for, 0 the cheapest. None: there is one.
+    A strategy that has points measured at several fidelities says at which: `rungs(state) -> int32 [n]` of
+    the points just asked for, 0 the cheapest. None means a single fidelity.
     """
 
     init: Callable[[jax.Array], State]
@@ -36,6 +36,16 @@ def batch_of(strategy: Strategy) -> int:
     return jax.eval_shape(strategy.ask, state)[0].shape[0]
 
 
+def heeds(strategy: Strategy, objectives: int = 1) -> bool:
+    """Whether the strategy may learn from rewards: false where `tell` returns the state it was given."""
+    state = jax.eval_shape(strategy.init, jax.random.key(0))
+    points, state = jax.eval_shape(strategy.ask, state)
+    shape = points.shape[:1] if objectives == 1 else (len(points), objectives)
+    rewards = jax.ShapeDtypeStruct(shape, jnp.float32)
+    program = jax.make_jaxpr(strategy.tell)(state, points, rewards).jaxpr
+    return any(after is not before for after, before in zip(program.outvars, program.invars))
+
+
 def rungs_of(strategy: Strategy, state: State, points: jax.Array) -> jax.Array:
     """The rungs [n] at which the points just asked for are to be measured."""
     return strategy.rungs(state) if strategy.rungs else jnp.zeros(len(points), jnp.int32)
@@ -44,7 +54,8 @@ def rungs_of(strategy: Strategy, state: State, points: jax.Array) -> jax.Array:
 def comparable(rungs: jax.Array | np.ndarray, finite: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
     """Which rewards [..., T] compare: those of the highest rung at which any is finite.
 
-    Rewards of different rungs do not, so the best point of a search is the best of those measured most thoroughly.
+    Rewards of different rungs do not compare, so the best point of a search is the best of those measured
+    most thoroughly.
     """
     return rungs == (rungs * finite).max(-1, keepdims=True)
 

@@ -54,7 +54,7 @@ def ranks(space: Space, points: np.ndarray) -> np.ndarray:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The lines of a CSV file with a header, gzipped or not; ValueError where it is none."""
+    """The lines of a CSV file with a header, gzipped or not; ValueError where it is no such file."""
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", newline="") as file:

@@ -1,1 +1,1 @@
-"""Evaluators, `(points int32 [n, L]) -> metrics {name: [n]}`: what is known of a point once it is paid for."""
+"""Evaluators, `(points int32 [n, L]) -> metrics {name: [n]}`: what a paid evaluation tells of a point."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from search.core.space import Space
 class Cached:
     """An evaluator that pays for each network once, and yields (evaluation, whether it was known).
 
-    Networks are handed on in canonical form; one is another evaluation at each rung. What is known at first is
+    Networks are handed on in canonical form; each rung is an evaluation of its own. What is known at first is
     told by `learn`. A stateful evaluator is asked every time.
     """
 
@@ -33,7 +33,7 @@ class Cached:
 
     def __call__(
         self, points: Sequence[np.ndarray], rungs: Sequence[int]
-    ) -> Iterator[tuple[Evaluation, bool]]:
+    ) -> Generator[tuple[Evaluation, bool], None, None]:
         """Evaluate valid points [L] at their rungs, in order."""
         if self._evaluator.stateful:
             yield from ((evaluation, False) for evaluation in self._evaluator(points, rungs))

@@ -1,4 +1,4 @@
-"""Benchmark tables on the host: as an evaluator, and as further metrics of what another evaluator measured."""
+"""Benchmark tables on the host: as an evaluator, or as further metrics beside those of another evaluator."""
 
 from __future__ import annotations
 

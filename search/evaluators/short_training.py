@@ -40,7 +40,7 @@ class BreakEven:
     specialised_step: float
 
     def seconds(self, universal: bool, steps: int, candidates: int) -> float:
-        """Seconds a candidate of so many steps, where there are so many of them."""
+        """Seconds per candidate trained for `steps` steps, where `candidates` are trained."""
         if universal:
             return self.universal_compile / candidates + steps * self.universal_step
         return self.specialised_compile + steps * self.specialised_step
@@ -53,10 +53,11 @@ class BreakEven:
 class ShortTraining:
     """Trains each point as `spec` says, without a directory: "val_top1", "val_loss", params and macs.
 
-    Both ways see equal batches. On NAS-Bench-201 they start from equal weights too and differ by rounding only; a
-    NASNet cell's edges have other places in the supernet, so other first weights and draws of drop-path. `universal`
-    is True, False, or "auto": measured on the first point asked for, for `candidates` of them; False where the space has
-    no supernet.
+    Candidates are compiled one by one, or share the supernet's program (`universal`). Both ways see equal
+    batches. On NAS-Bench-201 they start from equal weights too and differ by rounding only; a NASNet cell's
+    edges have other places in the supernet, so other first weights and draws of drop-path. `universal` is
+    True, False, or "auto": measured on the first point asked for, for `candidates` of them; False where the
+    space has no supernet.
     """
 
     stateful = False

@@ -18,10 +18,11 @@ COST = "cost"  # of an evaluation, in epochs or whatever the caller counts
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["signals", "costs"], meta_fields=["space"])
 @dataclasses.dataclass(frozen=True)
 class Tabular:
-    """The metrics that a search may see, by rung and rank: `evaluator(points, rungs) -> {name: [n]}`, with `cost`.
+    """The metrics that a search may see, by rung and rank.
 
-    `signals[name]` is [R, size], `costs` [R]; with one rung (R = 1) all points are measured alike. What the
-    evaluator does not hold, such as the test accuracy, cannot reach a strategy.
+    `evaluator(points, rungs) -> {name: [n]}` gives the signals and "cost". `signals[name]` is [R, size],
+    `costs` [R]; with one rung (R = 1) all points are measured alike. What the evaluator does not hold, such
+    as the test accuracy, cannot reach a strategy.
     """
 
     space: Space

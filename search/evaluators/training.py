@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -14,33 +12,38 @@ import numpy as np
 
 from scaling.cost.measuring import measure
 from scaling.runs.failures import is_out_of_memory
+from scaling.runs.resolve import resolve
 from scaling.runs.rows import Row
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CHECKPOINTS
-from scaling.training.loop import run
-from scaling.training.plan import make_plan, read_data
-from scaling.training.progress import Silent
-from scaling.training.runtime import Runtime
+from scaling.sweeps.expand import Trial
+from scaling.sweeps.in_process import Read, in_process
+from scaling.sweeps.run import Finished, Pool
+from scaling.training.plan import read_data
 from search.core.evaluation import Evaluation
 from search.core.space import Space
-from search.evaluators.supernet import run_of
+from search.evaluators.supernet import any_arch, run_of
 
 METRICS = (
     "val_top1", "val_top5", "val_loss", "val_top1_ema", "train_loss", "params", "macs", "activations",
     "train_flops", "step_ms", "compile_seconds", "seconds",
 )  # fmt: skip
 
+PoolOf = Callable[[Path, Read], Pool]  # what runs the trials of a directory, and may read their data so
+
 
 class Training:
     """Trains the network of each point as `proxy` says, in `workdir/<run id>`, and reports its row's numbers.
 
     The network takes the place of `proxy.model.arch`; the proxy's `base_width`, `base_depth` and
-    `base_resolution` make all of them small alike. `durations` are those of the rungs of successive
-    halving. With `latency_batch`, "latency_ms" is the measured time of a
-    forward pass of so many images. While one network trains, the next is compiled.
+    `base_resolution` make all of them small alike. `durations` are those of the rungs of successive halving.
+    With `latency_batch`, "latency_ms" is the measured time of a forward pass of so many images.
 
-    The test split is not read. A run that is killed goes on from its checkpoint, which is deleted once
-    the run has its row. ValueError, at once, where the data cannot be read or the proxy is no valid run.
+    A candidate is a trial of a sweep, and a batch of points is that many trials at once, as far as the pool
+    of `pool_of(workdir, read)` has room; their evaluations come in the order asked. `read` gives the data,
+    read before. The test split is not read. A run that is killed goes on from its checkpoint, which is
+    deleted once the run has its row. ValueError, at once, where the data cannot be read or the proxy is no
+    valid run.
     """
 
     stateful = False
@@ -52,31 +55,37 @@ class Training:
         workdir: Path,
         durations: Sequence[str] = (),
         latency_batch: int = 0,
+        pool_of: PoolOf = in_process,
     ):
         self._space, self._durations, self._latency = space, tuple(durations), latency_batch
         self._proxy = dataclasses.replace(proxy, data=dataclasses.replace(proxy.data, test=""))
-        self._workdir = workdir
-        self._dataset = read_data(self.spec(np.asarray(space.sample(jax.random.key(0)), np.int32), 0))
+        dataset = read_data(run_of(any_arch(space), self._proxy))
+        self._sizes = dataset.num_classes, dataset.in_channels
+        self._pool = pool_of(workdir, lambda spec: dataset)
 
-    def spec(self, point: np.ndarray, rung: int) -> RunSpec:
+    def trial(self, point: np.ndarray, rung: int) -> Trial:
         """The run of a point at a rung."""
         spec = run_of(self._space.decode(point), self._proxy)
-        if not self._durations:
-            return spec
-        duration = self._durations[rung]
-        return dataclasses.replace(spec, train=dataclasses.replace(spec.train, duration=duration))
+        if self._durations:
+            train = dataclasses.replace(spec.train, duration=self._durations[rung])
+            spec = dataclasses.replace(spec, train=train)
+        return Trial({"point": self._space.to_string(point), "rung": rung}, spec)
 
     def __call__(self, points: Sequence[np.ndarray], rungs: Sequence[int]) -> Iterator[Evaluation]:
-        """Train the networks of valid points [L], one after another."""
-        todo = list(zip(points, rungs))
-        with ThreadPoolExecutor(1) as background:
-            ahead = background.submit(self._prepare, *todo[0])
-            for following in [*todo[1:], None]:
-                ready = ahead
-                wait([ready])
-                if following is not None:
-                    ahead = background.submit(self._prepare, *following)
-                yield self._evaluate(ready)
+        """Train the networks of valid points [L], all of them at once as far as the pool has room."""
+        finished: dict[str, Finished] = {}
+        try:
+            submitted = [self._submit(point, rung) for point, rung in zip(points, rungs)]
+            for trial in submitted:
+                if isinstance(trial, Evaluation):
+                    yield trial
+                    continue
+                while trial.spec.id not in finished:
+                    finished |= {found.trial.spec.id: found for found in self._pool.poll()}
+                yield self._evaluation(finished[trial.spec.id])
+        except BaseException:
+            self._pool.cancel()
+            raise
 
     def save(self, seen: int) -> None:
         """Keep nothing: what a network scores does not depend on those before it."""
@@ -84,34 +93,38 @@ class Training:
     def restore(self, seen: int) -> None:
         """Bring back nothing."""
 
-    def _prepare(self, point: np.ndarray, rung: int) -> tuple[Runtime, float]:
-        """The network's compiled runtime, and the seconds that it took."""
-        started = time.monotonic()
-        runtime = Runtime(make_plan(self.spec(point, rung), self._dataset))
-        runtime.compile()
-        return runtime, time.monotonic() - started
-
-    def _evaluate(self, ready: Future[tuple[Runtime, float]]) -> Evaluation:
-        started = time.monotonic()
+    def _submit(self, point: np.ndarray, rung: int) -> Trial | Evaluation:
+        """Queue a point's trial; the evaluation of one that makes no run."""
         try:
-            runtime, preparing = ready.result()
-            directory = self._workdir / runtime.plan.spec.id
-            row = run(runtime.plan.spec, directory, Silent(), runtime)
-            shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
-            return self._report(row, runtime, preparing)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one network, the search goes on
-            status = "oom" if is_out_of_memory(error) else "failed"
+            trial = self.trial(point, rung)
+        except (ValueError, KeyError, TypeError) as error:
             message = f"{type(error).__name__}: {error}"
-            return Evaluation(
-                {}, status, seed=self._proxy.seed, cost=time.monotonic() - started, message=message
-            )
+            return Evaluation({}, "failed", seed=self._proxy.seed, message=message)
+        self._pool.submit(trial)
+        return trial
 
-    def _report(self, row: Row, runtime: Runtime, preparing: float) -> Evaluation:
-        found = {name: getattr(row, name) for name in METRICS}
-        metrics = {name: float(value) for name, value in found.items() if value is not None}
-        if self._latency:
-            metrics["latency_ms"] = measure(runtime.plan.arch, self._latency, "inference").step_ms
-        spec = runtime.plan.spec
-        fidelity = f"{spec.train.duration} of {row.dataset} at {row.resolution} px, batch {spec.train.batch}"
-        cost = (preparing + (row.seconds or 0.0)) * row.device_count
-        return Evaluation(metrics, row.status, fidelity, spec.seed, cost, row.message)
+    def _evaluation(self, finished: Finished) -> Evaluation:
+        """What a trial's row says of its network."""
+        trial, row, seconds = finished
+        shutil.rmtree(self._pool.directory(trial) / CHECKPOINTS, ignore_errors=True)
+        train = trial.spec.train
+        fidelity = f"{train.duration} of {row.dataset} at {row.resolution} px, batch {train.batch}"
+        cost = max(seconds, row.seconds or 0.0) * max(1, row.device_count)
+        found = Evaluation(metrics(row), row.status, fidelity, row.seed, cost, row.message)
+        return self._timed(found, trial.spec) if self._latency and row.status == "ok" else found
+
+    def _timed(self, found: Evaluation, spec: RunSpec) -> Evaluation:
+        """The evaluation with the latency of its network, or with what stood in the way of measuring it."""
+        arch, _ = resolve(spec.model, *self._sizes)
+        try:
+            latency = measure(arch, self._latency, "inference").step_ms
+        except (jax.errors.JaxRuntimeError, MemoryError) as error:
+            status = "oom" if is_out_of_memory(error) else "failed"
+            return dataclasses.replace(found, status=status, message=f"latency: {error}")
+        return dataclasses.replace(found, metrics={**found.metrics, "latency_ms": latency})
+
+
+def metrics(row: Row) -> dict[str, float]:
+    """The numbers of a row; none where the run died before it had counted its network."""
+    found = {name: getattr(row, name) for name in METRICS} if row.macs else {}
+    return {name: float(value) for name, value in found.items() if value is not None}

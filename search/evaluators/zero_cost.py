@@ -115,7 +115,7 @@ _shared_program = lru_cache(maxsize=4)(_prepare)
 
 
 def measure(net: Network, variables: Mapping[str, Any], x_nhwc: Any, labels_n: Any) -> dict[str, Any]:
-    """Return grad_norm, snip, synflow, jacobian [n, h * w * c] and alike [n, n] of one batch in training mode.
+    """Return grad_norm, snip, synflow, jacobian [n, h * w * c] and alike [n, n] of a batch in training mode.
 
     Sums over layers of kernels' gradient norms and of |weight * gradient| of the loss; the gradient by the
     images of the summed logits; how many activations two examples share.

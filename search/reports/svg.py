@@ -22,7 +22,7 @@ class Drawing:
 
 
 def element(name: str, inner: str = "", **attributes: str | float | None) -> str:
-    """An element; in attribute names "_" stands for "-", one that is None is left out, numbers are rounded."""
+    """An SVG element: "_" in attribute names becomes "-", None leaves one out, numbers are rounded."""
     given = {
         key.strip("_").replace("_", "-"): value for key, value in attributes.items() if value is not None
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scaling.sweeps.in_process import in_process
 from search.core import objectives
 from search.core.evaluation import Evaluator
 from search.core.objectives import Objective
@@ -16,7 +17,7 @@ from search.core.table import Table, read_points
 from search.evaluators.lookup import Lookup, WithColumns
 from search.evaluators.shared_weights import SharedWeights
 from search.evaluators.short_training import ShortTraining
-from search.evaluators.training import Training
+from search.evaluators.training import PoolOf, Training
 from search.evaluators.zero_cost import ZeroCost
 from search.runs.spec import EvaluatorSpec, ObjectiveSpec, SearchSpec
 from search.runs.workdir import RUNS, SHARED
@@ -37,13 +38,16 @@ class Search:
     objectives: int = 1
 
 
-def assemble(spec: SearchSpec, workdir: Path) -> Search:
-    """Build what a spec names; ValueError or KeyError for what is not there or does not fit together."""
+def assemble(spec: SearchSpec, workdir: Path, pool_of: PoolOf = in_process) -> Search:
+    """Build what a spec names; what runs the candidates that are trained is `pool_of(directory, read)`.
+
+    ValueError or KeyError for what is not there or does not fit together.
+    """
     table = _table(spec) if spec.evaluator.name == "tabular" else None
     space = table.space if table else spaces.named(spec.space.name, **spec.space.settings)
     strategy = strategies.named(spec.strategy.name, space, **spec.strategy.settings)
     try:
-        evaluator = _evaluator(spec, space, table, workdir)
+        evaluator = _evaluator(spec, space, table, workdir, pool_of)
     except TypeError as error:
         raise ValueError(
             f"evaluator {spec.evaluator.name!r} does not take settings {spec.evaluator.settings}: {error}."
@@ -85,12 +89,15 @@ def _table(spec: SearchSpec) -> Table:
     )
 
 
-def _evaluator(spec: SearchSpec, space: Space, table: Table | None, workdir: Path) -> Evaluator:
+def _evaluator(
+    spec: SearchSpec, space: Space, table: Table | None, workdir: Path, pool_of: PoolOf
+) -> Evaluator:
     settings = spec.evaluator.settings
     if table:
         return Lookup(table, settings["shown"], settings.get("cost", 1.0))
     if spec.evaluator.name == "training":
-        return Training(space, spec.run, workdir / RUNS, spec.evaluator.durations, **settings)
+        durations = spec.evaluator.durations
+        return Training(space, spec.run, workdir / RUNS, durations, pool_of=pool_of, **settings)
     if spec.evaluator.name == "shared_weights":
         return SharedWeights(space, spec.run, workdir / SHARED, spec.evaluations, **settings)
     others: dict[str, Any] = {"short": ShortTraining, "zero_cost": ZeroCost}

@@ -26,9 +26,9 @@ MEASURED = tuple(f.name for f in dataclasses.fields(Evaluation))
 class Record(Evaluation):
     """An evaluation in its place in a search, the line of index `index`.
 
-    `name` is the point's official string, `network` that of its canonical form; `rung` is how thoroughly it was
-    measured. `rewards` has one number an objective, None where it is not finite. `cached`: an earlier line of the
-    same network at this rung answered, at no cost.
+    `name` is the point's official string, `network` that of its canonical form; `rung` is how thoroughly it
+    was measured. `rewards` has one number an objective, None where it is not finite. `cached`: an earlier
+    line of the same network at this rung answered, at no cost.
     """
 
     index: int
@@ -73,7 +73,7 @@ class Record(Evaluation):
 
 
 def _with_rung(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A line from before rungs were a field: then a point ended by its rung, and names by "@" and the rung."""
+    """Read a line of the older format, whose points end with the rung and whose names end with "@" and it."""
     *point, rung = values["point"]
     names = {key: values[key].removesuffix(f"@{rung}") for key in ("name", "network")}
     return {**values, "point": point, "rung": rung, **names}

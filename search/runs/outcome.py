@@ -41,7 +41,7 @@ def best(records: Sequence[Record], count: int) -> list[Record]:
 
 
 def contenders(records: Sequence[Record]) -> list[Record]:
-    """The records whose rewards compare: all, or with halving those of the last rung that any has a reward of."""
+    """The records whose rewards compare: all, or with halving those of the last rung with any reward."""
     rungs = np.array([record.rung for record in records], int)
     finite = np.array([None not in record.rewards for record in records], bool)
     return [record for record, fine in zip(records, comparable(rungs, finite)) if fine]

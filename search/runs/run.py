@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from search.core.evaluation import Evaluation
-from search.core.strategy import State, Strategy, rungs_of
+from search.core.strategy import State, Strategy, heeds, rungs_of
 from search.evaluators.cached import Cached
 from search.runs.assemble import Search
 from search.runs.history import History, Record
+
+AHEAD = 64  # points asked for at once of a strategy that heeds no reward
 
 Report = Callable[[Record, float], None]  # the record, and the seconds until it was there
 
@@ -23,19 +27,27 @@ Report = Callable[[Record, float], None]  # the record, and the seconds until it
 def run(search: Search, evaluations: int, seed: int, history: History, report: Report) -> list[Record]:
     """Make `history` so many lines long, and return them; what it holds already is not paid for again.
 
+    An evaluator may be at several points of a batch at once; lines and what the strategy is told are in the
+    order asked. A strategy that heeds no reward is asked for several batches at a time.
+
     The strategy is told again what stands there, and asks the same: so a search that was killed goes on
     as if it had not been. ValueError where it asks for something else: another strategy, space or seed
     wrote the history.
     """
     strategy, desk = search.strategy, _Desk(search, history, report)
-    ask, tell = jax.jit(lambda state: _ask(strategy, state)), jax.jit(strategy.tell)
-    state, done = jax.jit(strategy.init)(jax.random.key(seed)), 0
+    ask, tell = _on_host(lambda state: _ask(strategy, state)), _on_host(strategy.tell)
+    state, done = _on_host(strategy.init)(jax.random.key(seed)), 0
+    heeding = search.evaluator.stateful or heeds(strategy, search.objectives)
     while done < evaluations:
-        points, rungs, state = ask(state)
-        records = desk.serve(np.asarray(points)[: evaluations - done], rungs.tolist(), done)
+        asked, rungs, state = ask(state)
+        points = np.asarray(asked)
+        while not heeding and len(points) < min(AHEAD, evaluations - done):
+            asked, more, state = ask(state)
+            points, rungs = np.concatenate([points, asked]), np.concatenate([rungs, more])
+        records = desk.serve(points[: evaluations - done], rungs.tolist(), done)
         done += len(records)
-        if len(records) == len(points):
-            state = tell(state, points, _rewards(records))
+        if heeding and len(records) == len(points):
+            state = tell(state, asked, _rewards(records))
     return history.records[:evaluations]
 
 
@@ -43,6 +55,25 @@ def _ask(strategy: Strategy, state: State) -> tuple[jax.Array, jax.Array, State]
     """Points, their rungs, and the state after."""
     points, state = strategy.ask(state)
     return points, rungs_of(strategy, state, points), state
+
+
+def _on_host(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The compiled function, run by the host's processor: a trace is then the same whatever device trains."""
+    compiled = jax.jit(function)
+
+    def call(*arguments: Any) -> Any:
+        with jax.default_device(_host()):
+            return compiled(*arguments)
+
+    return call
+
+
+def _host() -> Any:
+    """The host's processor; None, for the default device, where JAX was told not to use it."""
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:
+        return None
 
 
 class _Desk:
@@ -69,14 +100,14 @@ class _Desk:
     def _evaluate(self, points: np.ndarray, rungs: Sequence[int], first: int) -> None:
         """Write down each evaluation as it comes; those of a stateful evaluator together with its state."""
         search, unwritten, started = self._search, [], time.monotonic()
-        answers = zip(points, rungs, self._cached(list(points), rungs))
-        for index, (point, rung, (found, cached)) in enumerate(answers, first):
-            unwritten.append(_record(search, index, point, rung, found, cached))
-            self._report(unwritten[-1], time.monotonic() - started)
-            started = time.monotonic()
-            if not search.evaluator.stateful:
-                self._history.append(unwritten)
-                unwritten = []
+        with contextlib.closing(self._cached(list(points), rungs)) as answers:  # closed, it leaves no process
+            for index, (point, rung, (found, cached)) in enumerate(zip(points, rungs, answers), first):
+                unwritten.append(_record(search, index, point, rung, found, cached))
+                self._report(unwritten[-1], time.monotonic() - started)
+                started = time.monotonic()
+                if not search.evaluator.stateful:
+                    self._history.append(unwritten)
+                    unwritten = []
         if unwritten:
             search.evaluator.save(first + len(points))
             self._history.append(unwritten)
@@ -114,7 +145,8 @@ def _judge(search: Search, found: Evaluation) -> tuple[float | None, ...]:
     if found.status != "ok":
         return (None,) * search.objectives
     try:
-        rewards = search.objective({name: jnp.float32([value]) for name, value in found.metrics.items()})
+        with jax.default_device(_host()):
+            rewards = search.objective({n: jnp.float32([value]) for n, value in found.metrics.items()})
     except KeyError as error:
         raise ValueError(
             f"the objective needs metric {error}, which the evaluator does not give: it gives "
@@ -124,10 +156,10 @@ def _judge(search: Search, found: Evaluation) -> tuple[float | None, ...]:
     return tuple(number if math.isfinite(number) else None for number in numbers)
 
 
-def _rewards(records: Sequence[Record]) -> jax.Array:
+def _rewards(records: Sequence[Record]) -> np.ndarray:
     """Rewards [n], or [n, M] of several objectives, as strategies are told them."""
-    rewards = [[-jnp.inf if r is None else r for r in record.rewards] for record in records]
-    array = jnp.array(rewards, jnp.float32)
+    rewards = [[-np.inf if r is None else r for r in record.rewards] for record in records]
+    array = np.array(rewards, np.float32)
     return array[:, 0] if array.shape[1] == 1 else array
 
 

@@ -87,9 +87,10 @@ class FinalSpec:
 
 @dataclass(frozen=True)
 class SearchSpec:
-    """One search of `evaluations` points. `run` is how a network is trained, its `model.arch` left to the search.
+    """One search of `evaluations` points.
 
-    `id` names what is searched and how: a larger budget goes on with the same search.
+    `run` is how a network is trained; its `model.arch` is left to the search. `id` names what is searched and
+    how: a larger budget goes on with the same search.
     """
 
     seed: int = 0
@@ -103,7 +104,7 @@ class SearchSpec:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> SearchSpec:
-        """Build from what `to_dict` gave: no file is looked at, no value checked; ValueError as `RunSpec.from_dict`."""
+        """Build from what `to_dict` gave: no file is read, no value checked; ValueError on an unknown key."""
         return build(SearchSpec, values, "config")
 
     @staticmethod
@@ -113,12 +114,12 @@ class SearchSpec:
         return SearchSpec.from_dict(to_dict() if to_dict else config).checked()
 
     def checked(self) -> SearchSpec:
-        """Return the search with what its runs name outside themselves pinned; ValueError on a wrong value."""
+        """Check the values and pin its runs' files and data by content; ValueError on a wrong value."""
         _check(self)
         return dataclasses.replace(self, run=self.run.pinned())
 
     def same_run_as(self, older: SearchSpec) -> bool:
-        """Whether a search that was written down as `older` is this one, whatever version wrote it."""
+        """Whether `older` records this same search, perhaps from before data had fingerprints."""
         data = unpinned_as(self.run.data, older.run.data)
         return dataclasses.replace(self, run=dataclasses.replace(self.run, data=data)).id == older.id
 

@@ -19,7 +19,7 @@ ArrayEvaluator = Callable[[jax.Array, jax.Array], dict[str, jax.Array]]  # of po
 
 
 class Trace(NamedTuple):
-    """What a search asked for and was told, in order: points [..., T, L] at rungs [..., T], and their rewards.
+    """What a search asked for and was told, in order: points [..., T, L], rungs [..., T] and rewards.
 
     Rewards are [..., T], or [..., T, M] of several objectives.
     """
@@ -75,10 +75,10 @@ def incumbents(rewards: jax.Array) -> jax.Array:
 
 
 def chosen(found: Trace, evaluations: int) -> np.ndarray:
-    """The point [..., L] that each search would report after so many evaluations, the best whose rewards compare.
+    """The point [..., L] that each search would report after `evaluations`: the best whose rewards compare.
 
-    ValueError where it has not made them, or none of its points had a finite reward: all failed, or no
-    point that it saw meets the constraints.
+    ValueError where a search has not made that many, or none of its points had a finite reward: all failed,
+    or no point that it saw meets the constraints.
     """
     if not 1 <= evaluations <= found.rewards.shape[-1]:
         raise ValueError(f"evaluations={evaluations}: the searches made {found.rewards.shape[-1]}.")

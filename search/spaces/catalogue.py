@@ -47,8 +47,9 @@ def _tuples(choices: dict[str, Sequence]) -> dict[str, Any]:
 
 Base = str | Mapping[str, Any]
 
-# `nasbench201.space`'s settings; those of `nasnet.language` and `nasnet.space`; the fields of `mnasnet.Macro` and
-# of `stages.Sizes`, with the base by its name in the zoo or as a config's `model`; none for the others
+# `nasbench201.space`'s settings; those of `nasnet.language` and `nasnet.space`; the fields of
+# `mnasnet.Macro` and of `stages.Sizes`, with the base by its name in the zoo or as a config's `model`; the
+# others have no settings
 SPACES: dict[str, Callable[..., Space]] = {
     "nasbench201": nasbench201.space,
     "nasnet": _nasnet,

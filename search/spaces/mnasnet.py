@@ -1,4 +1,4 @@
-"""The macro space of MnasNet (arXiv 1807.11626 section 4): what blocks each stage repeats, how wide and how often.
+"""The macro space of MnasNet (arXiv 1807.11626 section 4): the block, width and repeats of each stage.
 
 Stages, strides, stem and head are those of a base of inverted bottlenecks; widths and repeats are relative to
 it. EfficientNet-B0 is a point of the space around itself.
@@ -144,7 +144,7 @@ class Macro:
         return self.base.replace(name=name, stages=self.stages(point), source="arXiv 1807.11626 section 4")
 
     def encode(self, arch: Arch) -> list[int]:
-        """The point of a network with the base's strides; ValueError where it is none."""
+        """The point of a network with the base's strides; ValueError if it is not in the space."""
         channels, point = self.base.entering, []
         for at, stage in enumerate(arch.stages):
             point += self._values(at, stage, channels)
@@ -166,7 +166,7 @@ class Macro:
         return [operator, self.kernels.index(block.kernel), expand, se_ratio, width, repeats, int(skip)]
 
     def write(self, point: Sequence[int]) -> str:
-        """timm's strings of blocks, joined by commas: "ds_r1_k3_s1_e1_c16_se0.25,ir_r2_k3_s2_e6_c24_se0.25,..."."""
+        """timm's strings of blocks, joined by commas: "ds_r1_k3_s1_e1_c16_se0.25,ir_r2_k3_s2_e6_c24,..."."""
         channels, texts = self.base.entering, []
         for stage in self.stages(point):
             reading = Reading(channels, CONV, stage.width, stage.repeats)

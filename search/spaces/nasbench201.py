@@ -67,7 +67,7 @@ def _term(source: str, value: int) -> str:
 
 
 def space(filters: int = 16, repeats: int = 5) -> Space:
-    """The cells in the benchmark's network, for 10 classes at 32 px, with so many filters and cells a stage."""
+    """The cells in the benchmark's network for 10 classes at 32 px, with `filters`, and `repeats` a stage."""
 
     def network(point: Sequence[int]) -> Arch:
         return networks.network(networks.cell(digits(point)), filters, repeats)

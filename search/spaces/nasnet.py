@@ -35,9 +35,9 @@ OPERATION_SETS = {
     "enas": enas.OPERATIONS,
 }  # fmt: skip
 
-# Which states leave a cell: those that no block reads, as the papers say; with a decision a state, some of the
-# others too, as in the published code of NASNet-A and AmoebaNet-A; or all blocks', as in DARTS: only so is the width
-# of the filters the same for all cells, which a supernet needs
+# Which states leave a cell: those that no block reads, as the papers say; with a decision a state, some of
+# the others too, as in the published code of NASNet-A and AmoebaNet-A; or all blocks', as in DARTS. Only the
+# last gives all cells the same width of filters, which a supernet needs
 LEAVING = ("unread", "chosen", "all")
 
 
@@ -184,9 +184,10 @@ def language(
     leaving: str = "unread",
     skeleton: str = "cifar",
 ) -> Language:
-    """The language of cells of so many blocks; `operations` is a set's name, or names in `scaling.arch.blocks.cell`.
+    """The language of cells of `blocks` blocks.
 
-    ValueError for a setting that there is not.
+    `operations` is the name of a set, or names in `scaling.arch.blocks.cell`. ValueError for a setting that
+    does not exist.
     """
     if isinstance(operations, str):
         _check("operations", operations, OPERATION_SETS)

@@ -40,7 +40,7 @@ class Shuffled(NamedTuple):
 
 
 def random_without_replacement(space: Space, batch: int = 1) -> Strategy:
-    """Points in random order, no one twice before all were asked for; ValueError where the space is too large."""
+    """Points in random order, none repeated before all were asked for; ValueError for too large a space."""
     if space.size > MOST_ENUMERATED:
         raise ValueError(
             f"space {space.name!r} has {space.size} points, too many to shuffle (at most {MOST_ENUMERATED}): "

@@ -25,9 +25,9 @@ class Bracket(NamedTuple):
 def halving(inner: Strategy, widths: Sequence[int]) -> Strategy:
     """Measure `widths[0]` points of `inner` at rung 0, the best `widths[1]` of them at rung 1, and so on.
 
-    Which go on is the rule of `scaling.laws.halving.best`. Then the next bracket begins. `inner` is told the rewards
-    of rung 0 only: rewards of different rungs do not compare. ValueError where widths are not falling multiples of
-    the inner batch.
+    `scaling.laws.halving.best` chooses which go on. Then the next bracket begins. `inner` is told the
+    rewards of rung 0 only: rewards of different rungs do not compare. ValueError where widths are not falling
+    multiples of the inner batch.
     """
     batch = batch_of(inner)
     if any(a <= b for a, b in itertools.pairwise(widths)) or any(w < batch or w % batch for w in widths):

@@ -1,4 +1,4 @@
-"""Solving for a budget: the nearest size, never a nearer neighbour, monotone, fast, and clear where it cannot."""
+"""Solving for a budget: no neighbour is nearer, and it is monotone, fast, and clear where it cannot."""
 
 import itertools
 import random

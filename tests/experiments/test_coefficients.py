@@ -1,4 +1,4 @@
-"""The coefficients command on digits, with a stand-in for training: what it trains, halves, ranks and writes."""
+"""The coefficients command on digits with simulated training: what it trains, halves, ranks and writes."""
 
 import dataclasses
 import json
@@ -41,7 +41,7 @@ def command(tmp_path, monkeypatch):
         write_row(tmp_path / "rows" / spec.id, row)
         return [sys.executable, "-I", "-S", "-c", COPY, str(directory)]
 
-    monkeypatch.setattr(sweep, "_train_command", train)
+    monkeypatch.setattr(sweep, "train_command", train)
     paths = [f"--config={tmp_path / 'x.py'}", f"--workdir={tmp_path / 'out'}"]
     return lambda *more: coefficients.main([*paths, "--workers=4", *more])
 

@@ -48,7 +48,7 @@ class Candidates:
 
     stateful = False
 
-    def __init__(self, space, *_):
+    def __init__(self, space, *_, **__):
         self._space = space
 
     def __call__(self, points, rungs):
@@ -72,7 +72,7 @@ def command(tmp_path, monkeypatch):
         write_row(tmp_path / "rows" / spec.id, row)
         return [sys.executable, "-I", "-S", "-c", COPY, str(directory), str(tmp_path / "rows")]
 
-    monkeypatch.setattr(sweep, "_train_command", train)
+    monkeypatch.setattr(sweep, "train_command", train)
     monkeypatch.setattr(assemble, "Training", Candidates)
     paths = [f"--config={tmp_path / 'config.json'}", f"--workdir={tmp_path / 'out'}"]
     return lambda *more: pipeline.main([*paths, "--workers=4", *more])
@@ -82,13 +82,12 @@ def test_what_is_found_is_gridded_and_scaled_beside_the_rival(command, tmp_path,
     assert command() == 0
     out = tmp_path / "out"
     found = Arch.from_dict(json.loads((out / SEARCH / "best" / "genotype.json").read_text())["arch"])
-    bases = {json.dumps(row.spec["model"]["arch"]) for row in store.scan(out / GRID).rows.values()}
-    assert [Arch.from_dict(json.loads(arch)) for arch in bases] == [found]
+    assert {row.spec.model.arch for row in store.scan(out / GRID).rows.values()} == {found}
     rows = store.scan(out / CURVE).rows.values()
     assert len(rows) == 2 * 2 * 2 and {row.steps for row in rows} == {8}
-    widest = max(row.spec["model"]["beta"] for row in store.scan(out / GRID).rows.values() if row.phi)
-    assert {row.spec["model"]["beta"] for row in rows} == {widest}  # the best coefficients, for both bases
-    assert {row.spec["model"]["arch"] is None for row in rows} == {True, False}
+    widest = max(row.spec.model.beta for row in store.scan(out / GRID).rows.values() if row.phi)
+    assert {row.spec.model.beta for row in rows} == {widest}  # the best coefficients, for both bases
+    assert {row.spec.model.arch is None for row in rows} == {True, False}
     text = (out / SUMMARY).read_text()
     assert text.count(found.name) == 2 and text.count("| efficientnet_b0") == 2
     assert all(

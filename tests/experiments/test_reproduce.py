@@ -1,4 +1,4 @@
-"""Published tables beside ours: every exact figure agrees or has a reason, and what is typed is what was printed."""
+"""Published tables beside ours: exact figures agree or have a reason, and are typed as they were printed."""
 
 import csv
 import dataclasses
@@ -13,9 +13,10 @@ from experiments.tables.coefficients import AXES, implied_phi
 from experiments.tables.entry import Entry, Table
 from scaling import zoo
 from scaling.cost.closed_form import totals
-from scaling.reports.table import to_csv
 from scaling.rules.factors import EFFICIENTNET, EFFICIENTNET_ROWS
 from scaling.runs.rows import Row
+from scaling.runs.rows_csv import to_csv
+from scaling.runs.spec import ModelSpec, RunSpec
 
 NAMES = list(reproduce.TABLES)
 
@@ -233,9 +234,9 @@ def test_rounding_is_to_the_digits_that_the_paper_prints():
 def row(**changes) -> Row:
     name = "cifar_resnet20"
     counts = {"params": totals(zoo.get(name)).params, "macs": 40551050, "batch_stats": 0, "activations": 0}
-    spec = {"seed": 0, "model": {"name": name}}
-    fields = {"id": "x", "status": "ok", "spec": spec, "arch_name": name, "family": "cifar_resnet", "depth": 1.0,
-              "width": 1.0, "resolution": 32, "phi": 0.0, "seed": 0, "test_top1": 0.92, "test_top5": 0.99,
+    spec = RunSpec(model=ModelSpec(name=name))
+    fields = {"id": "x", "status": "ok", "spec": spec, "arch_name": name, "family": "cifar_resnet",
+              "depth_factor": 1.0, "width_factor": 1.0, "resolution": 32, "phi": 0.0, "seed": 0, "test_top1": 0.92, "test_top5": 0.99,
               "dataset": "cifar10", "device_kind": "cpu", "finished": "2026-01-02T00:00:00+00:00"}  # fmt: skip
     return Row(**{**fields, **counts, **changes})
 
@@ -300,13 +301,13 @@ def test_table_7_at_equal_multiply_adds_comes_from_its_study(tmp_path):
         "configs/table7.py" in proxy.table_7(tmp_path).entries[0].reason
     )  # no rows: the command that makes them
     sizes = (
-        {"rule": "depth", "phi": 2.0},
-        {"rule": "axes", "depth": 1.4, "width": 1.2},
-        {"rule": "compound", "phi": 0.0},
+        ModelSpec(rule="depth", phi=2.0),
+        ModelSpec(rule="axes", depth=1.4, width=1.2),
+        ModelSpec(rule="compound", phi=0.0),
     )
     rows = [
-        row(id=f"{i}{seed}", seed=seed, phi=size.get("phi"), spec={"seed": seed, "model": size}, macs=10**6 + i,
-            test_top1=0.5 + 0.1 * i + 0.001 * seed, test_top5=None)
+        row(id=f"{i}{seed}", seed=seed, phi=None if size.rule == "axes" else size.phi, spec=RunSpec(seed, size),
+            macs=10**6 + i, test_top1=0.5 + 0.1 * i + 0.001 * seed, test_top5=None)
         for i, size in enumerate(sizes)
         for seed in range(3)
     ]  # fmt: skip

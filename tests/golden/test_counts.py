@@ -1,7 +1,7 @@
 """Counts equal the published ones as integers, for every row of `counts.csv`.
 
-By arithmetic, which tests/cost/test_solve.py holds equal to the walk over a network of every family, and by a walk
-for the smallest row of each set of block kinds; the walks of the other rows are nightly.
+By arithmetic, which tests/cost/test_solve.py holds equal to the walk over a network of every family, and by a
+walk for the smallest row of each set of block kinds; the walks of the other rows are nightly.
 """
 
 import csv

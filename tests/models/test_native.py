@@ -15,8 +15,10 @@ from scaling.arch.stages import Stage
 from scaling.models import native
 from scaling.models.activations import ACTIVATIONS
 from scaling.models.batch_norm import normalize
+from scaling.models.dense import native_dense
 from scaling.models.depthwise import depthwise
 from scaling.models.initialize import initialize
+from scaling.models.native import Window
 from scaling.models.native.build import build, library
 from scaling.models.network import Network
 from scaling.models.operators import operators_of
@@ -99,6 +101,53 @@ def test_depthwise_equals_the_grouped_convolution(
     )
 
 
+@pytest.mark.parametrize(
+    ("size", "channels", "sides", "window"),
+    [
+        ((7, 9), (20, 24), (3, 3), Window((1, 1), ((1, 1), (1, 1)))),
+        ((12, 9), (3, 33), (7, 5), Window((2, 2), ((3, 2), (2, 2)))),
+        ((6, 11), (8, 12), (1, 7), Window((1, 2), ((0, 0), (3, 3)), 1, 4)),
+        ((9, 9), (6, 6), (3, 3), Window((2, 2), ((2, 3), (0, 4)), 2)),
+        ((5, 5), (32, 16), (1, 1), Window((2, 2), ((0, 0), (0, 0)))),
+    ],
+)
+def test_dense_equals_the_convolution_of_jax(kernels, size, channels, sides, window, assert_close):
+    def theirs(x, k):
+        return lax.conv_general_dilated(
+            x,
+            k,
+            window.stride,
+            window.padding,
+            rhs_dilation=(window.dilation,) * 2,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=window.groups,
+        )
+
+    ours = lambda x, k: native_dense(x, k, window)
+    shape = (*sides, channels[0] // window.groups, channels[1])
+    arguments = normal(3, *size, channels[0]), normal(*shape, seed=1)
+    assert_close(
+        jax.jit(lambda *a: value_and_gradients(ours, *a))(*arguments),
+        jax.jit(lambda *a: value_and_gradients(theirs, *a))(*arguments),
+        1e-5,
+    )
+
+
+def test_windows_that_fit_nowhere_have_gradients_of_zero(kernels):
+    window, x_nhwc, kernel_hwio = Window((1, 1), ((0, 0), (0, 0))), normal(3, 2, 2, 4), normal(3, 3, 4, 5)
+    y, *gradients = value_and_gradients(lambda x, k: native_dense(x, k, window), x_nhwc, kernel_hwio)
+    assert y.shape == (3, 0, 0, 5)
+    for gradient, argument in zip(gradients, (x_nhwc, kernel_hwio)):
+        np.testing.assert_array_equal(gradient, jnp.zeros_like(argument))
+
+
+def test_an_input_gradient_that_nobody_reads_is_not_computed(kernels):
+    window = Window((2, 2), ((1, 1), (1, 1)))
+    loss = lambda k, x: jnp.sum(native_dense(x, k, window))
+    program = jax.jit(jax.grad(loss)).lower(normal(3, 3, 3, 8), normal(2, 8, 8, 3)).compile().as_text()
+    assert "dense_kernel_gradient" in program and "dense_input_gradient" not in program
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("channels", [5, 96])
 def test_batch_norm_equals_the_plain_one(kernels, activation, channels, assert_close):
@@ -171,4 +220,4 @@ def test_what_the_compiler_says_is_passed_on(nothing_built, monkeypatch, tmp_pat
     monkeypatch.setenv("CXX", str(broken))
     with pytest.raises(RuntimeError, match="it broke"):
         build()
-    assert not list(library().parent.glob("*.tmp")) and not library().exists()
+    assert not list(library().parent.iterdir())

@@ -11,10 +11,7 @@ import pytest
 
 from scaling.reports import learning
 from scaling.reports.build import CSV, PAGE, PICTURE, TABLE, build, read_study
-from scaling.reports.table import from_csv, to_csv
 from scaling.reports.units import duration, number, percent, si
-from scaling.runs.spec import RunSpec
-from scaling.sweeps.run import lost_row
 
 
 class Loads(HTMLParser):
@@ -99,21 +96,6 @@ def test_the_picture_is_a_png(study, tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 10_000
 
 
-def test_rows_csv_round_trips(study):
-    hard = dataclasses.replace(
-        lost_row(RunSpec(), "failed", 'a "quoted"\nmessage, φ', 1.5),
-        message="-",
-        git_revision="1",
-        device_kind="null",
-    )
-    rows = [
-        *study.rows,
-        hard,
-        dataclasses.replace(hard, versions={}, message="", examples={"x": 1}),
-    ]
-    assert from_csv(to_csv(rows)) == rows
-
-
 def test_a_report_of_a_csv_alone_has_the_same_rows(study, built, tmp_path):
     again = read_study([tmp_path / "out"])
     assert again.rows == study.rows and not again.directories
@@ -137,6 +119,25 @@ def test_only_failed_runs_still_make_a_report(workdir, tmp_path):
     assert failed.rows[0].id in paths[PAGE].read_text() and paths[PICTURE].exists()
 
 
+def test_a_row_of_another_version_is_a_problem_and_the_rest_is_reported(workdir, study, built, tmp_path):
+    path = workdir / study.rows[0].id / "row.json"
+    row = json.loads(path.read_text())
+    row["spec"]["train"]["speed"] = 11
+    path.write_text(json.dumps(row))
+    again = read_study([workdir])
+    assert again.rows == study.rows[1:] and len(again.problems) == len(study.problems) + 1
+    assert any("unknown key config.train.speed" in problem for problem in again.problems)
+    assert "config.train.speed" in build(again, tmp_path / "again", "x")[TABLE].read_text()
+
+    lines = built[CSV].splitlines()
+    (tmp_path / "out" / CSV).write_text(
+        "\n".join([lines[0].replace("spec.train.batch", "spec.train.speed"), *lines[1:]])
+    )
+    alone = read_study([tmp_path / "out"])
+    assert not alone.rows and len(alone.problems) == len(study.rows)
+    assert all("config.train.speed" in problem and CSV in problem for problem in alone.problems)
+
+
 def test_nothing_to_report_is_an_error_that_names_the_place(tmp_path):
     with pytest.raises(ValueError, match="no finished run"):
         read_study([tmp_path])
@@ -154,10 +155,10 @@ def test_learning_curves_are_thinned_and_survive_a_cut_off_line(study):
 
 
 def test_the_runs_drawn_show_every_size_before_a_second_seed(study):
-    few = learning.choose(study.rows, limit=8)
+    few = learning.choose(study, limit=8)
     assert {r.seed for r in few} == {0}
     assert {(r.family, r.phi) for r in few} == {(r.family, r.phi) for r in study.rows}
-    assert len(learning.choose(study.rows)) == len(study.rows)
+    assert len(learning.choose(study)) == len(study.rows)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from scaling.reports.coefficients import ranking, to_csv, to_markdown
-from scaling.reports.curve import size_label, validation
-from scaling.reports.grid import read_grids
+from scaling.reports.curve import validation
+from scaling.reports.grid import grids_of
 from scaling.reports.heat_map import save_heat_map
+from scaling.reports.labels import size_label
+from scaling.reports.study import Study
 from scaling.rules.factors import compound_grid
 from scaling.runs.spec import ModelSpec, RunSpec, TrainSpec
 from scaling.sweeps.run import lost_row
@@ -26,8 +28,8 @@ def row(model: ModelSpec, seed: int, steps: int, error: float, macs: float):
     )  # fmt: skip
 
 
-def study(noise: float = 0.001, lengths=(100, 300), seeds: int = 3) -> list:
-    """Error 0.3 at the base, 0.25 at its points and less with depth; a step more of training halves nothing."""
+def study(noise: float = 0.001, lengths=(100, 300), seeds: int = 3) -> Study:
+    """Error 0.3 at the base, 0.25 at its points and less with depth; the training length has no effect."""
     random, rows = np.random.default_rng(1), []
     for steps in lengths:
         for seed in range(seeds):
@@ -37,11 +39,11 @@ def study(noise: float = 0.001, lengths=(100, 300), seeds: int = 3) -> list:
                 rows.append(row(model, seed, steps, error, 2.0 * MACS * rule.depth**0.1))
             if steps == max(lengths):
                 rows.append(row(ModelSpec(), seed, steps, 0.3 + noise * random.standard_normal(), MACS))
-    return rows
+    return Study(tuple(rows))
 
 
 def test_rows_become_one_grid_a_length_with_base_and_kinds():
-    short, full = read_grids(study())
+    short, full = grids_of(study())
     assert (short.steps, full.steps, len(full.points)) == (100, 300, 6)
     assert short.base is None and full.base is not None and full.target == 2 * MACS
     kinds = {point.kind: point.label for point in full.points}
@@ -50,7 +52,7 @@ def test_rows_become_one_grid_a_length_with_base_and_kinds():
 
 
 def test_the_best_point_is_named_with_its_margins():
-    grids = read_grids(study())
+    grids = grids_of(study())
     text = to_markdown(grids, "digits", eta=3)
     assert "| 1 | (2, 1, 1) depth |" in text and "Best: (2, 1, 1) depth. It is better than" in text
     margins = next(line for line in text.splitlines() if line.startswith("| (1, 1.4, 1) width |"))
@@ -60,18 +62,18 @@ def test_the_best_point_is_named_with_its_margins():
 
 
 def test_halving_alone_says_what_its_risk_would_need():
-    rows = [row for row in study() if row.steps == 100 or row.spec["model"]["alpha"] > 1.3]
-    text = to_markdown(read_grids(rows), "digits", eta=3)
+    rows = tuple(row for row in study().rows if row.steps == 100 or row.spec.model.alpha > 1.3)
+    text = to_markdown(grids_of(Study(rows)), "digits", eta=3)
     assert "not known: 3 of these points have no full run" in text and "Rank correlation" not in text
 
 
 def test_in_noise_nothing_is_separable_and_the_text_says_so():
-    text = to_markdown(read_grids(study(noise=0.05)), "digits", eta=3)
+    text = to_markdown(grids_of(study(noise=0.05)), "digits", eta=3)
     assert "It cannot be told apart from any other point." in text and "**" not in text.partition("Margin")[2]
 
 
 def test_one_seed_ranks_without_an_interval():
-    text = to_markdown(read_grids(study(seeds=1, lengths=(300,))), "digits", eta=3)
+    text = to_markdown(grids_of(study(seeds=1, lengths=(300,))), "digits", eta=3)
     assert "cannot be said from one run a point" in text and "±" not in text.partition("| rank")[2]
 
 
@@ -82,30 +84,31 @@ def test_the_correction_takes_out_what_macs_alone_explain():
         for seed in range(2)
     ]
     rows += [row(ModelSpec(), seed, 300, 0.3, MACS) for seed in range(2)]
-    grid = read_grids(rows)[0]
+    grid = grids_of(Study(tuple(rows)))[0]
     raw, level = ranking(grid), ranking(grid, grid.at_target(validation))
     assert raw.means[1] - raw.means[0] > 0.01
     assert level.means[0] == pytest.approx(level.means[1], abs=1e-3)
 
 
 def test_csv_holds_every_point_of_every_length():
-    lines = list(csv.DictReader(io.StringIO(to_csv(read_grids(study())))))
+    lines = list(csv.DictReader(io.StringIO(to_csv(grids_of(study())))))
     assert len(lines) == 12 and {line["steps"] for line in lines} == {"100", "300"}
     assert all(float(line["validation half interval"]) > 0 for line in lines)
 
 
 def test_rows_of_two_recipes_are_refused_by_name():
-    rows = study()
-    spec = RunSpec.from_config({**rows[0].spec, "train": {**rows[0].spec["train"], "batch": 32}})
+    first, *rest = study().rows
+    train = dataclasses.replace(first.spec.train, batch=32)
+    other = dataclasses.replace(first, spec=dataclasses.replace(first.spec, train=train))
     with pytest.raises(ValueError, match=r"train\.batch"):
-        read_grids([*rows[1:], dataclasses.replace(rows[0], spec=spec.to_dict())])
+        grids_of(Study((other, *rest)))
     with pytest.raises(ValueError, match="Run the sweep first"):
-        read_grids([dataclasses.replace(one, status="failed") for one in rows])
+        grids_of(Study(tuple(dataclasses.replace(one, status="failed") for one in rest)))
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_the_heat_map_is_drawn(seeds, tmp_path):
-    save_heat_map(read_grids(study(seeds=seeds))[-1], "digits", tmp_path / "map.png")
+    save_heat_map(grids_of(study(seeds=seeds))[-1], "digits", tmp_path / "map.png")
     assert (tmp_path / "map.png").read_bytes()[:4] == b"\x89PNG"
 
 

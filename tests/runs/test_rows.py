@@ -1,22 +1,26 @@
 """A row is whole or not there; a damaged one is reported and the rest is read."""
 
+import dataclasses
 import json
 import os
 import stat
+import typing
 
 import pytest
 
 from scaling.border.files import write_atomically
-from scaling.runs.rows import Row, read_row, read_rows, write_row
+from scaling.runs.recorded import SECTIONS
+from scaling.runs.rows import Row, read_row, write_row
+from scaling.runs.spec import DataSpec, ModelSpec, RunSpec
 
 ROW = Row(
     id="abc",
     status="ok",
-    spec={"seed": 0, "model": {"phi": 1.0, "strides": [1, 2]}},
+    spec=RunSpec(model=ModelSpec(phi=1.0, strides=(1, 2))),
     arch_name="tiny",
     family="tests",
-    depth=1.2,
-    width=1.1,
+    depth_factor=1.2,
+    width_factor=1.1,
     resolution=8,
     phi=None,
     params=10,
@@ -33,6 +37,65 @@ def test_round_trip(tmp_path):
     write_row(tmp_path / "row.json", ROW)
     assert read_row(tmp_path / "row.json") == ROW
     assert Row.from_dict(ROW.to_dict()) == ROW
+    assert json.loads((tmp_path / "row.json").read_text()) == ROW.to_dict()
+
+
+OLD = {
+    **{key: value for key, value in ROW.to_dict().items() if key not in ("depth_factor", "width_factor")},
+    "depth": 1.2,
+    "width": 1.1,
+    "spec": {"seed": 3, "model": {"name": "resnet50", "phi": 1.0}, "data": {"source": "npz", "dir": None}},
+}
+
+
+def test_a_row_of_an_older_version_has_defaults_its_own_id_and_is_written_as_it_was():
+    row = Row.from_dict(OLD)
+    assert (row.depth_factor, row.width_factor, row.id) == (1.2, 1.1, "abc")
+    assert row.spec == RunSpec(
+        seed=3, model=ModelSpec(name="resnet50", phi=1.0), data=DataSpec(source="npz", dir="")
+    )
+    assert row.to_dict()["spec"] == OLD["spec"]
+    other = dataclasses.replace(row, spec=RunSpec(seed=4))
+    assert other.to_dict()["spec"] == RunSpec(seed=4).to_dict()  # not what it was read from
+
+
+def test_a_row_is_read_where_the_files_that_it_names_are_gone():
+    named = {"name": "gone/net.py:network@0123456789ab", "init": "gone/weights.safetensors"}
+    data = {"source": "folder", "dir": "/gone"}
+    row = Row.from_dict({**OLD, "spec": {"model": named, "data": data}})
+    assert (row.spec.model.name, row.spec.model.init, row.spec.data.dir) == (*named.values(), "/gone")
+
+
+def test_sections_of_one_text_are_read_once():
+    one, other = (Row.from_dict({**OLD, "spec": {**OLD["spec"], "seed": seed}}) for seed in (1, 2))
+    assert one.spec.model is other.spec.model and one.spec != other.spec
+
+
+def test_an_empty_value_can_mean_nothing_but_the_default():
+    for section in SECTIONS:
+        default = getattr(RunSpec(), section)
+        hints = typing.get_type_hints(type(default))
+        for name, value in vars(default).items():
+            assert value is None or type(None) not in typing.get_args(hints[name]), (section, name)
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        ({"model": {"speed": 1}}, r"unknown key config\.model\.speed"),
+        ({"model": {"speed": None}}, r"unknown key config\.model\.speed"),
+        ({"models": {}}, r"unknown key config\.models.*'model'"),
+        ({"model": {"phi": "1"}}, r"config\.model\.phi='1' must be float"),
+        ({"seed": "0"}, r"config\.seed='0' must be int"),
+        ({"model": 3}, r"config\.model=3 must be a section"),
+        ([1], r"spec=\[1\] must hold the sections"),
+    ],
+)
+def test_a_spec_that_makes_none_is_a_damaged_row(tmp_path, spec, problem):
+    (tmp_path / "row.json").write_text(json.dumps({**OLD, "spec": spec}))
+    with pytest.raises(ValueError, match=problem) as caught:
+        read_row(tmp_path / "row.json")
+    assert str(tmp_path / "row.json") in str(caught.value)
 
 
 def test_a_row_ends_in_a_known_status():
@@ -45,20 +108,17 @@ def test_a_field_of_another_version_is_named():
         Row.from_dict(ROW.to_dict() | {"speed": 1})
 
 
-def test_bad_rows_are_reported_and_the_rest_is_read(tmp_path):
-    paths = [
-        tmp_path / f"{name}.json" for name in ("good", "cut", "list", "lacking", "binary", "absent", "fine")
-    ]
-    for path in (paths[0], paths[-1]):
-        write_row(path, ROW)
-    paths[1].write_text(paths[0].read_text()[:50])
-    paths[2].write_text("[1]")
-    paths[3].write_text(json.dumps({"id": "abc", "status": "ok"}))
-    paths[4].write_bytes(b"\xff\xfe\x00")
-    rows, problems = read_rows(paths)
-    assert rows == [ROW, ROW]
-    assert len(problems) == 5
-    assert all(str(path) in problem for path, problem in zip(paths[1:-1], problems))
+@pytest.mark.parametrize(
+    "content",
+    [b'{"id": "abc", ', b"[1]", b'{"id": "abc", "status": "ok"}', b"\xff\xfe\x00"],
+    ids=["cut", "list", "lacking", "binary"],
+)
+def test_a_damaged_row_is_an_error_that_names_the_file(tmp_path, content):
+    path = tmp_path / "row.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is not a readable row") as caught:
+        read_row(path)
+    assert str(path) in str(caught.value)
 
 
 def test_writing_replaces_the_whole_file_and_leaves_nothing_else(tmp_path):

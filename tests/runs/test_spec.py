@@ -64,7 +64,7 @@ def test_an_architecture_is_a_value_and_its_dict_gives_the_same_run(given):
 
 
 def test_the_id_of_an_architecture_is_that_of_its_dict():
-    """Rows of searches from before `model.arch` was a value keep their ids: the hashed text holds the dict."""
+    """The hashed text holds the dict, so rows from before `model.arch` was a value keep their ids."""
     spec = RunSpec(model=ModelSpec(arch=ARCH))
     text = json.dumps(without_later_and_execution(spec.to_dict()), sort_keys=True)
     assert hashlib.sha256(text.encode()).hexdigest()[:12] == spec.id

@@ -134,7 +134,7 @@ def test_a_row_with_another_fingerprint_does_not_count(photos, tmp_path):
 def test_the_directory_of_a_run_from_before_fingerprints_stays_its_own(photos, tmp_path):
     spec, row = photos
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / CONFIG).write_text(json.dumps(row.spec))
+    (tmp_path / "run" / CONFIG).write_text(json.dumps(row.spec.to_dict()))
     check_owner(tmp_path / "run", spec)
     assert finished_row(tmp_path / "run", spec) is None
     write_row(tmp_path / "run" / ROW, row)

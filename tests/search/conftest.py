@@ -66,7 +66,7 @@ def small_space(request) -> Space:
 
 @pytest.fixture(scope="session")
 def hill() -> Table:
-    """A made-up measure of `ragged`: later parts count more, plus a little noise; "test" has noise of its own."""
+    """A made-up measure of `ragged`: later parts count more, plus noise; "test" has noise of its own."""
     space = ragged()
     points = space.points()
     noise = np.random.default_rng(0).normal(size=(2, len(points)))

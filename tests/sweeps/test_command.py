@@ -43,7 +43,7 @@ def command(tmp_path, monkeypatch):
         write_row(tmp_path / "rows" / spec.id, lost_row(spec, "ok", "", 1.0))
         return [sys.executable, "-I", "-S", "-c", FAKE, str(directory)]
 
-    monkeypatch.setattr(sweep, "_train_command", train)
+    monkeypatch.setattr(sweep, "train_command", train)
     return lambda *more: sweep.main([f"--config={tmp_path / 'x.py'}", f"--workdir={tmp_path / 'out'}", *more])
 
 

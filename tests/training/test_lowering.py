@@ -1,4 +1,4 @@
-"""Every training and evaluation step is also a program for GPUs and TPUs, which are not needed to lower it."""
+"""Every training and evaluation step also lowers to programs for GPUs and TPUs, without such devices."""
 
 from itertools import groupby
 

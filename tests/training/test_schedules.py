@@ -33,7 +33,7 @@ def test_efficientnet_staircase_counts_from_step_0():
 
 @pytest.mark.parametrize("every", [41, 47, 55, 61, 97])
 def test_a_staircase_is_never_late(every):
-    """Compiled, a quotient of floats falls below the whole number at these lengths (`optax.exponential_decay`)."""
+    """At these lengths a compiled quotient of floats, as in optax, falls below the whole number."""
     rate = jax.jit(build(ScheduleSpec(name="exponential", factor=0.5, every=f"{every} steps"), 1.0, 2000, 10))
     for stairs in range(1, 2000 // every):
         assert rate(stairs * every) == 0.5**stairs and rate(stairs * every - 1) == 0.5 ** (stairs - 1)

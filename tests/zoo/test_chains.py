@@ -1,4 +1,4 @@
-"""LeNet, AlexNet, ZFNet, NIN, VGG and SqueezeNet: published shapes and sizes, and what scaling does to them."""
+"""LeNet, AlexNet, ZFNet, NIN, VGG and SqueezeNet: published shapes and sizes, and how they scale."""
 
 import csv
 import math
@@ -92,7 +92,8 @@ def test_the_last_feature_map_sees_the_published_field(name, pixels):
     assert count(zoo.get(name)).receptive_field == pixels
 
 
-# name here: row of the reference table from the peers' own libraries (parameters in 10^6, multiply-adds in 10^9)
+# name here: row of the reference table from the peers' own libraries (parameters in 10^6, multiply-adds
+# in 10^9)
 ROWS = {f"vgg{n}{end}": f"VGG{n}{end.upper()}" for n in (11, 13, 16, 19) for end in ("", "_bn")}
 ROWS |= {"alexnet": "AlexNet", "squeezenet1_0": "SqueezeNet1_0", "squeezenet1_1": "SqueezeNet1_1"}
 ROWS |= {"lenet5": "LeNet-5 (MNIST, not ImageNet)"}

@@ -1,7 +1,7 @@
 """What every network of the zoo obeys: how its cost follows the factors, and that all of it learns.
 
-The default tests take the smallest network of each set of block kinds, the nightly ones that of each family, the
-exhaustive ones all others.
+The default tests take the smallest network of each set of block kinds, the nightly ones that of each family,
+the exhaustive ones all others.
 """
 
 import dataclasses

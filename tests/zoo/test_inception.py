@@ -1,4 +1,4 @@
-"""Inception and Xception: published sizes and sides, what scaling reaches, and one function however it runs."""
+"""Inception and Xception: published sizes and sides, what scales, and one function however it runs."""
 
 import csv
 import dataclasses

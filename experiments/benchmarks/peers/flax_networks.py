@@ -21,7 +21,7 @@ from scaling.arch.arch import Arch
 from scaling.cost.measuring import compiled_memory
 from scaling.models.initialize import initialize
 from scaling.models.network import Network
-from scaling.models.operators import forms
+from scaling.models.operators import operators_of
 from scaling.training import compilation_cache
 from scaling.training.packing import layout_of, like, pack, tree_of
 
@@ -45,7 +45,7 @@ def step(job: Job, task: Step) -> Prepared:
         "compile_seconds": seconds,
         "compiled_bytes": compiled_memory(compiled),
         "bytes_accessed": _bytes_accessed(compiled),
-        "forms": str(forms(getattr(program.net, "form", "lax"))),
+        "operators": str(operators_of(getattr(program.net, "operators", "lax"))),
     }
     return Prepared(run, lambda: facts | {"host_ms": 1e3 * float(np.median(host)), **_device_peak()})
 
@@ -126,9 +126,9 @@ def inference(net: nn.Module) -> Callable:
     )
 
 
-def _ours(arch: Arch, dtype, form: str | None) -> tuple[nn.Module, Any]:
+def _ours(arch: Arch, dtype, operators: str | None) -> tuple[nn.Module, Any]:
     """Our network, its variables packed as in training."""
-    net = Network(arch, dtype, form=form)
+    net = Network(arch, dtype, operators=operators)
     variables = initialize(net, seed=0)
     decayed = jax.tree.map(lambda _: False, variables)
     return net, {name: pack(tree, layout_of(tree, decayed[name])) for name, tree in variables.items()}

@@ -14,7 +14,7 @@ from flax import linen as nn
 from experiments.benchmarks.prepared import Prepared, repeated
 from experiments.benchmarks.tasks import Job, Operator
 from scaling.models.layers import ACTIVATIONS, BatchNorm, Settings, SqueezeExcite, convolve
-from scaling.models.operators import Forms, forms
+from scaling.models.operators import Operators, operators_of
 
 EPS = 1e-5
 
@@ -30,7 +30,7 @@ def operator(job: Job, task: Operator) -> Prepared:
         grad = _random(rng, jax.eval_shape(function, *inputs).shape, task.dtype, 1.0)
         program, inputs = jax.jit(_with_gradients(function)), [grad, *inputs]
     run = repeated(lambda: program(*inputs), jax.block_until_ready, jax.default_backend() != "cpu")
-    return Prepared(run, lambda: {"forms": str(_forms(job.contender))})
+    return Prepared(run, lambda: {"operators": str(_operators(job.contender))})
 
 
 def operation(contender: str, task: Operator) -> tuple[Callable[..., Any], list[tuple[int, ...]]]:
@@ -42,7 +42,7 @@ def operation(contender: str, task: Operator) -> tuple[Callable[..., Any], list[
         EPS,
         padding=task.padding,
         dtype=jnp.dtype(task.dtype),
-        forms=_forms(contender),
+        operators=_operators(contender),
     )
     if task.op == "norm":
         return (_stock_norm if stock else _norm)(task, settings), [image, (task.channels,), (task.channels,)]
@@ -55,11 +55,11 @@ def operation(contender: str, task: Operator) -> tuple[Callable[..., Any], list[
     ]
 
 
-def _forms(contender: str) -> Forms:
-    """The forms that a contender uses: the backend's, or those of which it is to show the worth."""
+def _operators(contender: str) -> Operators:
+    """The operators that a contender uses: the backend's, or those of which it is to show the worth."""
     if contender == "shifted depthwise":
-        return dataclasses.replace(forms(), depthwise="shifted")
-    return forms({"lax": "lax", "ours, no kernels": "cpu"}.get(contender))
+        return dataclasses.replace(operators_of(), depthwise="shifted")
+    return operators_of({"lax": "lax", "ours, no kernels": "cpu"}.get(contender))
 
 
 def _norm(task: Operator, settings: Settings) -> Callable:

@@ -1,4 +1,4 @@
-"""The block values that a stage repeats: frozen dataclasses, each citing its paper and answering for itself."""
+"""The block values that a stage repeats: frozen dataclasses that cite papers and answer for themselves."""
 
 from __future__ import annotations
 

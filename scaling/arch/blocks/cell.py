@@ -58,8 +58,8 @@ OPERATIONS = {
 OR = "|"
 
 # What "skip" is where it has a stride: a 1x1 convolution of that stride (NASNet, PNASNet, AmoebaNet) or a
-# factorized reduction, after the activation (DARTS) or without it (ENAS); "bare_conv" is the first without the
-# activation, also where only the width changes
+# factorized reduction, after the activation (DARTS) or without it (ENAS); "bare_conv" is the first without
+# the activation, also where only the width changes
 STRIDED_SKIPS = ("conv", "factorized", "bare_factorized", "bare_conv")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -20,6 +21,9 @@ from scaling.models.native.build import library
 from scaling.models.phases import Padding
 
 TARGETS = (
+    "dense_forward",
+    "dense_input_gradient",
+    "dense_kernel_gradient",
     "depthwise_forward",
     "depthwise_input_gradient",
     "depthwise_kernel_gradient",
@@ -29,6 +33,34 @@ TARGETS = (
     "norm_apply_gradient",
 )
 ACTIVATIONS = ("identity", "relu", "relu6", "silu", "hard_swish")  # numbered as in norm.cc
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a convolution's filters move over rows and columns."""
+
+    stride: tuple[int, int]
+    padding: Padding
+    dilation: int = 1
+    groups: int = 1
+
+    def out(self, shape, sides) -> tuple[int, int]:
+        """Rows and columns of the output, for images of `shape` (n, h, w, c) and filters of `sides`."""
+        rows, columns = (
+            (size + sum(pad) - (side - 1) * self.dilation - 1) // stride + 1
+            for size, pad, side, stride in zip(shape[1:3], self.padding, sides, self.stride)
+        )
+        return max(rows, 0), max(columns, 0)
+
+    def attributes(self) -> dict[str, Any]:
+        """The same as the kernels read it."""
+        pairs = {
+            "stride": self.stride,
+            "dilation": (self.dilation,) * 2,
+            "low": tuple(low for low, _ in self.padding),
+        }
+        arrays: dict[str, Any] = {name: np.asarray(pair, np.int64) for name, pair in pairs.items()}
+        return {**arrays, "groups": np.int64(self.groups)}
 
 
 @functools.cache
@@ -48,6 +80,22 @@ def available() -> bool:
         warnings.warn(f"{path} cannot be loaded ({error}): plain JAX is used. Build it again.", stacklevel=2)
         return False
     return True
+
+
+def dense(x_nhwc, kernel_hwio, window: Window, out: tuple[int, int]):
+    """Convolve groups of channels apart: (n, h, w, c), (kh, kw, c / groups, f) -> (n, *out, f)."""
+    shape = (x_nhwc.shape[0], *out, kernel_hwio.shape[3])
+    return _call("dense_forward", shape, x_nhwc, kernel_hwio, **window.attributes())
+
+
+def dense_input_gradient(grad_nhwf, kernel_hwio, window: Window, shape):
+    """Return the gradient with respect to the images, of `shape`."""
+    return _call("dense_input_gradient", shape, grad_nhwf, kernel_hwio, **window.attributes())
+
+
+def dense_kernel_gradient(x_nhwc, grad_nhwf, window: Window, shape):
+    """Return the gradient with respect to the kernel, of `shape`."""
+    return _call("dense_kernel_gradient", shape, x_nhwc, grad_nhwf, **window.attributes())
 
 
 def depthwise(x_nhwc, kernel_hw1c, stride: int, padding: Padding, dilation: int, out: tuple[int, int]):

@@ -6,6 +6,8 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
@@ -13,35 +15,48 @@ import jax
 
 from scaling.border.private_cache import private_directory
 
-SOURCES = ("depthwise.cc", "norm.cc")
-HEADERS = ("parallel.h",)
+SOURCES = ("dense.cc", "depthwise.cc", "norm.cc")
+HEADERS = (
+    "parallel.h",
+    "vectors.h",
+    "dense_tiles.h",
+    "dense_frame.h",
+    "dense_gather.h",
+    "dense_weight_gradient.h",
+)
 # Contracting products and sums is the only freedom taken: no flag that changes what numbers mean.
-FLAGS = ("-std=c++20", "-O3", "-march=native", "-ffp-contract=fast", "-fPIC", "-shared", "-pthread")
+FLAGS = ("-std=c++20", "-O3", "-march=native", "-ffp-contract=fast", "-fPIC", "-pthread")
 COMPILERS = ("c++", "g++", "clang++")
 SECONDS = 600
 
 
 def library() -> Path:
-    """Return where the library for this source, JAX and processor lies; OSError where it cannot lie safely."""
+    """Return the path of the library for this source, JAX and processor; OSError without a safe place."""
     return private_directory("native") / f"kernels-{_fingerprint()}.so"
 
 
 def build() -> Path:
     """Compile the kernels and return the library. RuntimeError, with the compiler's words, where it fails."""
     target, compiler = library(), _compiler()
-    here, made = Path(__file__).parent, target.with_suffix(f".{os.getpid()}.tmp")
-    sources = [str(here / name) for name in SOURCES]
-    command = [compiler, *FLAGS, "-isystem", jax.ffi.include_dir(), "-o", str(made), *sources]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
-        if done.returncode:
-            raise RuntimeError(
-                f"{compiler} failed:\n{done.stderr.strip()}\nIt needs C++20 (GCC 11, Clang 14)."
-            )
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        here, made = Path(__file__).parent, Path(scratch) / target.name
+        objects = [Path(scratch) / f"{name}.o" for name in SOURCES]
+        includes = ("-isystem", jax.ffi.include_dir())
+        commands = [
+            [compiler, *FLAGS, *includes, "-c", "-o", str(out), str(here / name)]
+            for name, out in zip(SOURCES, objects)
+        ]
+        with ThreadPoolExecutor() as pool:  # a file is a process of its own
+            list(pool.map(_run, commands))
+        _run([compiler, *FLAGS, "-shared", "-o", str(made), *map(str, objects)])
         made.replace(target)
-    finally:
-        made.unlink(missing_ok=True)
     return target
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} failed:\n{done.stderr.strip()}\nIt needs C++20 (GCC 11, Clang 14).")
 
 
 def _compiler() -> str:

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "parallel.h"
+#include "vectors.h"
+#include "xla/ffi/api/ffi.h"
 
 namespace native {
 namespace {

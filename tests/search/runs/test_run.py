@@ -4,12 +4,6 @@ import csv
 import dataclasses
 import itertools
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -19,6 +13,7 @@ from search.core import automaton
 from search.core.evaluation import Evaluation
 from search.core.objectives import constrain, maximise, minimise, several
 from search.core.space import Space
+from search.core.strategy import heeds
 from search.core.table import Table
 from search.evaluators.lookup import Lookup
 from search.evaluators.tabular import tabular
@@ -163,6 +158,26 @@ def test_a_metric_that_is_not_given_is_named(tmp_path):
         run(search_of(named("random", SPACE), Recorded(), maximise("macs")), 5, 0, History(tmp_path), silent)
 
 
+@pytest.mark.parametrize("name", SINGLE)
+def test_only_a_strategy_that_heeds_no_reward_is_asked_ahead(name, tmp_path):
+    blind = name in ("grid", "random", "random_without_replacement")
+    assert heeds(named(name, SPACE)) is not blind
+
+
+def test_asking_ahead_gives_the_evaluator_all_that_is_known_to_be_asked(tmp_path):
+    sizes, evaluator = [], Recorded()
+
+    class Counting(Recorded):
+        def __call__(self, points, rungs):
+            sizes.append(len(points))
+            return evaluator(points, rungs)
+
+    run(search_of(named("grid", SPACE, batch=2), Counting()), 9, 0, History(tmp_path), silent)
+    assert sizes == [9]
+    run(search_of(named("evolution", SPACE, batch=2), Counting()), 9, 0, History(tmp_path / "e"), silent)
+    assert max(sizes[1:]) <= 2
+
+
 def test_another_search_s_history_is_refused(tmp_path):
     run(search_of(named("random", SPACE), Recorded()), 5, 0, History(tmp_path), silent)
     with pytest.raises(ValueError, match="strategy, seed or version differs"):
@@ -208,78 +223,10 @@ def test_a_history_whose_points_end_by_their_rung_is_read(tmp_path):
     assert read(tmp_path) == records
 
 
-CONFIG = {
-    "evaluations": 3,
-    "strategy": {"name": "lstm_ppo", "settings": {"batch": 2}},
-    "run": {
-        "model": {"base_width": 0.25, "base_depth": 0.2, "base_resolution": 8},
-        "data": {"source": "digits"},
-        "optimizer": {"name": "adamw", "lr": 0.003},
-        "train": {"batch": 64, "duration": "6 steps", "eval_every": "0 steps", "checkpoint_every": "0 steps"},
-    },
-}
-
-
-def command(config: Path, workdir: Path, *more: str) -> subprocess.Popen:
-    line = [sys.executable, "-m", "experiments.search", f"--config={config}", f"--workdir={workdir}", *more]
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def test_a_search_killed_while_it_trains_ends_like_one_that_was_not(tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    killed = command(tmp_path / "config.json", tmp_path / "a")
-    path = tmp_path / "a" / HISTORY
-    while killed.poll() is None and not (path.exists() and path.read_text().count("\n") >= 1):
-        time.sleep(0.05)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.wait()
-    before = path.read_text()
-    assert 1 <= before.count("\n") < 3
-    for directory in ("a", "b"):
-        ended = command(tmp_path / "config.json", tmp_path / directory)
-        told, _ = ended.communicate(timeout=300)
-        assert ended.returncode == 0, told
-    assert path.read_text().startswith(before)
-    pair = [read(tmp_path / directory) for directory in ("a", "b")]
-    for one, other in zip(*pair, strict=True):
-        assert (one.point, one.rewards, one.status, one.cached) == (
-            other.point, other.rewards, other.status, other.cached,
-        )  # fmt: skip
-        assert one.metrics.get("val_loss") == other.metrics.get("val_loss")
-        assert not any("test" in metric for metric in one.metrics)
-    check_what_is_written(tmp_path / "a")
-
-
-def check_what_is_written(workdir: Path) -> None:
-    genotype = json.loads((workdir / "best" / "genotype.json").read_text())
-    best = max(read(workdir), key=lambda record: record.reward)
-    assert tuple(genotype["point"]) == best.point
-    config = json.loads((workdir / "best" / "train_config.json").read_text())
-    assert config["model"]["arch"] == genotype["arch"] and config["data"]["test"] == "test"
-    rows = [json.loads(path.read_text()) for path in workdir.glob("runs/*/row.json")]
-    assert rows and all(row["test_top1"] is None for row in rows)
-
-
-def test_a_candidate_that_cannot_be_trained_is_a_record_and_not_the_end(tmp_path, monkeypatch):
-    spec = SearchSpec.from_config({**CONFIG, "strategy": {"name": "grid", "settings": {"batch": 3}}})
-    search = assemble(spec, tmp_path)
-    prepare = search.evaluator._prepare
-
-    def fail(point, rung):
-        if point[-1] == 1:
-            raise RuntimeError("RESOURCE_EXHAUSTED: out of memory while compiling")
-        return prepare(point, rung)
-
-    monkeypatch.setattr(search.evaluator, "_prepare", fail)
-    records = run(search, 3, 0, History(tmp_path), silent)
-    assert [record.status for record in records] == ["ok", "oom", "ok"]
-    assert "RESOURCE_EXHAUSTED" in records[1].message and records[1].rewards == (None,)
-
-
 @pytest.mark.nightly
-def test_shared_weights_resume_with_the_history(tmp_path):
+def test_shared_weights_resume_with_the_history(tmp_path, training):
     evaluator = {"name": "shared_weights", "settings": {"steps": 2, "validation": 32}}
-    spec = SearchSpec.from_config({**CONFIG, "evaluations": 6, "evaluator": evaluator})
+    spec = SearchSpec.from_config({**training, "evaluations": 6, "evaluator": evaluator})
     histories = {name: History(tmp_path / name) for name in ("whole", "stopped")}
     whole = run(assemble(spec, tmp_path / "whole"), 6, 0, histories["whole"], silent)
     run(assemble(spec, tmp_path / "stopped"), 2, 0, histories["stopped"], silent)
@@ -291,9 +238,13 @@ def test_shared_weights_resume_with_the_history(tmp_path):
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", ["short", "zero_cost"])
-def test_every_evaluator_that_a_config_names_serves_the_loop(name, tmp_path):
+def test_every_evaluator_that_a_config_names_serves_the_loop(name, tmp_path, training):
     objective = {"metric": "synflow" if name == "zero_cost" else "val_top1"}
-    config = {**CONFIG, "evaluator": {"name": name, "settings": {"universal": False}}, "objective": objective}
+    config = {
+        **training,
+        "evaluator": {"name": name, "settings": {"universal": False}},
+        "objective": objective,
+    }
     records = run(assemble(SearchSpec.from_config(config), tmp_path), 2, 0, History(tmp_path), silent)
     assert [r.status for r in records] == ["ok", "ok"] and all(r.fidelity and r.cost > 0 for r in records)
 
@@ -370,15 +321,15 @@ def test_a_config_that_no_search_can_have_is_refused(changes, said):
         SearchSpec.from_config(changes)
 
 
-def test_a_spec_survives_json_and_a_larger_budget_is_the_same_search():
-    spec = SearchSpec.from_config(CONFIG)
+def test_a_spec_survives_json_and_a_larger_budget_is_the_same_search(training):
+    spec = SearchSpec.from_config(training)
     assert SearchSpec.from_config(json.loads(json.dumps(spec.to_dict()))) == spec
-    assert SearchSpec.from_config({**CONFIG, "evaluations": 50}).id == spec.id
-    assert SearchSpec.from_config({**CONFIG, "seed": 1}).id != spec.id
+    assert SearchSpec.from_config({**training, "evaluations": 50}).id == spec.id
+    assert SearchSpec.from_config({**training, "seed": 1}).id != spec.id
 
 
-def test_a_setting_that_an_evaluator_does_not_take_is_said(tmp_path):
-    spec = SearchSpec.from_config({**CONFIG, "evaluator": {"settings": {"latency": 1}}})
+def test_a_setting_that_an_evaluator_does_not_take_is_said(tmp_path, training):
+    spec = SearchSpec.from_config({**training, "evaluator": {"settings": {"latency": 1}}})
     with pytest.raises(ValueError, match="'training' does not take settings"):
         assemble(spec, tmp_path)
 

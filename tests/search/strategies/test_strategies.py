@@ -1,4 +1,4 @@
-"""What holds of every strategy: the protocol, reproducibility, and that a search goes on whatever it is told."""
+"""What holds of every strategy: the protocol, reproducibility, and going on whatever it is told."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def changed(table, change):
     return Table(table.space, {"val": change(table.column("val"))})
 
 
-# A batch changes how a strategy's own functions are called, not what they do; PPO is REINFORCE where it is not clipped
+# A batch changes how a strategy's own functions are called, not what they do; unclipped PPO is REINFORCE
 SECOND = {"lstm_reinforce", *BATCHED} - {"evolution by 3"}
 
 
