@@ -141,7 +141,7 @@ def test_a_damaged_program_is_compiled_anew(start, first, kept):
     empty.write_bytes(b"")
     again = finish(start(kept))
     assert again[1] == len(others) and again[2] == first[2][2]
-    assert again[3].count("Error reading persistent compilation cache entry") == 3
+    assert "Error reading persistent compilation cache entry" in again[3]
 
 
 def test_a_write_that_was_killed_is_made_again(start, first, kept):
