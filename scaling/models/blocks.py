@@ -17,6 +17,7 @@ from scaling.models.cell import CellModule
 from scaling.models.convnext import ConvNeXtModule, PatchesModule
 from scaling.models.dense_block import DenseModule, TransitionModule
 from scaling.models.fire_block import FireModule
+from scaling.models.ghost import GhostBottleneckModule
 from scaling.models.inception import InceptionModule
 from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add, dropout, pool, pool_as
 from scaling.models.local_norm import LocalNormModule
@@ -147,4 +148,5 @@ MODULES: dict[type, Any] = {
     values.Inception: InceptionModule,
     values.Xception: XceptionModule,
     values.Cell: CellModule,
+    values.GhostBottleneck: GhostBottleneckModule,
 }

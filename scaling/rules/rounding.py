@@ -55,6 +55,8 @@ ROUNDINGS = {
     "mobilenet_v1": Rounding(keep=0.9, least_head=1024),
     # timm models/mobilenetv3.py, _gen_mobilenet_v3: multipliers below 1 leave stem and hidden layer
     "mobilenet_v3": Rounding(keep=0.9, least_stem=16, least_hidden=1280),
+    # timm models/ghostnet.py: multiples of 4, and multipliers below 1 leave the hidden layer
+    "ghostnet": Rounding(divisor=4, keep=0.9, least_hidden=1280),
     # tensorflow/tpu models/official/mnasnet/mnasnet_model.py: the last convolution stays at 1280
     "mnasnet": Rounding(keep=0.9, head=False),
     # ours: gives the widths of arXiv 1707.01083; arXiv 1807.11164 Table 5 leaves the last convolution at 1024

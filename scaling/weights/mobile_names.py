@@ -1,6 +1,6 @@
 """The peers' tensor names for EfficientNet and the mobile families: schemes for `scaling.weights.peer_names`.
 
-Sources: the state dicts of timm's EfficientNet and MobileNetV3 and of torchvision's ShuffleNet V2.
+Sources: the state dicts of timm's EfficientNet, MobileNetV3 and GhostNet, and of torchvision's ShuffleNet V2.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable
 
 from scaling.arch.arch import Arch
-from scaling.arch.blocks import Conv, DepthwiseSeparable, FusedMBConv, MBConv, ShuffleV2
+from scaling.arch.blocks import Conv, DepthwiseSeparable, FusedMBConv, GhostBottleneck, MBConv, ShuffleV2
 
 EFFICIENTNET_TOP = {
     "stem_0/first/conv": "conv_stem",
@@ -55,6 +55,30 @@ SHUFFLE = {
     "norm1": "branch2.6",
 }
 
+# timm's stage and block of each of our blocks, counted from the image on
+GHOSTNET = ("0.0", "1.0", "2.0", "3.0", "4.0", "5.0", *(f"6.{i}" for i in range(5)), "7.0")
+GHOSTNET += tuple(f"8.{i}" for i in range(4))
+GHOST = {
+    **{
+        f"{ours}/{leaf}": f"{peer}.{place}"
+        for ours, peer in {"expand": "ghost1", "project": "ghost2"}.items()
+        for leaf, place in {
+            "primary": "primary_conv.0",
+            "norm_primary": "primary_conv.1",
+            "cheap": "cheap_operation.0",
+            "norm_cheap": "cheap_operation.1",
+        }.items()
+    },
+    "depthwise": "conv_dw",
+    "norm_depthwise": "bn_dw",
+    "se/reduce": "se.conv_reduce",
+    "se/expand": "se.conv_expand",
+    "depthwise_shortcut": "shortcut.0",
+    "norm_depthwise_shortcut": "shortcut.1",
+    "shortcut": "shortcut.2",
+    "norm_shortcut": "shortcut.3",
+}
+
 
 def timm_efficientnet(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
     """timm's and the TensorFlow ports' names; None where the scheme has no such module."""
@@ -85,6 +109,16 @@ def _efficientnet_block(arch: Arch, stage: int) -> dict[str, str]:
     return tables.get(type(value), {})
 
 
+def timm_ghostnet(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
+    """timm's names of GhostNet, whose blocks it parts by the stages of its table."""
+    if stage is None:
+        head = {"head": "blocks.9.0.conv", "norm_head": "blocks.9.0.bn1", "hidden_0": "conv_head"}
+        return {**EFFICIENTNET_TOP, **head}.get(module)
+    at = sum(s.repeats for s in arch.stages[:stage]) + block
+    known = isinstance(arch.stages[stage].block, GhostBottleneck) and module in GHOST and at < len(GHOSTNET)
+    return f"blocks.{GHOSTNET[at]}.{GHOST[module]}" if known else None
+
+
 def torchvision_shufflenet(arch: Arch, module: str, stage: int | None, block: int) -> str | None:
     """torchvision's names of ShuffleNet V2."""
     if stage is None:
@@ -97,5 +131,6 @@ SCHEMES: dict[str, Callable[[Arch, str, int | None, int], str | None]] = {
     "timm_efficientnet": timm_efficientnet,
     "timm_mobilenet_v3_large": functools.partial(timm_mobilenet_v3, MOBILENET_V3_LARGE),
     "timm_mobilenet_v3_small": functools.partial(timm_mobilenet_v3, MOBILENET_V3_SMALL),
+    "timm_ghostnet": timm_ghostnet,
     "torchvision_shufflenet": torchvision_shufflenet,
 }

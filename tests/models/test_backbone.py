@@ -15,6 +15,7 @@ from scaling.arch.blocks import (
     DepthwiseSeparable,
     Fire,
     FusedMBConv,
+    GhostBottleneck,
     MBConv,
     Pool,
     Residual,
@@ -43,6 +44,7 @@ BLOCKS = {
     "shuffle_v1": ShuffleV1(groups=2),
     "shuffle_v2": ShuffleV2(),
     "fire": Fire(),
+    "ghost": GhostBottleneck(5, expand=2),
 }
 
 

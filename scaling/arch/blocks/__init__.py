@@ -7,6 +7,7 @@ from scaling.arch.blocks.cell import Cell
 from scaling.arch.blocks.conv import Conv, Fire, MLPConv
 from scaling.arch.blocks.convnext import ConvNeXt, Patches
 from scaling.arch.blocks.dense import Dense, Transition
+from scaling.arch.blocks.ghost import GhostBottleneck
 from scaling.arch.blocks.inception import Filter, Fork, Inception, Xception
 from scaling.arch.blocks.mobile import DepthwiseSeparable, FusedMBConv, MBConv
 from scaling.arch.blocks.pool import Dropout, LocalNorm, Pool
@@ -35,5 +36,6 @@ BLOCKS: tuple[type[Block], ...] = (
     Inception,
     Xception,
     Cell,
+    GhostBottleneck,
 )
 PARTS = (Filter, Fork)  # what blocks are made of: they are written down as blocks are
