@@ -64,11 +64,11 @@ def test_a_group_with_little_memory_left_has_less_than_the_system(monkeypatch):
 def test_recomputing_saves_memory_stage_by_stage():
     block = MBConv(expand=2, se_ratio=0.0)
     deep = TINY.replace(stages=(Stage(block, 8, repeats=8), Stage(block, 8, repeats=8)), resolution=16)
-    none, one, other, both = (
+    none, one, both = (
         measuring.compiled_memory(measuring._compile(Network(deep, remat=remat), 16, "train")[0])
-        for remat in (False, (0,), (1,), True)
+        for remat in (False, (0,), True)
     )
-    assert both < 0.9 * one < 0.8 * none and both < 0.9 * other < 0.8 * none
+    assert both < 0.9 * one < 0.8 * none
 
 
 @pytest.mark.parametrize(("batch", "mode", "repeats"), [(0, "train", 1), (1, "training", 1), (1, "train", 0)])

@@ -31,7 +31,7 @@ LAST = {zoo.get(name).family: name for name in reversed(zoo.names())}
 FAMILIES = {family: name for family, name in LAST.items() if family not in MODULAR}
 RULES = (COMPOUND, DEPTH, WIDTH, RESOLUTION, dwr())
 B0 = zoo.get("efficientnet_b0")
-BUDGETS = 200
+BUDGETS = 100
 
 
 def sizes(arch):
@@ -73,14 +73,15 @@ def cases():
         yield base, rule, figure, start * 2 ** rng.uniform(0.0 if rule == DEPTH else -0.7, 3.0)
 
 
+@pytest.mark.parametrize("odd", [True, pytest.param(False, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("name", FAMILIES.values())
-def test_arithmetic_equals_the_walk_over_the_network(name):
-    base = zoo.get(name)
-    odd = scale(base, depth=1.5, width=1.3).replace(resolution=base.resolution + 13)
-    for arch in (base, odd):
-        walked, sums = count(arch), totals(arch)
-        figures = ("params", "batch_stats", "macs", "activations")
-        assert [getattr(sums, f) for f in figures] == [getattr(walked, f) for f in figures]
+def test_arithmetic_equals_the_walk_over_the_network(name, odd):
+    arch = zoo.get(name)
+    if odd:
+        arch = scale(arch, depth=1.5, width=1.3).replace(resolution=arch.resolution + 13)
+    walked, sums = count(arch), totals(arch)
+    figures = ("params", "batch_stats", "macs", "activations")
+    assert [getattr(sums, f) for f in figures] == [getattr(walked, f) for f in figures]
 
 
 def test_a_block_without_a_closed_form_is_walked(monkeypatch):
@@ -114,7 +115,7 @@ def test_random_budgets_of_all_families_are_met_by_the_nearest_size():
 def test_a_larger_budget_never_gives_less(name, rule):
     base = zoo.get(name)
     start = totals(base).macs
-    solved = [budget.solve(base, along=rule, macs=start * 2 ** (i / 13)).achieved for i in range(-6, 20)]
+    solved = [budget.solve(base, along=rule, macs=start * 2 ** (i / 7)).achieved for i in range(-3, 11)]
     assert solved == sorted(solved)
 
 

@@ -34,6 +34,7 @@ TABLE = Table(
 )
 SHOWN = {"y": "y", "size": "size"}
 SINGLE = [name for name in STRATEGIES if name != "nsga2"]
+RESUMED = ("evolution", "lstm_ppo", "local_search")  # states of three kinds
 
 
 def silent(record, seconds):
@@ -71,7 +72,9 @@ def points_of(records) -> list[tuple[int, ...]]:
     return [record.point for record in records]
 
 
-@pytest.mark.parametrize("name", SINGLE)
+@pytest.mark.parametrize(
+    "name", [*RESUMED, *(pytest.param(n, marks=pytest.mark.nightly) for n in SINGLE if n not in RESUMED)]
+)
 def test_it_makes_the_trace_of_the_jitted_simulation(name, tmp_path):
     strategy, seed, budget = named(name, SPACE), 3, 23
     search = search_of(strategy, Lookup(TABLE, SHOWN))
@@ -101,7 +104,7 @@ def test_a_network_that_was_evaluated_is_answered_from_the_history(tmp_path):
     assert all(record.cost == 0 for record in records if record.cached)
 
 
-@pytest.mark.parametrize("name", ["evolution", "lstm_ppo", "local_search"])
+@pytest.mark.parametrize("name", RESUMED)
 @pytest.mark.parametrize("stopped", [1, 12])
 def test_a_resumed_search_is_the_uninterrupted_one(name, stopped, tmp_path):
     whole = run(search_of(named(name, SPACE), Recorded()), 20, 1, History(tmp_path / "a"), silent)
