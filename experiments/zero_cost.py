@@ -20,6 +20,7 @@ import numpy as np
 
 from experiments import cli
 from experiments.tables.zero_cost import table
+from scaling.runs.rows import OK
 from scaling.runs.spec import DataSpec, RunSpec
 from scaling.training import compilation_cache
 from search.core.evaluation import Evaluation
@@ -66,7 +67,7 @@ def _score(cells: Sequence[str], path: Path, arguments: argparse.Namespace) -> N
 
 def _row(cell: str, evaluation: Evaluation) -> dict[str, str]:
     """A line of the file; RuntimeError, with what the network failed of, where there are no scores."""
-    if evaluation.status != "ok":
+    if evaluation.status != OK:
         raise RuntimeError(f"cell {cell} has status {evaluation.status!r}: {evaluation.message}")
     scores = {name: f"{value:.7g}" for name, value in evaluation.metrics.items()}
     return {"arch": cell, **scores, "seconds": f"{evaluation.cost:.2f}"}

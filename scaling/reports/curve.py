@@ -12,7 +12,7 @@ from typing import Any
 from scaling.border.typed import flatten, plain
 from scaling.laws.power import Law, fit
 from scaling.runs.recorded import SECTIONS, by_object
-from scaling.runs.rows import Row
+from scaling.runs.rows import OK, Row
 from scaling.runs.spec import RunSpec, identity
 
 
@@ -67,7 +67,7 @@ class Group:
 
 def accuracy(row: Row) -> float | None:
     """Test top-1 of the averaged or the raw parameters, whichever scored better on validation."""
-    if row.status != "ok":
+    if row.status != OK:
         return None
     return row.test_top1_ema if _averaged_is_better(row) else row.test_top1
 

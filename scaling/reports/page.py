@@ -16,7 +16,7 @@ from scaling.reports.learning import Learning, metrics
 from scaling.reports.study import Study
 from scaling.reports.table import NO_LAW, basis, formula
 from scaling.reports.units import MISSING, duration, number, percent, si
-from scaling.runs.rows import Row
+from scaling.runs.rows import OK, Row
 
 # The costs that the page can be drawn against, by their names on its buttons.
 AXIS_NAMES = {"macs": "MACs", "params": "Parameters", "step_ms": "Step time", "train_flops": "Training FLOPs"}
@@ -182,7 +182,7 @@ def _lost(rows: Sequence[Row]) -> list[html.Message]:
     return [
         html.Message(row.status, row.id, f"{network(row)} {size_label(row)}, seed {row.seed}", row.message)
         for row in rows
-        if row.status != "ok"
+        if row.status != OK
     ]
 
 

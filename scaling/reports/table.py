@@ -11,7 +11,7 @@ from scaling.reports.curve import AXES, Group, accuracy, drawn, validation
 from scaling.reports.labels import network, size_label
 from scaling.reports.study import Study
 from scaling.reports.units import MISSING, duration, number, percent, si
-from scaling.runs.rows import Row
+from scaling.runs.rows import OK, Row
 
 NO_LAW = "no power law: it takes two sizes or more, over which the error falls"
 
@@ -30,7 +30,7 @@ def to_markdown(study: Study, title: str) -> str:
     lines += ["of test accuracy against MACs. One MAC is two FLOPs; train FLOPs are of one run.", ""]
     if laws := study.laws("macs"):
         lines += ["## Laws", "", *(f"- {name}: {describe(law, 'macs')}" for name, law in laws.items()), ""]
-    lost = [row for row in study.rows if row.status != "ok"]
+    lost = [row for row in study.rows if row.status != OK]
     if lost:
         lines += [f"## Runs without a result ({len(lost)})", ""]
         lines += [
@@ -95,7 +95,7 @@ def _on_front(groups: Sequence[Group]) -> set[str]:
 def _network_cells(name: str, found: Group, on_front: bool) -> list[str]:
     row = found.first
     score = percent(found.mean(accuracy), found.deviation)
-    finished = sum(r.status == "ok" for r in found.rows)
+    finished = sum(r.status == OK for r in found.rows)
     counted = row.params > 0
     return [
         name,

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from scaling.runs.rows import STATUSES
+from scaling.runs.rows import OK, STATUSES
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Evaluation:
     """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
-    status: str = "ok"
+    status: str = OK
     fidelity: str = ""
     seed: int = 0
     cost: float = 0.0

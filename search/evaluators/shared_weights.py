@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from scaling.runs.rows import FAILED, NAN, OK
 from scaling.runs.spec import RunSpec
 from scaling.training import checkpoints
 from scaling.training.evaluate import Scorer
@@ -66,7 +67,7 @@ class SharedWeights:
         choices, start = [choice_of(self._space, point) for point in points], time.perf_counter()
         if self._seen + len(points) > self._plan.total_steps // self._steps:
             message = f"the weights train for {self._plan.total_steps // self._steps} evaluations: say more."
-            yield from (Evaluation(status="failed", message=message) for _ in points)
+            yield from (Evaluation(status=FAILED, message=message) for _ in points)
             return
         finite = self._train(choices)
         shared = (time.perf_counter() - start) / max(1, len(points))
@@ -75,7 +76,7 @@ class SharedWeights:
             metrics = self._accuracy(choice)
             bad = not finite or not np.isfinite(metrics["val_loss"])
             cost = shared + time.perf_counter() - start
-            status = "nan" if bad else "ok"
+            status = NAN if bad else OK
             yield Evaluation(metrics, status, self.fidelity, self._plan.spec.seed, cost)
 
     @property

@@ -18,6 +18,7 @@ import numpy as np
 from scaling.arch.arch import Arch
 from scaling.cost.counting import count
 from scaling.runs.failures import is_out_of_memory
+from scaling.runs.rows import FAILED, NAN, OK, OOM
 from scaling.runs.spec import RunSpec
 from scaling.training.plan import Plan, make_plan
 from scaling.training.runtime import Runtime
@@ -82,9 +83,9 @@ class ShortTraining:
                     self.measured = self.measure(point)
                     self.universal = self.measured.choose(self._plan.total_steps, self._candidates)
                 metrics, finite = self._metrics(point)
-                found: dict[str, Any] = {"metrics": metrics, "status": "ok" if finite else "nan"}
+                found: dict[str, Any] = {"metrics": metrics, "status": OK if finite else NAN}
             except (jax.errors.JaxRuntimeError, MemoryError, ValueError) as error:
-                found = {"status": "oom" if is_out_of_memory(error) else "failed", "message": str(error)}
+                found = {"status": OOM if is_out_of_memory(error) else FAILED, "message": str(error)}
             cost = time.perf_counter() - start
             yield Evaluation(**found, fidelity=self.fidelity, seed=self._spec.seed, cost=cost)
 

@@ -13,7 +13,7 @@ import numpy as np
 from scaling.cost.measuring import measure
 from scaling.runs.failures import is_out_of_memory
 from scaling.runs.resolve import resolve
-from scaling.runs.rows import Row
+from scaling.runs.rows import FAILED, OK, OOM, Row
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CHECKPOINTS
 from scaling.sweeps.expand import Trial
@@ -99,7 +99,7 @@ class Training:
             trial = self.trial(point, rung)
         except (ValueError, KeyError, TypeError) as error:
             message = f"{type(error).__name__}: {error}"
-            return Evaluation({}, "failed", seed=self._proxy.seed, message=message)
+            return Evaluation({}, FAILED, seed=self._proxy.seed, message=message)
         self._pool.submit(trial)
         return trial
 
@@ -111,7 +111,7 @@ class Training:
         fidelity = f"{train.duration} of {row.dataset} at {row.resolution} px, batch {train.batch}"
         cost = max(seconds, row.seconds or 0.0) * max(1, row.device_count)
         found = Evaluation(metrics(row), row.status, fidelity, row.seed, cost, row.message)
-        return self._timed(found, trial.spec) if self._latency and row.status == "ok" else found
+        return self._timed(found, trial.spec) if self._latency and row.status == OK else found
 
     def _timed(self, found: Evaluation, spec: RunSpec) -> Evaluation:
         """The evaluation with the latency of its network, or with what stood in the way of measuring it."""
@@ -119,7 +119,7 @@ class Training:
         try:
             latency = measure(arch, self._latency, "inference").step_ms
         except (jax.errors.JaxRuntimeError, MemoryError) as error:
-            status = "oom" if is_out_of_memory(error) else "failed"
+            status = OOM if is_out_of_memory(error) else FAILED
             return dataclasses.replace(found, status=status, message=f"latency: {error}")
         return dataclasses.replace(found, metrics={**found.metrics, "latency_ms": latency})
 

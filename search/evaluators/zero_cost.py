@@ -23,6 +23,7 @@ from scaling.models.initializers import torch_law
 from scaling.models.network import Network
 from scaling.models.synflow import kernels, log_synflow
 from scaling.runs.failures import is_out_of_memory
+from scaling.runs.rows import FAILED, NAN, OK, OOM
 from scaling.runs.spec import RunSpec
 from scaling.training.losses import cross_entropy
 from scaling.training.plan import read_data
@@ -59,10 +60,10 @@ class ZeroCost:
             start = time.perf_counter()
             try:
                 scores = self.scores(self._space.decode(point))
-                status = "ok" if np.isfinite(list(scores.values())).all() else "nan"
+                status = OK if np.isfinite(list(scores.values())).all() else NAN
                 found: dict[str, Any] = {"metrics": scores, "status": status}
             except (jax.errors.JaxRuntimeError, MemoryError, ValueError) as error:
-                found = {"status": "oom" if is_out_of_memory(error) else "failed", "message": str(error)}
+                found = {"status": OOM if is_out_of_memory(error) else FAILED, "message": str(error)}
             cost = time.perf_counter() - start
             yield Evaluation(**found, fidelity=self.fidelity, seed=self._spec.seed, cost=cost)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling.laws import pareto
+from scaling.runs.rows import OK
 from search.reports.source import FinishedSearch, statuses
 from search.runs.history import Record
 
@@ -76,8 +77,8 @@ def count(searches: Sequence[FinishedSearch]) -> Counts:
         evaluations=len(records),
         networks=len({record.network for record in records}),
         cached=sum(record.cached for record in records),
-        refused=sum(r.status == "ok" and not r.cached and None in r.rewards for r in records),
-        failures={status: n for status, n in sorted(statuses(records).items()) if status != "ok"},
+        refused=sum(r.status == OK and not r.cached and None in r.rewards for r in records),
+        failures={status: n for status, n in sorted(statuses(records).items()) if status != OK},
         seconds=sum(record.cost for record in records),
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from scaling.reports import html
 from scaling.reports.units import MISSING, duration, number, percent
+from scaling.runs.rows import OK
 from search.reports import regret, svg, tables
 from search.reports.baseline import Baseline
 from search.reports.comparison import TEST, Comparison, Sample, compare
@@ -165,7 +166,7 @@ def _left_out(evaluations: int) -> str:
 
 def _lost(evaluations: Sequence[tuple[str, Record]]) -> dict[str, Any]:
     """How many evaluations failed, and the messages of the first."""
-    lost = [(label, r) for label, r in evaluations if r.status != "ok" and not r.cached]
+    lost = [(label, r) for label, r in evaluations if r.status != OK and not r.cached]
     shown = [
         html.Message(r.status, r.name, f"{label}, index {r.index}", r.message)
         for label, r in lost[:MOST_MESSAGES]

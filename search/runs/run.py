@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scaling.runs.rows import NAN, OK
 from search.core.evaluation import Evaluation
 from search.core.strategy import State, Strategy, heeds, rungs_of
 from search.evaluators.cached import Cached
@@ -135,14 +136,14 @@ def _finite(found: Evaluation) -> Evaluation:
     if not lost:
         return found
     metrics = {name: value for name, value in found.metrics.items() if name not in lost}
-    status = "nan" if found.status == "ok" else found.status
+    status = NAN if found.status == OK else found.status
     message = f"{found.message} not finite: {', '.join(lost)}".strip()
     return dataclasses.replace(found, metrics=metrics, status=status, message=message)
 
 
 def _judge(search: Search, found: Evaluation) -> tuple[float | None, ...]:
     """The rewards of an evaluation; None for each where it failed, or is not finite."""
-    if found.status != "ok":
+    if found.status != OK:
         return (None,) * search.objectives
     try:
         with jax.default_device(_host()):
