@@ -270,9 +270,9 @@ class Walker:
             walker = Walker(claimed=self.claimed)
             outputs.append(walker.walk(branch.jaxpr, inputs[1:]))
             walks.append(walker)
-        largest = max(walks, key=lambda walker: sum(layer.macs for layer in walker.layers))
+        costliest = max(walks, key=lambda walker: sum(layer.macs for layer in walker.layers))
         for walker in walks:
-            free = {} if walker is largest else {"macs": 0, "activations": 0, "biases": 0}
+            free = {} if walker is costliest else {"macs": 0, "activations": 0, "biases": 0}
             self.layers += [replace(layer, **free) for layer in walker.layers]
         return [replace(largest(values), leaf=None, product=None) for values in zip(*outputs)]
 

@@ -27,6 +27,7 @@ BODY = (
     blocks.Residual(preact=True, shortcut="zero_pad"),
     blocks.XBlock(group_width=4, se_ratio=0.25),
     blocks.DepthwiseSeparable(),
+    blocks.GhostBottleneck(expand=2, se_ratio=0.25),
     blocks.ShuffleV1(groups=2),
     blocks.ShuffleV2(),
     blocks.ConvNeXt(kernel=3, expand=2),
