@@ -101,7 +101,7 @@ def test_the_searches_reach_what_is_published(shared):
     assert max(found["CIFAR-10", name, 200] for name in learned) >= 94.20
 
 
-@pytest.mark.nightly
+@pytest.mark.exhaustive
 def test_one_setting_beats_random_search_on_every_table(shared):
     tasks = transfer.tasks(shared / "data/nas")
     assert len(tasks) == 18
