@@ -15,14 +15,13 @@ from typing import Any
 
 from scaling.border.typed import flatten
 from scaling.runs.recorded import SECTIONS, by_object, encode
-from scaling.runs.rows import Row
+from scaling.runs.rows import RENAMED, Row
 
 # Longer texts than this, such as a serialised architecture, are one cell like any other.
 csv.field_size_limit(1 << 27)
 
-# Columns are called as a row's fields are, but for these
-TITLES = {"depth_factor": "depth", "width_factor": "width"}
-FIELDS = {title: name for name, title in TITLES.items()}
+# Columns are called as a row's fields are, those that were renamed by their first names: published files stay
+TITLES = {name: title for title, name in RENAMED.items()}
 LACKING = "-"
 
 
@@ -42,7 +41,7 @@ def to_csv(rows: Sequence[Row]) -> str:
 def from_csv(text: str, name: str = "rows.csv") -> tuple[list[Row], list[str]]:
     """The rows of `to_csv`, and one line for each that is none, which calls the file by `name`."""
     reader = csv.reader(io.StringIO(text, newline=""))
-    paths = [_path(title) for title in next(reader, [])]
+    paths = [title.split(".") for title in next(reader, [])]
     rows, problems = [], []
     for line, cells in enumerate(reader, start=2):
         try:
@@ -84,12 +83,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, str) and not _is_json(value) and value not in ("", LACKING):
         return value
     return encode(value)
-
-
-def _path(title: str) -> list[str]:
-    """Where a column's cells go in a row's nested values."""
-    field, *inner = title.split(".")
-    return [FIELDS.get(field, field), *inner]
 
 
 def _nested(paths: Sequence[Sequence[str]], cells: Sequence[str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from scaling.training.plan import make_plan, read_data
 from scaling.training.progress import Lines
 from scaling.training.runtime import Runtime
 
-FAILED = 1  # the exit code that a process would have
+EXIT_CODE = 1  # of a run that raised, as its process would have
 
 Read = Callable[[RunSpec], Dataset]
 Prepared = tuple[Runtime, float]  # its programs compiled, and the seconds that this took
@@ -82,5 +82,5 @@ class InProcess:
                 run(runtime.plan.spec, job.directory, Lines(log), runtime)
             except Exception:  # noqa: BLE001 - whatever is wrong with one run, the others go on
                 traceback.print_exc(file=log)
-                code = FAILED
+                code = EXIT_CODE
         return Ended(job, code, False, preparing + time.monotonic() - started, log_start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from scaling.arch.blocks.base import Block
@@ -32,12 +33,12 @@ class GhostBottleneck(Block):
         return round_width(self.expanded(channels) * self.se_ratio, 4, keep=0.9)
 
     def width_step(self, divisor: int) -> int:
-        return divisor if divisor % 2 == 0 else 2 * divisor
+        return math.lcm(divisor, 2)
 
     def problem(self, width: int, stride: int) -> str:
-        return f"has width={width}, of which a ghost convolution makes half: choose an even one." * (
-            width % 2
-        )
+        if width % 2 == 0:
+            return ""
+        return f"has width={width}, of which a ghost convolution makes half: choose an even one."
 
     def cost(self, site: Site) -> Totals:
         sums, inner = Totals(), self.expanded(site.channels)
