@@ -26,7 +26,7 @@ COMMANDS = {
     "zero_cost": "correlate scores of untrained cells with their accuracy",
     "break_even": "measure from when on a candidate's own program pays",
     "zoo": "write the page of all networks",
-    "native": "build the C++ kernels for this machine",
+    "native": "build the C++ kernels for this machine again, where that failed or they are damaged",
 }
 INTRODUCTION = """usage: jax-compound COMMAND ...
 

@@ -19,6 +19,7 @@ import numpy as np
 from experiments import cli
 from experiments.tables.searches import markdown, row
 from scaling.runs.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
+from scaling.training.start import start
 from search.evaluators.short_training import BreakEven, ShortTraining
 from search.spaces import nasbench201
 
@@ -30,6 +31,7 @@ FILTERS, CELLS = 16, 5  # of the benchmark's network
 def main(argv: Sequence[str]) -> None:
     """Print a line for each cell, and the mean."""
     arguments = _parser().parse_args(argv)
+    start(devices=True)
     evaluator = ShortTraining(nasbench201.SPACE, _spec(arguments), candidates=arguments.candidates)
     print("Seconds. Last columns: seconds a candidate, all by one program | each by its own.\n")
     print(*markdown(HEADINGS), sep="\n")

@@ -18,8 +18,7 @@ from experiments import cli
 from scaling.cost.measuring import MODES, Measurement, available_memory, largest_batch, measure
 from scaling.models.network import recomputed_stages
 from scaling.runs.failures import is_out_of_memory
-from scaling.training import compilation_cache
-from scaling.training.allocator import keep_memory
+from scaling.training.start import start
 
 # Of what is available: the rest is for the process itself, so that a machine does not begin to swap.
 SHARE = 0.85
@@ -35,8 +34,7 @@ def main(argv: Sequence[str]) -> None:
     options = {"mode": args.mode, "dtype": jnp.dtype(args.dtype), "remat": _remat(args.remat)}
     recomputed_stages(options["remat"], len(arch.stages))
     memory = int(SHARE * available_memory()) if args.memory is None else read_bytes(args.memory)
-    compilation_cache.enable()
-    keep_memory()
+    start(devices=True)
     batch = largest_batch(arch, memory, **options)
     if batch == 0:
         raise ValueError(

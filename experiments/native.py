@@ -1,4 +1,7 @@
-"""Build the C++ kernels that training on a CPU uses where they are there: python -m experiments.native"""
+"""Build the C++ kernels of CPU programs again: python -m experiments.native
+
+Commands that train on a CPU build them by themselves, once; this one tries again what failed or is damaged.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Sequence
 from experiments import cli
 from scaling.models import native
 from scaling.models.native.build import build
+from scaling.models.native.ready import failure
 
 
 def main(argv: Sequence[str]) -> int:
@@ -18,9 +22,14 @@ def main(argv: Sequence[str]) -> int:
     except (OSError, RuntimeError) as error:
         print(f"the kernels were not built: {error}")
         return 1
+    failure(path).unlink(missing_ok=True)
+    if native.is_off():
+        print(f"built {path}; {native.SWITCH}=0 keeps programs from using it")
+        return 0
+    native.available.cache_clear()
     if not native.available():
         return 1
-    print(f"built {path}; CPU programs of this user use it from now on (delete it to go back to plain JAX)")
+    print(f"built {path}; CPU programs of this user use it ({native.SWITCH}=0 goes back to plain JAX)")
     return 0
 
 

@@ -34,8 +34,7 @@ from scaling.runs import store
 from scaling.runs.pinning import pin_model
 from scaling.runs.spec import ModelSpec, RunSpec
 from scaling.sweeps.expand import Trial
-from scaling.training import compilation_cache
-from scaling.training.allocator import keep_memory
+from scaling.training.start import start
 from search.runs import outcome
 from search.runs.spec import FREE, SearchSpec
 from search.runs.workdir import BOARD
@@ -84,8 +83,7 @@ def main(argv: Sequence[str]) -> int:
         sweep.add_arguments(cli.parser((__doc__ or "").partition("\n")[0])), argv
     )
     spec = cli.load_spec(arguments.config, overrides, PipelineSpec, FREE)
-    compilation_cache.enable()
-    keep_memory()
+    start()
     try:
         base = found_base(spec, _below(arguments, SEARCH))
     except KeyboardInterrupt as stopped:

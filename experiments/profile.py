@@ -18,7 +18,7 @@ from scaling.arch.arch import Arch
 from scaling.cost.counting import Cost, count
 from scaling.cost.measuring import measure
 from scaling.training import compilation_cache
-from scaling.training.allocator import keep_memory
+from scaling.training.start import start
 
 COUNTED = (
     "model",
@@ -60,8 +60,7 @@ def main(argv: Sequence[str]) -> None:
     columns, hits = COUNTED, compilation_cache.count_hits()
     if args.measure:
         columns += MEASURED
-        compilation_cache.enable()
-        keep_memory()
+        start(devices=True)
     _print_table(columns, (_row(arch, args) for arch in archs), line)
     if hits():
         print(FOUND, file=sys.stderr)

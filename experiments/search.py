@@ -22,8 +22,8 @@ from scaling.runs.workdir import check_owner, claim
 from scaling.sweeps.executors import LocalExecutor
 from scaling.sweeps.in_process import InProcess, Read
 from scaling.sweeps.run import Pool
-from scaling.training import Interrupted, compilation_cache
-from scaling.training.allocator import keep_memory
+from scaling.training import Interrupted
+from scaling.training.start import start
 from search.core.space import Space
 from search.evaluators.training import PoolOf
 from search.reports.build import build
@@ -41,8 +41,7 @@ def main(argv: Sequence[str]) -> int:
         sweep.add_arguments(cli.parser((__doc__ or "").partition("\n")[0])), argv
     )
     spec = cli.load_spec(arguments.config, overrides, SearchSpec, FREE)
-    compilation_cache.enable()
-    keep_memory()
+    start()
     try:
         with store.lock(arguments.workdir) as held:
             space, records = search(spec, arguments, held)

@@ -24,6 +24,7 @@ from scaling.runs.workdir import CONFIG, row_of
 from scaling.sweeps.executors import LocalExecutor
 from scaling.sweeps.expand import Trial, expand, trials
 from scaling.sweeps.run import pending, run
+from scaling.training.start import build_kernels
 
 INTERRUPTED = 130
 
@@ -45,6 +46,8 @@ def execute(made: Sequence[Trial], arguments: argparse.Namespace) -> bool:
         contents = store.scan(arguments.workdir)
         todo = pending(made, contents, arguments.retry)
         _announce(made, todo, contents, arguments)
+        if todo:
+            build_kernels()
         executor = LocalExecutor(arguments.workers, inherit=[held])
         try:
             with stoppable():

@@ -19,11 +19,10 @@ def main(argv: Sequence[str]) -> int:
     spec = cli.load_spec(arguments.config, overrides)
     _join(arguments)
     from scaling.runs.rows import OK
-    from scaling.training import Interrupted, compilation_cache, run
-    from scaling.training.allocator import keep_memory
+    from scaling.training import Interrupted, run
+    from scaling.training.start import start
 
-    compilation_cache.enable()
-    keep_memory()
+    start(devices=True)
     try:
         row = run(spec, arguments.workdir)
     except Interrupted as stopped:

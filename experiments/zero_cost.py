@@ -22,7 +22,7 @@ from experiments import cli
 from experiments.tables.zero_cost import table
 from scaling.runs.rows import OK
 from scaling.runs.spec import DataSpec, RunSpec
-from scaling.training import compilation_cache
+from scaling.training.start import start
 from search.core.evaluation import Evaluation
 from search.core.space import read_digits
 from search.core.table import need_columns, read_rows
@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> None:
 
 def _score(cells: Sequence[str], path: Path, arguments: argparse.Namespace) -> None:
     """Add a line for each cell that has none."""
-    compilation_cache.enable()
+    start(devices=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     done = {row["arch"] for row in read_rows(path)} if path.exists() else set()
     todo = [cell for cell in cells if cell not in done]

@@ -21,6 +21,9 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     CACHE = tempfile.TemporaryDirectory(prefix="jax-compound-tests-")
     os.environ["XDG_CACHE_HOME"] = CACHE.name
 
+# Plain JAX unless a test asks for kernels: building them takes longer than most tests.
+os.environ.setdefault("JAX_COMPOUND_NATIVE", "0")
+
 # Nor is a program compiled twice, however many tests meet it.
 PROGRAMS = tempfile.TemporaryDirectory(prefix="jax-compound-programs-")
 jax.config.update("jax_compilation_cache_dir", PROGRAMS.name)

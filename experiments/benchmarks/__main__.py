@@ -30,6 +30,7 @@ from experiments.benchmarks.tasks import Job
 from scaling.border.files import write_atomically
 from scaling.border.typed import nearest
 from scaling.training import environment
+from scaling.training.start import build_kernels
 
 OUT = Path("experiments/results/benchmarks")
 PEERS = ("torch", "torchvision", "timm", "pillow", "grain")
@@ -41,6 +42,7 @@ def main(argv: Sequence[str]) -> None:
         print(write_table(args.out or OUT), end="")
         return
     options = read_options(args)
+    build_kernels()
     jax.config.update("jax_platforms", "cpu")  # the driver counts only; workers have the device
     machine = find_machine(options.limit)
     measure(options, machine)
@@ -137,6 +139,8 @@ def origin(machine: Machine) -> dict[str, Any]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
+    if machine.backend != "cpu":
+        versions.pop("kernels", None)  # of this process, not of the workers
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     revision = environment.git_revision()
     return {**vars(machine), "versions": versions, "git_revision": revision, "date": today}

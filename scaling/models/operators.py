@@ -64,7 +64,8 @@ def operators_of(name: str | None = None) -> Operators:
         raise ValueError(f"operators={row!r} is not known: use None, 'lax' or one of {sorted(BY_BACKEND)}.")
     if row == "native" and not native.available():
         raise ValueError(
-            "operators='native' needs the C++ kernels: build them with python -m experiments.native."
+            "operators='native' needs the C++ kernels: build them with python -m experiments.native "
+            f"(and {native.SWITCH} must not be 0)."
         )
     return BY_BACKEND[row]
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import jax
 
+from scaling.models import native
+
 PACKAGES = ("jax-compound", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -47,13 +49,15 @@ def _git(*arguments: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return Python's version and those of the installed packages that decide a result."""
+    """Return the versions of Python, of installed packages and of CPU kernels that decide a result."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
+    if jax.default_backend() == "cpu":
+        found["kernels"] = native.named()
     return found
 
 

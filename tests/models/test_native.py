@@ -20,6 +20,7 @@ from scaling.models.depthwise import depthwise
 from scaling.models.initialize import initialize
 from scaling.models.native import Window
 from scaling.models.native.build import build, library
+from scaling.models.native.ready import prepare
 from scaling.models.network import Network
 from scaling.models.operators import operators_of
 
@@ -38,9 +39,13 @@ def kernels(compiler, tmp_path_factory):
     """The kernels, built where only this module finds them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv(native.SWITCH, "1")
         native.available.cache_clear()
-        build()
-        assert native.available()
+        said = []
+        prepare(said.append)
+        assert native.available() and len(said) == 2
+        prepare(said.append)  # there is nothing more to do
+        assert len(said) == 2 and str(library()) in said[1] and native.named() == library().stem
         yield
     native.available.cache_clear()
 
@@ -49,6 +54,7 @@ def kernels(compiler, tmp_path_factory):
 def nothing_built(tmp_path, monkeypatch):
     """A cache of its own, empty."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv(native.SWITCH, "1")
     native.available.cache_clear()
     yield
     native.available.cache_clear()

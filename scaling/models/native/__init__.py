@@ -1,6 +1,6 @@
 """Optional C++ kernels for CPUs, called by compiled programs through XLA's foreign functions.
 
-`python -m experiments.native` builds them once with the machine's own compiler. Where they are not
+They are built once with the machine's own compiler (`scaling.models.native.ready`). Where they are not
 built, the same operators run as plain JAX. They compute in float32 and run on XLA's own threads; sums
 are cut into parts that do not depend on the number of threads.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,7 @@ TARGETS = (
     "norm_gradient_moments",
     "norm_apply_gradient",
 )
+SWITCH = "JAX_COMPOUND_NATIVE"  # 0 in the environment: plain JAX, nothing built, nothing said
 ACTIVATIONS = ("identity", "relu", "relu6", "silu", "hard_swish")  # numbered as in norm.cc
 
 
@@ -65,7 +67,9 @@ class Window:
 
 @functools.cache
 def available() -> bool:
-    """Whether the kernels of this source, JAX and processor are built; loads them if so."""
+    """Whether the kernels of this source, JAX and processor are built and wanted; loads them if so."""
+    if is_off():
+        return False
     try:
         path = library()
     except (OSError, RuntimeError):  # no safe place, so nothing was built there
@@ -80,6 +84,16 @@ def available() -> bool:
         warnings.warn(f"{path} cannot be loaded ({error}): plain JAX is used. Build it again.", stacklevel=2)
         return False
     return True
+
+
+def is_off() -> bool:
+    """Whether the user wants plain JAX on CPUs, too."""
+    return os.environ.get(SWITCH) == "0"
+
+
+def named() -> str:
+    """Name what CPU programs are made of, as rows record it."""
+    return library().stem if available() else "plain JAX"
 
 
 def dense(x_nhwc, kernel_hwio, window: Window, out: tuple[int, int]):

@@ -37,18 +37,18 @@ def library() -> Path:
 
 def build() -> Path:
     """Compile the kernels and return the library. RuntimeError, with the compiler's words, where it fails."""
-    target, compiler = library(), _compiler()
+    target, program = library(), compiler()
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         here, made = Path(__file__).parent, Path(scratch) / target.name
         objects = [Path(scratch) / f"{name}.o" for name in SOURCES]
         includes = ("-isystem", jax.ffi.include_dir())
         commands = [
-            [compiler, *FLAGS, *includes, "-c", "-o", str(out), str(here / name)]
+            [program, *FLAGS, *includes, "-c", "-o", str(out), str(here / name)]
             for name, out in zip(SOURCES, objects)
         ]
         with ThreadPoolExecutor() as pool:  # a file is a process of its own
             list(pool.map(_run, commands))
-        _run([compiler, *FLAGS, "-shared", "-o", str(made), *map(str, objects)])
+        _run([program, *FLAGS, "-shared", "-o", str(made), *map(str, objects)])
         made.replace(target)
     return target
 
@@ -59,7 +59,8 @@ def _run(command: list[str]) -> None:
         raise RuntimeError(f"{command[0]} failed:\n{done.stderr.strip()}\nIt needs C++20 (GCC 11, Clang 14).")
 
 
-def _compiler() -> str:
+def compiler() -> str:
+    """Return the path of the C++ compiler; RuntimeError where there is none."""
     named = os.environ.get("CXX")
     found = next(filter(None, map(shutil.which, [named] if named else COMPILERS)), None)
     if found is None:
