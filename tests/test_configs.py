@@ -36,6 +36,7 @@ CONFIGS = sorted(
 # Classes, channels, side in pixels and training images of what the configs read.
 DATA = {
     "digits/": (10, 1, 8, 1294),
+    "tfds/mnist": (10, 1, 28, 59400),
     "tfds/fashion_mnist": (10, 1, 28, 54000),
     "tfds/cifar10": (10, 3, 32, 45000),
     "folder/": (10, 3, 64, 1000),
