@@ -18,7 +18,7 @@ from scaling.models.initialize import abstract_variables
 from scaling.models.network import Network
 from scaling.runs.resolve import resolve
 from scaling.runs.spec import Duration, ModelSpec, RunSpec
-from scaling.sweeps.expand import trials
+from scaling.sweeps.expand import expand, trials
 from scaling.training import optimizers, schedules
 from scaling.training.parallel import check_batch
 from scaling.training.state import TrainState
@@ -112,7 +112,7 @@ def test_the_trials_of_its_sweep_are_distinct_runs(config):
         pytest.skip("a single run")
     distinct, notes = trials(RunSpec.from_config(config.get_config()), config.get_sweep())
     assert not notes, "a sweep should not list a run twice"
-    assert len({trial.spec.id for trial in distinct}) == len(distinct) == len(config.get_sweep())
+    assert len({trial.spec.id for trial in distinct}) == len(distinct) == len(expand(config.get_sweep()))
 
 
 def test_its_sizes_are_distinct_networks(config):
