@@ -18,7 +18,7 @@ from jax import lax
 from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
 from scaling.models.network import Applied
 from scaling.runs.spec import TrainSpec
-from scaling.training.losses import cross_entropy, in_top_k
+from scaling.tasks.losses import cross_entropy, in_top_k
 from scaling.training.packing import like, whole
 from scaling.training.schedules import Schedule
 from scaling.training.state import TrainState, averaged, without

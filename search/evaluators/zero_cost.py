@@ -25,7 +25,7 @@ from scaling.models.synflow import kernels, log_synflow
 from scaling.runs.failures import is_out_of_memory
 from scaling.runs.rows import FAILED, NAN, OK, OOM
 from scaling.runs.spec import RunSpec
-from scaling.training.losses import cross_entropy
+from scaling.tasks.losses import cross_entropy
 from scaling.training.plan import read_data
 from scaling.zoo import nasbench201
 from search.core.evaluation import Evaluation

@@ -15,7 +15,7 @@ from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
 from scaling.models.initialize import initialize
 from scaling.models.network import Network
 from scaling.runs.spec import TrainSpec
-from scaling.training.losses import cross_entropy
+from scaling.tasks.losses import cross_entropy
 from scaling.training.parallel import ENGINES, Program
 from scaling.training.state import create
 from scaling.training.step import build_train_step, several

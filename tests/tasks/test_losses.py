@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.training.losses import cross_entropy, in_top_k
+from scaling.tasks.losses import cross_entropy, in_top_k
 
 
 @pytest.fixture
