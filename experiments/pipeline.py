@@ -162,7 +162,7 @@ def _place(found: Group) -> tuple[str, float]:
 
 
 def _line(found: Group) -> str:
-    one, scores = found.first, [row.test_top1 for row in found.rows if row.test_top1 is not None]
+    one, scores = found.first, found.scores
     mean = statistics.fmean(scores) if scores else None
     deviation = statistics.stdev(scores) if len(scores) > 1 else None
     cells = [

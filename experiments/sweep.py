@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import cli
+from scaling.reports.curve import scored
 from scaling.runs import store
 from scaling.runs.rows import FINAL, OK, Row
 from scaling.runs.workdir import CONFIG, row_of
@@ -123,7 +124,7 @@ def _lines(total: int) -> Callable[[Trial, Row], None]:
     count = iter(range(1, total + 1))
 
     def show(trial: Trial, row: Row) -> None:
-        score = "" if row.test_top1 is None else f"  test top-1 {100 * row.test_top1:.2f} %"
+        score = f"  {told}" if (told := scored(row)) else ""
         time = "" if row.seconds is None else f"  {row.seconds:.1f} s"
         why = f"  {row.message.splitlines()[0]}" if row.message else ""
         print(f"[{next(count)}/{total}] {row.id} {row.status}{score}{time}  {trial.label}{why}", flush=True)

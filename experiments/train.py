@@ -18,6 +18,7 @@ def main(argv: Sequence[str]) -> int:
     arguments, overrides = cli.parse(_parser(), argv)
     spec = cli.load_spec(arguments.config, overrides)
     _join(arguments)
+    from scaling.reports.curve import scored
     from scaling.runs.rows import OK
     from scaling.training import Interrupted, run
     from scaling.training.start import start
@@ -28,8 +29,7 @@ def main(argv: Sequence[str]) -> int:
     except Interrupted as stopped:
         print(stopped, file=sys.stderr)
         return stopped.exit_code
-    percent = "not measured" if row.test_top1 is None else f"{100 * row.test_top1:.2f} %"
-    print(f"{row.status}: test top-1 {percent}; {arguments.workdir / 'row.json'}")
+    print(f"{row.status}: {scored(row) or 'test score not measured'}; {arguments.workdir / 'row.json'}")
     return 0 if row.status == OK else 1
 
 

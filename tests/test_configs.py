@@ -13,12 +13,13 @@ from scaling.arch.arch import Arch
 from scaling.arch.blocks import Dense
 from scaling.arch.stages import Stage, settle
 from scaling.cost.counting import count
-from scaling.data.augment import train_transform
 from scaling.models.initialize import abstract_variables
 from scaling.models.network import Network
 from scaling.runs.resolve import resolve
 from scaling.runs.spec import Duration, ModelSpec, RunSpec
 from scaling.sweeps.expand import expand, trials
+from scaling.tasks import named
+from scaling.tasks.task import Inputs
 from scaling.training import optimizers, schedules
 from scaling.training.parallel import check_batch
 from scaling.training.state import TrainState
@@ -186,8 +187,9 @@ def check_train_step(spec: RunSpec) -> None:
     rate, _ = schedule(spec)
     optimizer = optimizers.build(spec.optimizer, rate)
     mean = std = (0.5,) * channels
-    transform = train_transform(spec.augment, arch.resolution, classes, mean, std)
-    step = build_train_step(net, optimizer, rate, transform, train, spec.seed)
+    task = named(spec.task)
+    inputs = task.train_inputs(Inputs(spec.augment, arch.resolution, classes, mean, std))
+    step = build_train_step(task, net, optimizer, rate, inputs, train, spec.seed)
 
     state = jax.eval_shape(
         lambda v: first_state(v, optimizer, train.ema > 0),

@@ -25,6 +25,7 @@ FLOORS = (
     ("zoo",),  # its tables are built by rules
     ("runs",),  # what a run is, as values: a spec, the network it names, its row and its directory
     ("models", "data"),
+    ("tasks",),  # what a network is trained for: losses of its outputs, inputs from data
     ("cost", "weights"),  # the counter walks a model, weights are a model's variables
     ("training",),  # counts a network first, may start from weights
     ("sweeps",),

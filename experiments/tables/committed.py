@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scaling.arch.arch import Arch
 from scaling.reports.build import CSV
-from scaling.reports.curve import accuracy
+from scaling.reports.curve import test_score
 from scaling.reports.labels import network
 from scaling.reports.study import Study
 from scaling.runs.rows import Row
@@ -49,8 +49,8 @@ def find(arch: Arch, dataset: str, params: int, results: Path = RESULTS) -> list
 def mean(found: Sequence[Row], column: str) -> float:
     """Mean test accuracy over the runs, as a fraction: top-5 where the column is called so."""
     if "top-5" in column:
-        return statistics.fmean(row.test_top5 or 0.0 for row in found)
-    return statistics.fmean(accuracy(row) or 0.0 for row in found)
+        return statistics.fmean(row.metrics.get("test_top5") or 0.0 for row in found)
+    return statistics.fmean(test_score(row) or 0.0 for row in found)
 
 
 def describe(found: Sequence[Row]) -> str:

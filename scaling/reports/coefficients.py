@@ -11,13 +11,14 @@ from collections.abc import Sequence
 
 from scaling.laws import halving
 from scaling.laws.ranking import Margin, Ranking, rank
-from scaling.reports.curve import accuracy, validation
+from scaling.reports.curve import metric_of, test_score, validation
 from scaling.reports.grid import CoefficientGrid, Point, Score
 from scaling.reports.units import MISSING, number, percent, si
+from scaling.tasks.task import Metric
 
 HEADINGS = (
-    "rank", "alpha, beta, gamma", "MACs / image", "MACs / target", "validation top-1 (%)",
-    "at the target's MACs (%)", "test top-1 (%)", "runs",
+    "rank", "alpha, beta, gamma", "MACs / image", "MACs / target", "validation {metric} (%)",
+    "at the target's MACs (%)", "test {metric} (%)", "runs",
 )  # fmt: skip
 COMPARED = ("depth", "width", "resolution", "uniform", "paper")
 
@@ -27,8 +28,8 @@ def scores_of(grid: CoefficientGrid) -> dict[str, Score]:
     found: dict[str, Score] = {"validation": validation}
     if (corrected := grid.at_target(validation)) is not None:
         found["validation at equal MACs"] = corrected
-    if all(point.scores(accuracy) for point in grid.points):
-        found["test"] = accuracy
+    if all(point.scores(test_score) for point in grid.points):
+        found["test"] = test_score
     return found
 
 
@@ -79,7 +80,7 @@ def _basis(grid: CoefficientGrid, ranked: Ranking) -> str:
     text = (
         f"{grid.dataset}: {len(grid.points)} points at phi = 1, {runs} runs of {grid.steps} steps. Ranked by "
     )
-    text += "validation accuracy; test accuracy is reported and never chosen by. "
+    text += "validation {0}; test {0} is reported and never chosen by. ".format(_metric(grid).word)
     if ranked.deviation is None:
         return text + "One run a point: no interval, and nothing can be told apart."
     return (
@@ -88,10 +89,15 @@ def _basis(grid: CoefficientGrid, ranked: Ranking) -> str:
     )
 
 
+def _metric(grid: CoefficientGrid) -> Metric:
+    return metric_of([row for point in grid.points for row in point.rows])
+
+
 def _table(grid: CoefficientGrid) -> list[str]:
     named = scores_of(grid)
     found = {name: ranking(grid, score) for name, score in named.items()}
-    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + " --- |" * len(HEADINGS)]
+    heads = " | ".join(HEADINGS).format(metric=_metric(grid).title)
+    lines = [f"| {heads} |", "|" + " --- |" * len(HEADINGS)]
     for place, i in enumerate(found["validation"].order, start=1):
         point = grid.points[i]
         cells = [str(place), point.label, si(point.macs), number(point.macs / grid.target)]
@@ -102,7 +108,7 @@ def _table(grid: CoefficientGrid) -> list[str]:
     if grid.base is not None:
         base = grid.base
         cells = ["", "base (phi = 0)", si(base.macs), number(base.macs / grid.target)]
-        cells += [percent(_mean(base, validation)), "", percent(_mean(base, accuracy)), str(len(base.rows))]
+        cells += [percent(_mean(base, validation)), "", percent(_mean(base, test_score)), str(len(base.rows))]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 

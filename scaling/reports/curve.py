@@ -14,6 +14,8 @@ from scaling.laws.power import Law, fit
 from scaling.runs.recorded import SECTIONS, by_object
 from scaling.runs.rows import OK, Row
 from scaling.runs.spec import RunSpec, identity
+from scaling.tasks import named
+from scaling.tasks.task import Metric
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Group:
 
     @property
     def scores(self) -> list[float]:
-        """Test accuracies of the runs that have one."""
-        return [score for row in self.rows if (score := accuracy(row)) is not None]
+        """Test scores of the runs that have one."""
+        return [found for row in self.rows if (found := test_score(row)) is not None]
 
     def mean(self, value: Callable[[Row], float | None]) -> float | None:
         """The mean of a field over the runs that have it, None where none has."""
@@ -61,25 +63,38 @@ class Group:
 
     @property
     def deviation(self) -> float | None:
-        """The standard deviation of test accuracy over seeds; None with fewer than two."""
+        """The standard deviation of test scores over seeds; None with fewer than two."""
         return statistics.stdev(self.scores) if len(self.scores) > 1 else None
 
 
-def accuracy(row: Row) -> float | None:
-    """Test top-1 of the averaged or the raw parameters, whichever scored better on validation."""
-    if row.status != OK:
-        return None
-    return row.test_top1_ema if _averaged_is_better(row) else row.test_top1
+SEVERAL = Metric("", "score", "score")  # what rows of several tasks have in common
+
+
+def metric_of(rows: Sequence[Row]) -> Metric:
+    """The metric by which these runs are compared: that of their task, or `SEVERAL`."""
+    found = {named(task).metric for task in {row.spec.task for row in rows}}
+    return found.pop() if len(found) == 1 else SEVERAL if found else named(RunSpec().task).metric
+
+
+def test_score(row: Row) -> float | None:
+    """The task's metric on the test split: of averaged or raw parameters, whichever validated better."""
+    return row.metrics.get(_measured(row, "test")) if row.status == OK else None
 
 
 def validation(row: Row) -> float | None:
-    """Validation top-1 of the same parameters."""
-    return row.val_top1_ema if _averaged_is_better(row) else row.val_top1
+    """The metric of the same parameters on the validation split."""
+    return row.metrics.get(_measured(row, "val"))
+
+
+def scored(row: Row) -> str:
+    """A row's test score in words; "" without one."""
+    found = test_score(row)
+    return "" if found is None else f"test {metric_of([row]).title} {100 * found:.2f} %"
 
 
 def drawn(rows: Sequence[Row]) -> list[Row]:
     """The runs that make points: finished, scored and counted."""
-    return [row for row in rows if accuracy(row) is not None and row.macs > 0]
+    return [row for row in rows if test_score(row) is not None and row.macs > 0]
 
 
 def group(rows: Sequence[Row]) -> list[Group]:
@@ -87,7 +102,7 @@ def group(rows: Sequence[Row]) -> list[Group]:
     groups: dict[tuple[str, ...], list[Row]] = {}
     computed = by_object(identity)  # what a section computes, in short
     for row in rows:
-        recipe = tuple(computed(getattr(row.spec, section)) for section in SECTIONS)
+        recipe = row.spec.task, *(computed(getattr(row.spec, section)) for section in SECTIONS)
         groups.setdefault(recipe, []).append(row)
     made = [Group(tuple(sorted(found, key=lambda row: row.seed))) for found in groups.values()]
     return sorted(made, key=lambda g: g.first.macs)
@@ -100,7 +115,7 @@ def law_points(points: Sequence[Group], axis: str) -> tuple[list[float], list[fl
         values = [v for row in same.rows if (v := AXES[axis].value(row))]
         if values:
             x += [statistics.geometric_mean(values)] * len(same.scores)
-            error += [1 - score for score in same.scores]
+            error += [1 - found for found in same.scores]
     counts = [row.examples["test"] for same in points for row in same.rows if row.examples.get("test")]
     return x, error, LEAST_MISTAKES / max(counts, default=10_000)
 
@@ -143,8 +158,13 @@ def tells(section: str, key: str, value: Any) -> bool:
     return entry.metadata.get("identity", True) and not ("later" in entry.metadata and value == entry.default)
 
 
-def _averaged_is_better(row: Row) -> bool:
-    return row.test_top1_ema is not None and (row.val_top1_ema or 0) >= (row.val_top1 or 0)
+def _measured(row: Row, split: str) -> str:
+    """Which of a row's metrics is its score on a split."""
+    name, found = named(row.spec.task).metric.name, row.metrics
+    averaged = found.get(f"test_{name}_ema") is not None and (found.get(f"val_{name}_ema") or 0) >= (
+        found.get(f"val_{name}") or 0
+    )
+    return f"{split}_{name}_ema" if averaged else f"{split}_{name}"
 
 
 @functools.cache

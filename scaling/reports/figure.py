@@ -1,4 +1,4 @@
-"""The scaling curve as a picture: test accuracy against MACs, a colour and a law for each family."""
+"""The scaling curve as a picture: test scores against MACs, a colour and a law for each family."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scaling.laws.power import Law
-from scaling.reports.curve import AXES, accuracy
+from scaling.reports.curve import AXES, metric_of, test_score
 from scaling.reports.labels import size_label
 from scaling.reports.study import Series, Study
 from scaling.reports.units import si
@@ -41,7 +41,7 @@ def save_curve(study: Study, title: str, path: Path) -> None:
     figure = Figure(figsize=size, dpi=160, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes: Any = figure.add_subplot()
-    dress(axes, title, _subtitle(study, laws), AXES["macs"].label, "Test accuracy (%)")
+    dress(axes, title, _subtitle(study, laws), AXES["macs"].label, f"Test {metric_of(study.rows).word} (%)")
     _scale_x(axes)
     labels = not crowded and sum(len(found.points) for found in curves.values()) <= MAX_LABELS
     for i, (name, found) in enumerate(curves.items()):
@@ -99,7 +99,7 @@ def _draw_points(axes: Any, found: Series, colour_: str, labels: bool) -> None:
     groups = found.points
     axes.scatter(
         [row.macs for row in found.drawn],
-        [100 * (accuracy(row) or 0) for row in found.drawn],
+        [100 * (test_score(row) or 0) for row in found.drawn],
         s=16,
         color=colour_,
         alpha=0.35,
@@ -120,12 +120,12 @@ def _draw_points(axes: Any, found: Series, colour_: str, labels: bool) -> None:
 def _name_beside(axes: Any, curves: dict[str, Series]) -> None:
     """Name each curve at the right, in the order of their largest runs' accuracies, with a line to it."""
     ends = {name: max(found.drawn, key=lambda row: row.macs) for name, found in curves.items()}
-    names = sorted(ends, key=lambda name: accuracy(ends[name]) or 0.0)
+    names = sorted(ends, key=lambda name: test_score(ends[name]) or 0.0)
     for i, name in enumerate(names):
         row, height = ends[name], (i + 0.5) / len(names)
         axes.annotate(
-            f"{name} {100 * (accuracy(row) or 0.0):.1f}",
-            (row.macs, 100 * (accuracy(row) or 0.0)),
+            f"{name} {100 * (test_score(row) or 0.0):.1f}",
+            (row.macs, 100 * (test_score(row) or 0.0)),
             (1.02, height),
             textcoords="axes fraction",
             va="center",
@@ -156,7 +156,7 @@ def _limit(axes: Any, rows: Sequence[Row]) -> None:
     """Show the runs and not the far ends of a wide interval."""
     from matplotlib.ticker import LogLocator
 
-    scores = [100 * (accuracy(row) or 0.0) for row in rows]
+    scores = [100 * (test_score(row) or 0.0) for row in rows]
     room = max(0.15 * (max(scores) - min(scores)), 0.25)
     axes.set_ylim(max(0.0, min(scores) - room), min(100.0 + 0.1 * room, max(scores) + room))
     macs = [row.macs for row in rows]

@@ -9,7 +9,7 @@ from typing import Any
 
 from scaling.laws.power import Law
 from scaling.reports import html
-from scaling.reports.curve import AXES, LEAST_MISTAKES, accuracy, drawn, swept, validation
+from scaling.reports.curve import AXES, LEAST_MISTAKES, drawn, metric_of, swept, test_score, validation
 from scaling.reports.figure import colour, law_grid
 from scaling.reports.labels import network, size_label
 from scaling.reports.learning import Learning, metrics
@@ -21,7 +21,7 @@ from scaling.runs.rows import OK, Row
 # The costs that the page can be drawn against, by their names on its buttons.
 AXIS_NAMES = {"macs": "MACs", "params": "Parameters", "step_ms": "Step time", "train_flops": "Training FLOPs"}
 HEADS = (
-    "Run", "Network", "Size", "px", "Params", "MACs", "Val top-1 %", "Test top-1 %", "Train FLOPs", "Step ms",
+    "Run", "Network", "Size", "px", "Params", "MACs", "Val {metric} %", "Test {metric} %", "Train FLOPs", "Step ms",
     "Time", "Seed", "Status",
 )  # fmt: skip
 TEXT_HEADS = ("Run", "Network", "Size", "Status")
@@ -32,7 +32,7 @@ def to_html(study: Study, curves: Sequence[Learning], title: str) -> str:
     rows = study.rows
     parts = {
         "curves_note": _curves_note(rows, curves),
-        "columns": html.heads(HEADS, TEXT_HEADS),
+        "columns": html.heads([head.format(metric=metric_of(rows).title) for head in HEADS], TEXT_HEADS),
         "runs": [
             _table_line(name, row) for name, found in study.series.items() for row in _by_size(found.rows)
         ],
@@ -66,11 +66,12 @@ def _data(study: Study, curves: Sequence[Learning]) -> dict[str, Any]:
         "curves": _curves(curves, names, colours),
         "metrics": metrics(curves),
         "noLaw": NO_LAW,
+        "score": metric_of(study.rows).word,
     }
 
 
 def _point(row: Row) -> dict[str, Any]:
-    score = accuracy(row) or 0.0
+    score = test_score(row) or 0.0
     floor = LEAST_MISTAKES / row.examples.get("test", 10_000)
     x = {axis: AXES[axis].value(row) for axis in AXIS_NAMES}
     return {"id": row.id, "x": x, "error": round(max(1 - score, floor), 6), "hover": _hover(row)}
@@ -79,7 +80,7 @@ def _point(row: Row) -> dict[str, Any]:
 def _hover(row: Row) -> str:
     lines = [
         f"<b>{escape(network(row))} {escape(size_label(row))}</b>",
-        f"test {percent(accuracy(row))} %, validation {percent(validation(row))} %",
+        f"test {percent(test_score(row))} %, validation {percent(validation(row))} %",
         f"depth ×{number(row.depth_factor)}, width ×{number(row.width_factor)}, {row.resolution} px",
         f"{si(row.params)} params, {si(row.macs)} MACs",
         f"step {number(row.step_ms)} ms, {si(row.train_flops)} training FLOPs",
@@ -130,7 +131,8 @@ def _tint(colour_: str, white: float) -> str:
 
 def _lead(study: Study) -> str:
     datasets = ", ".join(sorted({row.dataset for row in study.rows if row.dataset})) or "no data set"
-    return f"Test accuracy on {datasets} against the cost of the network: {', '.join(study.series) or 'no runs yet'}."
+    word = metric_of(study.rows).word
+    return f"Test {word} on {datasets} against the cost of the network: {', '.join(study.series) or 'no runs yet'}."
 
 
 def _cards(rows: Sequence[Row]) -> list[tuple[str, str]]:
@@ -139,9 +141,14 @@ def _cards(rows: Sequence[Row]) -> list[tuple[str, str]]:
     cards = [(f"{len(finished)} of {len(rows)}", "runs finished with a score")]
     if not finished:
         return cards
-    best = max(finished, key=lambda row: accuracy(row) or 0.0)
+    best = max(finished, key=lambda row: test_score(row) or 0.0)
     macs = [row.macs for row in finished]
-    cards.append((f"{percent(accuracy(best))} %", f"best test accuracy: {network(best)} {size_label(best)}"))
+    cards.append(
+        (
+            f"{percent(test_score(best))} %",
+            f"best test {metric_of(rows).word}: {network(best)} {size_label(best)}",
+        )
+    )
     cards.append((f"{si(min(macs))} – {si(max(macs))}", f"MACs per image, ×{number(max(macs) / min(macs))}"))
     cards.append((str(len({row.seed for row in finished})), "seeds"))
     cards.append((duration(sum(row.seconds or 0.0 for row in rows)), "of training in all"))
@@ -168,7 +175,7 @@ def _table_line(name: str, row: Row) -> list[html.Cell]:
         html.number_cell(row.params, si(row.params)),
         html.number_cell(row.macs, si(row.macs)),
         html.number_cell(validation(row), percent(validation(row))),
-        html.number_cell(accuracy(row), percent(accuracy(row))),
+        html.number_cell(test_score(row), percent(test_score(row))),
         html.number_cell(row.train_flops, si(row.train_flops)),
         html.number_cell(row.step_ms, number(row.step_ms)),
         html.number_cell(row.seconds, duration(row.seconds)),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from scaling.laws.pareto import front
 from scaling.laws.power import Law
-from scaling.reports.curve import AXES, Group, accuracy, drawn, validation
+from scaling.reports.curve import AXES, Group, drawn, metric_of, test_score, validation
 from scaling.reports.labels import network, size_label
 from scaling.reports.study import Study
 from scaling.reports.units import MISSING, duration, number, percent, si
@@ -17,17 +17,16 @@ NO_LAW = "no power law: it takes two sizes or more, over which the error falls"
 
 HEADINGS = (
     "network", "size", "depth ×", "width ×", "resolution (px)", "params", "MACs / image", "train FLOPs",
-    "step (ms)", "time / run", "val top-1 (%)", "test top-1 (%)", "runs",
+    "step (ms)", "time / run", "val {metric} (%)", "test {metric} (%)", "runs",
 )  # fmt: skip
 
 
 def to_markdown(study: Study, title: str) -> str:
     """The study as Markdown: networks by curve and size, laws, runs without a result, bad rows."""
     lines = [f"# {title}", "", *_networks(study), ""]
-    lines += [
-        "Accuracies are means over runs (seeds), ± their standard deviation; **bold**: on the Pareto front"
-    ]
-    lines += ["of test accuracy against MACs. One MAC is two FLOPs; train FLOPs are of one run.", ""]
+    lines += ["Scores are means over runs (seeds), ± their standard deviation; **bold**: on the Pareto front"]
+    word = metric_of(study.rows).word
+    lines += [f"of test {word} against MACs. One MAC is two FLOPs; train FLOPs are of one run.", ""]
     if laws := study.laws("macs"):
         lines += ["## Laws", "", *(f"- {name}: {describe(law, 'macs')}" for name, law in laws.items()), ""]
     lost = [row for row in study.rows if row.status != OK]
@@ -74,7 +73,8 @@ def basis(law: Law) -> str:
 
 
 def _networks(study: Study) -> list[str]:
-    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "|".join([" --- "] * 2 + [" ---: "] * 11) + "|"]
+    heads = " | ".join(HEADINGS).format(metric=metric_of(study.rows).title)
+    lines = [f"| {heads} |", "|" + "|".join([" --- "] * 2 + [" ---: "] * 11) + "|"]
     groups = [(name, same) for name, found in study.series.items() for same in found.groups]
     best = _on_front([g for _, g in groups])
     for name, found in groups:
@@ -94,7 +94,7 @@ def _on_front(groups: Sequence[Group]) -> set[str]:
 
 def _network_cells(name: str, found: Group, on_front: bool) -> list[str]:
     row = found.first
-    score = percent(found.mean(accuracy), found.deviation)
+    score = percent(found.mean(test_score), found.deviation)
     finished = sum(r.status == OK for r in found.rows)
     counted = row.params > 0
     return [

@@ -18,17 +18,19 @@ STATUSES = OK, NAN, OOM, TIMEOUT, FAILED = "ok", "nan", "oom", "timeout", "faile
 FINAL = OK, NAN
 # Fields as older versions wrote them
 RENAMED = {"depth": "depth_factor", "width": "width_factor"}
+# Splits whose metrics a row holds, as "val_top1": older rows have a field for each
+MEASURED = ("val_", "test_")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One finished run. Accuracies are fractions in [0, 1]; None where not measured.
+    """One finished run; None where something was not measured.
 
-    `macs` are multiply-adds of one forward pass of one image; `train_flops` = 3 forward passes x
-    2 FLOPs per MAC x `examples_seen` images; times in the unit of their name; `peak_memory` in bytes.
-    `id` is what the run was called when it ended: it is never computed again from `spec`. `recorded` is what
-    `spec` was read from, so that a row of an older version is written as it was.
-    """
+    `metrics` are those of the run's task, "val_top1" and "test_top1", and of averaged parameters
+    "val_top1_ema". `macs` are multiply-adds of one forward pass of one image; `train_flops` = 3 forward
+    passes x 2 FLOPs per MAC x `examples_seen` images; times in the unit of their name; `peak_memory` in
+    bytes. `id` is what the run was called when it ended: it is never computed again from `spec`. `recorded`
+    is what `spec` was read from, so that a row of an older version is written as it was."""
 
     id: str
     status: str
@@ -48,16 +50,7 @@ class Row:
     train_flops: float = 0.0
     steps: int = 0
     train_loss: float | None = None
-    val_top1: float | None = None
-    val_top5: float | None = None
-    val_loss: float | None = None
-    val_top1_ema: float | None = None
-    val_top5_ema: float | None = None
-    test_top1: float | None = None
-    test_top5: float | None = None
-    test_loss: float | None = None
-    test_top1_ema: float | None = None
-    test_top5_ema: float | None = None
+    metrics: dict[str, float | None] = field(default_factory=dict)
     examples: dict[str, int] = field(default_factory=dict)
     dataset: str = ""
     compile_seconds: float | None = None
@@ -91,13 +84,26 @@ class Row:
         """Read what `to_dict` gave, in this version or an older one; ValueError for what makes no row."""
         if not isinstance(data, Mapping):
             raise ValueError(f"a row is an object of named fields, not {type(data).__name__}.")  # noqa: TRY004
-        values = {RENAMED.get(name, name): value for name, value in data.items()}
+        values = _gathered({RENAMED.get(name, name): value for name, value in data.items()})
         if unknown := values.keys() - set(FIELDS):
             raise ValueError(f"row has unknown fields {sorted(unknown)}: it was written by another version.")
         if lacking := NEEDED - values.keys():
             raise ValueError(f"row lacks the fields {sorted(lacking)}: it is not whole.")
         recorded = read_spec(values["spec"])
         return Row(**{**values, "spec": recorded.spec, "recorded": recorded})
+
+
+def _gathered(values: dict[str, Any]) -> dict[str, Any]:
+    """Put metrics that stand among the fields, as in older rows and in tables, into `metrics`."""
+    loose = {name: value for name, value in values.items() if name.startswith(MEASURED)}
+    kept = {name: value for name, value in values.items() if name not in loose}
+    found = loose | dict(kept.get("metrics", {}))
+    return kept | {"metrics": {name: found[name] for name in sorted(found, key=_place)}}
+
+
+def _place(name: str) -> tuple[bool, bool, bool, str]:
+    """Validation before test, raw before averaged parameters, a loss last, else by name."""
+    return name.startswith("test_"), name.endswith("_ema"), name.endswith("loss"), name
 
 
 # What a row on disk has, in order, and what it cannot lack

@@ -65,11 +65,13 @@ def _line(
     """A row's cells by title; a section that several rows share is written once."""
     found: dict[str, str] = {}
     for name, value in values.items():
-        if name != "spec":
+        if name == "metrics":
+            found |= {title: _cell(inner) for title, inner in value.items()}
+        elif name != "spec":
             found |= _cells(TITLES.get(name, name), value)
-            continue
-        for part, inner in sorted(value.items()):
-            found |= section[part](inner) if part in section else _cells(f"spec.{part}", inner)
+        else:
+            for part, inner in sorted(value.items()):
+                found |= section[part](inner) if part in section else _cells(f"spec.{part}", inner)
     return found
 
 

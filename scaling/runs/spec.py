@@ -207,7 +207,10 @@ class TrainSpec:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One training run; `id` names what it computes (not where or how fast)."""
+    """One training run; `id` names what it computes (not where or how fast).
+
+    `task` is what the network is trained for, a name of `scaling.tasks`.
+    """
 
     seed: int = 0
     model: ModelSpec = field(default_factory=ModelSpec)
@@ -216,6 +219,7 @@ class RunSpec:
     optimizer: OptimizerSpec = field(default_factory=OptimizerSpec)
     schedule: ScheduleSpec = field(default_factory=ScheduleSpec)
     train: TrainSpec = field(default_factory=TrainSpec)
+    task: str = field(default="classification", metadata=LATER)
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> RunSpec:

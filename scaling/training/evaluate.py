@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import jax
+import numpy as np
 
 from scaling.data.loader import eval_batches
 from scaling.data.splits import Split
 from scaling.models.network import Applied
+from scaling.tasks.task import Fields, Task
 from scaling.training.parallel import Engine, Program
 from scaling.training.step import build_eval_step
 
-SUMS = ("count", "top1", "top5", "loss")
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Means over a split: accuracies as fractions, `loss` (cross-entropy) in nats."""
-
-    top1: float
-    top5: float
-    loss: float
-    count: int
+Scores = dict[str, float]  # a task's metrics over a split, "loss" among them
 
 
 class Scorer:
@@ -35,26 +26,26 @@ class Scorer:
 
     def __init__(
         self,
+        task: Task,
         engine: Engine,
         network: Applied,
-        transform: Callable[[Any], Any],
+        inputs: Callable[[Fields], Fields],
         batch: int,
         by_batch: bool = False,
     ):
         devices = engine.mesh.size
-        self._engine, self._batch = engine, -(-batch // devices) * devices
-        self.program = Program(engine, build_eval_step(network, transform, by_batch), cut={1: 0})
+        self._task, self._engine, self._batch = task, engine, -(-batch // devices) * devices
+        self.program = Program(engine, build_eval_step(task, network, inputs, by_batch), cut={1: 0})
 
     def __call__(self, models: dict[str, Any], split: Split) -> dict[str, Scores]:
         """Return each model's scores, in one pass over the data."""
-        totals: dict[str, dict[str, Any]] = {name: dict.fromkeys(SUMS, 0) for name in models}
+        totals: dict[str, dict[str, Any]] = {name: {} for name in models}
         for batch in self._batches(split):
             sums = self._engine.unreplicate(self.program(models, self._engine.shard(batch)))
             for name, total in totals.items():
-                for key in total:
-                    # Python's own numbers: exact counts, and losses added in double precision.
-                    total[key] += sums[name][key].item()
-        return {name: _means(total) for name, total in totals.items()}
+                for key, value in sums[name].items():
+                    total[key] = total.get(key, 0) + _exact(value)
+        return {name: self._task.means(total) for name, total in totals.items()}
 
     def prepare(self, models: dict[str, Any], split: Split) -> None:
         """Compile for the first batch of a split, before it is scored."""
@@ -64,6 +55,6 @@ class Scorer:
         return eval_batches(split, self._batch, jax.process_index(), jax.process_count())
 
 
-def _means(total: dict[str, Any]) -> Scores:
-    count = total["count"]
-    return Scores(total["top1"] / count, total["top5"] / count, total["loss"] / count, count)
+def _exact(value: np.ndarray) -> np.ndarray:
+    """Counts that do not overflow, and losses that are added in double precision."""
+    return value.astype(np.int64 if np.issubdtype(value.dtype, np.integer) else np.float64)

@@ -137,16 +137,16 @@ def _save(attempt: Attempt, state: Any) -> None:
 def _finish(attempt: Attempt, state: Any) -> dict[str, Any]:
     """Evaluate on validation and, for the only time, on the test split; return the row's fields."""
     data = attempt.plan.dataset
-    validation = {f"val_{name}": value for name, value in _validate(attempt, state).items()}
+    found = {f"val_{name}": value for name, value in _validate(attempt, state).items()}
     if data.test is None:
-        return {"message": _left_out(len(data.problems)), **validation}
+        return {"message": _left_out(len(data.problems)), "metrics": found}
     test = data.test()
     attempt.name_problems(test.problems)
+    found |= {f"test_{name}": value for name, value in _score(attempt, state, "test", test).items()}
     return {
         "examples": {**data.examples, "test": len(test)},
         "message": _left_out(len(data.problems) + len(test.problems)),
-        **validation,
-        **{f"test_{name}": value for name, value in _score(attempt, state, "test", test).items()},
+        "metrics": found,
     }
 
 
@@ -159,11 +159,10 @@ def _validate(attempt: Attempt, state: Any) -> dict[str, float | None]:
 
 
 def _score(attempt: Attempt, state: Any, name: str, split: Any) -> dict[str, float | None]:
-    """Evaluate raw and averaged models on a split and tell it; return {"top1", ..., "top1_ema"}."""
+    """Evaluate raw and averaged models on a split and tell it; return {"loss", "top1", ..., "top1_ema"}."""
     scored: dict[str, Scores] = attempt.runtime.evaluate(models(state), split)
-    values = {key: getattr(scored["raw"], key) for key in ("top1", "top5", "loss")}
-    if "ema" in scored:
-        values |= {f"{key}_ema": getattr(scored["ema"], key) for key in ("top1", "top5")}
+    values = scored["raw"]
+    values |= {f"{key}_ema": value for key, value in scored.get("ema", {}).items() if key != "loss"}
     plan, steps = attempt.plan, attempt.steps
     attempt.journal.write(steps, steps / plan.steps_per_epoch, name, values)
     shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())

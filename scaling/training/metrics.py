@@ -134,7 +134,10 @@ class Ledger:
         self.last = {name: float(np.mean([v[name] for v in self._window])) for name in values}
         self._window = []
         self._journal.write(step, step / self._plan.steps_per_epoch, "train", self.last)
-        note = f"loss {self.last['loss']:.4f}  top-1 {self.last['top1']:.3f}  lr {self.last['lr']:.3g}"
+        note = f"loss {self.last['loss']:.4f}"
+        if (metric := self._plan.task.metric).name in self.last:
+            note += f"  {metric.title} {self.last[metric.name]:.3f}"
+        note += f"  lr {self.last['lr']:.3g}"
         note += f"  waiting for data {self._clock.data_wait:.0%}"
         self._reporter.progress(step, self._plan.total_steps, note)
         if not finite:

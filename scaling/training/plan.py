@@ -14,6 +14,8 @@ from scaling.data import Dataset, load
 from scaling.models.network import frozen_stages, recomputed_stages
 from scaling.runs.resolve import resolve
 from scaling.runs.spec import Duration, RunSpec, TrainSpec
+from scaling.tasks import named
+from scaling.tasks.task import Task
 from scaling.training.parallel import Device, check_batch, choose_devices
 
 # Steps dispatched at once where dispatching costs more than on a CPU, and no images travel with it.
@@ -52,6 +54,7 @@ class Plan:
     """A run: the network, the data and when what happens. Lengths are in steps, 0 for never."""
 
     spec: RunSpec
+    task: Task
     arch: Sized
     coefficients: Any
     cost: Cost
@@ -111,7 +114,7 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
 
     `dataset` is the spec's own, where it has been read before.
     """
-    train = spec.train
+    train, task = spec.train, named(spec.task)
     _check_ranges(train)
     devices = choose_devices(train.devices)
     pairs = bool(spec.augment.mixup or spec.augment.cutmix)
@@ -132,6 +135,7 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
         )
     return Plan(
         spec=spec,
+        task=task,
         arch=arch,
         coefficients=coefficients,
         cost=count(arch),

@@ -13,11 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from scaling.arch.arch import Sized
-from scaling.data.augment import eval_transform, train_transform
 from scaling.data.loader import feed
 from scaling.data.prefetch import ahead
 from scaling.models.initialize import initialize
 from scaling.models.network import Buildable, build, frozen_stages
+from scaling.runs.spec import AugmentSpec
+from scaling.tasks.task import Inputs
 from scaling.training import optimizers, schedules
 from scaling.training.evaluate import Scorer
 from scaling.training.packing import pack_state, unpack_state
@@ -81,9 +82,9 @@ class Runtime:
 
     def scorer(self, arch: Sized, batch: int, by_batch: bool = False) -> Scorer:
         """Return what evaluates variables of an architecture, `batch` images at a time (`Scorer`)."""
-        data, augment = self.plan.dataset, self.plan.spec.augment
-        transform = eval_transform(augment, arch.resolution, data.mean, data.std)
-        return Scorer(self.engine, self._network(arch), transform, batch, by_batch)
+        task = self.plan.task
+        inputs = task.eval_inputs(self._inputs(self.plan.spec.augment, arch))
+        return Scorer(task, self.engine, self._network(arch), inputs, batch, by_batch)
 
     def with_choice(self, state: TrainState, choice: Mapping[str, Sequence[int]]) -> TrainState:
         """Tell a supernet on the devices which operation each edge does (`scaling.models.universal`)."""
@@ -130,21 +131,26 @@ class Runtime:
         return sum(p.seconds for p in (*self._programs.values(), self.evaluate.program))
 
     def _steps(self, phase: Phase):
-        spec, data, arch, augment = self.plan.spec, self.plan.dataset, self.plan.arch, self.plan.spec.augment
+        spec, arch, augment = self.plan.spec, self.plan.arch, self.plan.spec.augment
         arch = arch.replace(resolution=phase.resolution)
         if phase.drop_rate is not None:
             arch = arch.replace(drop_rate=phase.drop_rate)
         if phase.magnitude is not None:
             augment = dataclasses.replace(augment, randaugment_magnitude=phase.magnitude)
         step = build_train_step(
+            self.plan.task,
             self._network(arch),
             self._optimizer,
             self._rate,
-            train_transform(augment, phase.resolution, arch.num_classes, data.mean, data.std),
+            self.plan.task.train_inputs(self._inputs(augment, arch)),
             spec.train,
             spec.seed,
         )
         return several(step)
+
+    def _inputs(self, augment: AugmentSpec, arch: Sized) -> Inputs:
+        data = self.plan.dataset
+        return Inputs(augment, arch.resolution, arch.num_classes, data.mean, data.std)
 
     def _network(self, arch: Sized) -> Buildable:
         model = self.plan.spec.model

@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
+from scaling.models.auxiliary import AUXILIARY
 from scaling.models.network import Applied
 from scaling.runs.spec import TrainSpec
-from scaling.tasks.losses import cross_entropy, in_top_k
+from scaling.tasks.task import Fields, Task
 from scaling.training.packing import like, whole
 from scaling.training.schedules import Schedule
 from scaling.training.state import TrainState, averaged, without
@@ -35,10 +35,11 @@ def example_keys(seed: int, stream: str, step, position_b):
 
 
 def build_train_step(
+    task: Task,
     network: Applied,
     optimizer: optax.GradientTransformation,
     rate: Schedule,
-    transform: Callable[[Any, Any, Any], tuple[Any, Any]],
+    inputs: Callable[[Fields, Any], Fields],
     spec: TrainSpec,
     seed: int,
 ) -> Step:
@@ -46,34 +47,31 @@ def build_train_step(
 
     The state's collections are trees, or packed into vectors (`scaling.training.packing`).
 
-    `batch` holds {"position"} and either {"index"} into the arrays of `resident` or {"image",
-    "label"}. The share is cut into `spec.accumulate` micro-batches whose gradients are averaged, as
-    those of the devices are. Batch norm normalises each micro-batch by its own statistics (with
-    synced statistics: its own over all devices); each starts from the same running statistics, and
-    the new ones are averaged over micro-batches and devices. So k micro-batches on one device do
-    what k devices with local statistics do.
+    `batch` holds {"position"} and either {"index"} into the arrays of `resident` or these fields of the
+    examples themselves, of which `inputs` makes what `task.loss` takes. The share is cut into
+    `spec.accumulate` micro-batches whose gradients are averaged, as those of the devices are. Batch norm
+    normalises each micro-batch by its own statistics (with synced statistics: its own over all devices); each
+    starts from the same running statistics, and the new ones are averaged over micro-batches and devices. So
+    k micro-batches on one device do what k devices with local statistics do.
 
-    The loss counts that of each auxiliary classifier by its weight. Metrics are means over the global
-    batch; `finite` is 1 where loss, gradient and new state are.
+    Metrics are means over the global batch; `finite` is 1 where loss, gradient and new state are.
     """
 
     def losses(params, state, part, resident):
-        image, label = _examples(part, resident)
         augment_b, drop_b = (
             example_keys(seed, s, state.step, part["position"]) for s in ("augment", "dropout")
         )
-        x_nhwc, targets_bk = transform(image, label, augment_b)
-        variables = {"params": params, "batch_stats": state.batch_stats, "frozen": state.frozen}
-        logits_bk, updates = network.apply(
-            whole(variables), x_nhwc, train=True, keys_b=drop_b, mutable=["batch_stats", AUXILIARY]
-        )
-        smoothed_bk = optax.losses.smooth_labels(targets_bk, spec.label_smoothing)
-        entropy = lambda logits_bk: jnp.mean(cross_entropy(logits_bk, smoothed_bk))
-        loss = entropy(logits_bk) + auxiliary_loss(updates, entropy)
-        top1 = jnp.mean(in_top_k(logits_bk, jnp.argmax(targets_bk, -1), 1), dtype=jnp.float32)
+        variables = whole({"params": params, "batch_stats": state.batch_stats, "frozen": state.frozen})
+
+        def apply(x_nhwc):
+            return network.apply(
+                variables, x_nhwc, train=True, keys_b=drop_b, mutable=["batch_stats", AUXILIARY]
+            )
+
+        loss, updates, metrics = task.loss(apply, inputs(_examples(part, resident), augment_b), spec)
         held = {} if state.frozen is None else state.frozen["batch_stats"]
         batch_stats = like(state.batch_stats, without(updates.get("batch_stats", {}), held))
-        return loss, (batch_stats, {"loss": loss, "top1": top1})
+        return loss, (batch_stats, {"loss": loss, **metrics})
 
     def step(state: TrainState, batch, resident):
         def gradients(part):
@@ -110,38 +108,30 @@ def several(step: Step) -> Step:
 
 
 def build_eval_step(
-    network: Applied, transform: Callable[[Any], Any], by_batch: bool = False
+    task: Task, network: Applied, inputs: Callable[[Fields], Fields], by_batch: bool = False
 ) -> Callable[[Any, Any], Any]:
-    """Return step(models, batch) -> {model: sums over all devices' examples whose mask is 1}.
+    """Return step(models, batch) -> {model: sums over all devices' examples whose "real" is 1}.
 
-    `models` is {name: variables}, packed or not; `batch` holds {"image", "label", "mask"}. With `by_batch`
-    batch norm uses the statistics of the images on a device, padding and all, not the running ones.
-    """
+    `models` is {name: variables}, packed or not; `batch` holds the examples' fields and "real". With
+    `by_batch` batch norm uses the statistics of the images on a device, padding and all, not the running
+    ones."""
 
-    def sums(variables, x_nhwc, batch):
-        logits_bk: Any = network.apply(whole(variables), x_nhwc, train=by_batch, mutable=["batch_stats"])[0]
-        mask_b = batch["mask"].astype(bool)
-        label_b = jnp.where(mask_b, batch["label"], 0)
-        loss_b = cross_entropy(logits_bk, jax.nn.one_hot(label_b, logits_bk.shape[-1]))
-        return {
-            "count": jnp.sum(mask_b, dtype=jnp.int32),
-            "top1": jnp.sum(in_top_k(logits_bk, label_b, 1) & mask_b, dtype=jnp.int32),
-            "top5": jnp.sum(in_top_k(logits_bk, label_b, 5) & mask_b, dtype=jnp.int32),
-            "loss": jnp.sum(jnp.where(mask_b, loss_b, 0.0)),
-        }
+    def sums(variables, made, real_b):
+        found: Any = network.apply(whole(variables), made["image"], train=by_batch, mutable=["batch_stats"])
+        return task.sums(found[0], made, real_b)
 
     def step(models, batch):
-        x_nhwc = transform(batch["image"])
-        return lax.psum({name: sums(v, x_nhwc, batch) for name, v in models.items()}, AXIS)
+        made, real_b = inputs(batch), batch["real"].astype(bool)
+        return lax.psum({name: sums(v, made, real_b) for name, v in models.items()}, AXIS)
 
     return step
 
 
-def _examples(batch, resident):
-    """Take this batch's images and labels, from the arrays on the device where they lie there."""
+def _examples(batch, resident) -> Fields:
+    """Take the fields of this batch's examples, from the arrays on the device where they lie there."""
     if "index" not in batch:
-        return batch["image"], batch["label"]
-    return resident["image"][batch["index"]], resident["label"][batch["index"]]
+        return {name: array for name, array in batch.items() if name != "position"}
+    return {name: array[batch["index"]] for name, array in resident.items()}
 
 
 def _mean_over(function, parts):

@@ -128,7 +128,7 @@ class SharedWeights:
         rows = np.sort(rng.choice(len(split), self._validation, replace=False))
         raw = {"raw": models(self._rig.with_choice(self._state, choice))["raw"]}
         scored = self._score(raw, split.take(rows))["raw"]
-        return {"val_top1": scored.top1, "val_loss": scored.loss}
+        return {f"val_{name}": value for name, value in scored.items()}
 
     def _scorer(self, validation: int) -> Scorer:
         """Return what scores minibatches, by batch statistics and dropping nothing."""

@@ -112,8 +112,9 @@ class ShortTraining:
         finite = bool(np.all(runtime.engine.unreplicate(metrics["finite"])))
         scored = runtime.evaluate(models(state), self._plan.dataset.validation)["raw"]
         cost = count(self._arch(point))
-        found = {"val_top1": scored.top1, "val_loss": scored.loss, "params": cost.params, "macs": cost.macs}
-        return found, finite and bool(np.isfinite(scored.loss))
+        found = {f"val_{name}": value for name, value in scored.items()}
+        found |= {"params": cost.params, "macs": cost.macs}
+        return found, finite and bool(np.isfinite(scored["loss"]))
 
     def _prepared(self, universal: bool, point: np.ndarray) -> tuple[Runtime, TrainState, Choice | None]:
         """The runtime of all points, or a fresh one of this point on the same data; first state; choice."""

@@ -24,10 +24,17 @@ from search.core.evaluation import Evaluation
 from search.core.space import Space
 from search.evaluators.supernet import any_arch, run_of
 
+# Of a row, beside the metrics of its task
 METRICS = (
-    "val_top1", "val_top5", "val_loss", "val_top1_ema", "train_loss", "params", "macs", "activations",
-    "train_flops", "step_ms", "compile_seconds", "seconds",
-)  # fmt: skip
+    "train_loss",
+    "params",
+    "macs",
+    "activations",
+    "train_flops",
+    "step_ms",
+    "compile_seconds",
+    "seconds",
+)
 
 PoolOf = Callable[[Path, Read], Pool]  # what runs the trials of a directory, and may read their data so
 
@@ -126,5 +133,5 @@ class Training:
 
 def metrics(row: Row) -> dict[str, float]:
     """The numbers of a row; none where the run died before it had counted its network."""
-    found = {name: getattr(row, name) for name in METRICS} if row.macs else {}
+    found = row.metrics | {name: getattr(row, name) for name in METRICS} if row.macs else {}
     return {name: float(value) for name, value in found.items() if value is not None}

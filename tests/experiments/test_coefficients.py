@@ -36,7 +36,7 @@ def command(tmp_path, monkeypatch):
         deeper = spec.model.alpha if spec.model.phi else 0.5
         row = dataclasses.replace(
             lost_row(spec, "ok", "", 1.0), macs=2 * 10**6 if spec.model.phi else 10**6, params=9,
-            steps=int(spec.train.duration.split()[0]), val_top1=0.5 + 0.1 * deeper + 0.001 * spec.seed, test_top1=0.6,
+            steps=int(spec.train.duration.split()[0]), metrics={"val_top1": 0.5 + 0.1 * deeper + 0.001 * spec.seed, "test_top1": 0.6},
         )  # fmt: skip
         write_row(tmp_path / "rows" / spec.id, row)
         return [sys.executable, "-I", "-S", "-c", COPY, str(directory)]

@@ -67,7 +67,7 @@ def command(tmp_path, monkeypatch):
         cost = count(resolve(spec.model, 10, 1)[0])
         score = 0.5 + 0.1 * (spec.model.beta if spec.model.phi else 0) + 0.001 * spec.seed
         row = dataclasses.replace(
-            lost_row(spec, "ok", "", 1.0), macs=cost.macs, params=cost.params, steps=8, val_top1=score, test_top1=score
+            lost_row(spec, "ok", "", 1.0), macs=cost.macs, params=cost.params, steps=8, metrics={"val_top1": score, "test_top1": score}
         )  # fmt: skip
         write_row(tmp_path / "rows" / spec.id, row)
         return [sys.executable, "-I", "-S", "-c", COPY, str(directory), str(tmp_path / "rows")]

@@ -236,7 +236,7 @@ def row(**changes) -> Row:
     counts = {"params": totals(zoo.get(name)).params, "macs": 40551050, "batch_stats": 0, "activations": 0}
     spec = RunSpec(model=ModelSpec(name=name))
     fields = {"id": "x", "status": "ok", "spec": spec, "arch_name": name, "family": "cifar_resnet",
-              "depth_factor": 1.0, "width_factor": 1.0, "resolution": 32, "phi": 0.0, "seed": 0, "test_top1": 0.92, "test_top5": 0.99,
+              "depth_factor": 1.0, "width_factor": 1.0, "resolution": 32, "phi": 0.0, "seed": 0, "metrics": {"test_top1": 0.92, "test_top5": 0.99},
               "dataset": "cifar10", "device_kind": "cpu", "finished": "2026-01-02T00:00:00+00:00"}  # fmt: skip
     return Row(**{**fields, **counts, **changes})
 
@@ -245,7 +245,7 @@ def test_an_accuracy_comes_from_committed_rows_of_just_that_network(tmp_path, mo
     study = tmp_path / "study"
     study.mkdir()
     rows = [
-        row(id="a", test_top1=0.91),
+        row(id="a", metrics={"test_top1": 0.91, "test_top5": 0.99}),
         row(id="b", seed=1),
         row(id="c", params=5),
         row(id="d", resolution=16),
@@ -307,7 +307,7 @@ def test_table_7_at_equal_multiply_adds_comes_from_its_study(tmp_path):
     )
     rows = [
         row(id=f"{i}{seed}", seed=seed, phi=None if size.rule == "axes" else size.phi, spec=RunSpec(seed, size),
-            macs=10**6 + i, test_top1=0.5 + 0.1 * i + 0.001 * seed, test_top5=None)
+            macs=10**6 + i, metrics={"test_top1": 0.5 + 0.1 * i + 0.001 * seed, "test_top5": None})
         for i, size in enumerate(sizes)
         for seed in range(3)
     ]  # fmt: skip

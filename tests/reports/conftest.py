@@ -25,7 +25,7 @@ def finished_row(spec) -> Row:
     return dataclasses.replace(
         lost_row(spec, "ok", "", 60.0),
         family=family, resolution=32, params=int(macs / 8), macs=int(macs * 2.0**spec.model.phi),
-        train_flops=6e5 * macs * 2.0**spec.model.phi, val_top1=1 - error, test_top1=1 - error, test_loss=error,
+        train_flops=6e5 * macs * 2.0**spec.model.phi, metrics={"val_top1": 1 - error, "test_top1": 1 - error, "test_loss": error},
         step_ms=5.0 * 2.0**spec.model.phi + 0.1 * abs(noise), dataset="cifar10", device_kind="cpu", device_count=1,
         examples={"train": 45000, "test": 10000}, versions={"jax": "0.10.2"}, git_revision="abc123",
     )  # fmt: skip

@@ -74,7 +74,7 @@ def test_the_page_draws_every_finished_run_on_every_axis(study, built):
             assert points[row.id]["x"] == {
                 k: getattr(row, k) for k in ("macs", "params", "step_ms", "train_flops")
             }
-            assert points[row.id]["error"] == pytest.approx(1 - row.test_top1, abs=1e-5)
+            assert points[row.id]["error"] == pytest.approx(1 - row.metrics["test_top1"], abs=1e-5)
             assert row.id in points[row.id]["hover"]
     for drawn in data["series"]:
         law = drawn["laws"]["macs"]

@@ -24,7 +24,7 @@ def row(model: ModelSpec, seed: int, steps: int, error: float, macs: float):
     spec = RunSpec(seed=seed, model=model, train=TrainSpec(duration=f"{steps} steps"))
     return dataclasses.replace(
         lost_row(spec, "ok", "", 1.0),
-        macs=int(macs), params=10, steps=steps, dataset="digits", val_top1=1 - error, test_top1=1 - error - 0.01,
+        macs=int(macs), params=10, steps=steps, dataset="digits", metrics={"val_top1": 1 - error, "test_top1": 1 - error - 0.01},
     )  # fmt: skip
 
 

@@ -15,7 +15,11 @@ def rows(count: int) -> tuple:
     base = lost_row(RunSpec(), "ok", "", 1.0)
     return tuple(
         dataclasses.replace(
-            base, id=f"{i}", family=f"family{i}", macs=10**6 + i, val_top1=0.5, test_top1=0.5 + i / 100
+            base,
+            id=f"{i}",
+            family=f"family{i}",
+            macs=10**6 + i,
+            metrics={"val_top1": 0.5, "test_top1": 0.5 + i / 100},
         )
         for i in range(count)
     )

@@ -28,7 +28,7 @@ ROW = Row(
     macs=100,
     activations=20,
     seed=0,
-    test_top1=0.1 + 0.2,
+    metrics={"test_top1": 0.1 + 0.2},
     examples={"train": 5},
 )
 

@@ -15,6 +15,7 @@ from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
 from scaling.models.initialize import initialize
 from scaling.models.network import Network
 from scaling.runs.spec import TrainSpec
+from scaling.tasks.classification import CLASSIFICATION
 from scaling.tasks.losses import cross_entropy
 from scaling.training.parallel import ENGINES, Program
 from scaling.training.state import create
@@ -47,10 +48,10 @@ def batch():
 
 def one_step(arch, variables, batch):
     """The state and the metrics after one training step of plain SGD."""
-    transform = lambda images, labels, keys: (images, jax.nn.one_hot(labels, 3))
+    inputs = lambda fields, keys: {"image": fields["image"], "targets": jax.nn.one_hot(fields["label"], 3)}
     optimizer = optax.sgd(0.1)
     spec = TrainSpec(batch=BATCH, label_smoothing=0.1)
-    step = build_train_step(Network(arch), optimizer, lambda _: 0.1, transform, spec, seed=0)
+    step = build_train_step(CLASSIFICATION, Network(arch), optimizer, lambda _: 0.1, inputs, spec, seed=0)
     engine = ENGINES["pmap"](jax.devices()[:1])
     program = Program(engine, several(step), cut={1: 1}, donate=(0,))
     stacked = {name: np.asarray(values)[None] for name, values in batch.items()}

@@ -11,6 +11,7 @@ from scaling.cost.counting import count
 from scaling.models.initialize import initialize
 from scaling.models.network import Network, frozen_stages
 from scaling.runs.spec import OptimizerSpec, RunSpec, TrainSpec
+from scaling.tasks.classification import CLASSIFICATION
 from scaling.training import checkpoints, optimizers
 from scaling.training.loop import run
 from scaling.training.packing import pack_state, unpack_state, whole
@@ -37,8 +38,10 @@ def trained(frozen: tuple[str, ...], packed: bool = False, steps: int = 3):
     state = create(variables, optimizer, True, frozen_stages(frozen, ARCH))
     if packed:
         state = pack_state(state, optimizers.decay_mask(UPDATE.decay_mask))
-    transform = lambda image, label, keys: (image, jax.nn.one_hot(label, 3))
-    step = jax.jit(jax.vmap(build_train_step(net, optimizer, rate, transform, SPEC, 0), axis_name=AXIS))
+    inputs = lambda fields, keys: {"image": fields["image"], "targets": jax.nn.one_hot(fields["label"], 3)}
+    step = jax.jit(
+        jax.vmap(build_train_step(CLASSIFICATION, net, optimizer, rate, inputs, SPEC, 0), axis_name=AXIS)
+    )
     image = np.random.default_rng(0).normal(size=(1, 8, 8, 8, 3)).astype(np.float32)
     batch = {"image": image, "label": np.arange(8)[None] % 3, "position": np.arange(8)[None]}
     state = jax.tree.map(lambda x: np.asarray(x)[None], state)

@@ -58,7 +58,7 @@ def test_a_run_leaves_a_row_that_says_what_it_did(make_spec, tmp_path):
     assert row.examples["train"] == 256 and row.examples["test"] > 0
     for name in ("test_top1", "test_top1_ema", "val_top1", "val_top5", "val_loss", "train_loss", "step_ms"):
         assert getattr(row, name) is not None, name
-    assert 0 < row.test_top1 <= row.test_top5 <= 1 and 0 <= row.data_wait <= 1
+    assert 0 < row.metrics["test_top1"] <= row.metrics["test_top5"] <= 1 and 0 <= row.data_wait <= 1
     assert row.compile_seconds > 0 and row.seconds > row.compile_seconds and row.peak_memory > 2**20
     assert [line["step"] for line in lines(tmp_path)] == [8, FINAL, FINAL]
     env = json.loads((tmp_path / "env.json").read_text())
@@ -127,7 +127,7 @@ def test_a_diverging_run_gets_status_nan_and_keeps_its_last_good_checkpoint(make
         {"optimizer.lr": 1e30, "schedule.warmup": "5 steps", "train.checkpoint_every": "1 steps"}
     )
     row = run(spec, tmp_path, Silent())
-    assert row.status == "nan" and row.test_top1 is None and "not finite" in row.message
+    assert row.status == "nan" and row.metrics["test_top1"] is None and "not finite" in row.message
     assert "NaN" not in (tmp_path / "row.json").read_text()
     state, step = last_state(tmp_path, spec)
     assert 1 <= step < row.steps

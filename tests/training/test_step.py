@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from scaling.runs.spec import OptimizerSpec, TrainSpec
+from scaling.tasks.classification import CLASSIFICATION
 from scaling.training import optimizers
 from scaling.training.parallel import ENGINES, Program
 from scaling.training.state import averaged, create
@@ -39,10 +40,11 @@ def batches():
     return {"index": rows.astype(np.int32), "position": positions}
 
 
-def jittered(images, labels, keys):
+def jittered(fields, keys):
     """An augmentation that draws for each example."""
+    images = fields["image"]
     noise = jax.vmap(lambda key: jax.random.uniform(key, images.shape[1:]))(keys)
-    return images / 255.0 + 0.2 * noise, jax.nn.one_hot(labels, 3)
+    return {"image": images / 255.0 + 0.2 * noise, "targets": jax.nn.one_hot(fields["label"], 3)}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def trained(tiny_net, images, batches):
         optimizer = optimizers.build(OptimizerSpec("sgd", weight_decay=0.01), rate)
         variables = tiny_net(norm=norm).init(jax.random.key(0), jnp.zeros((1, 6, 6, 1)))
         state = create(variables, optimizer, ema=True)
-        step = build_train_step(net, optimizer, rate, jittered, spec, seed=7)
+        step = build_train_step(CLASSIFICATION, net, optimizer, rate, jittered, spec, seed=7)
         machine = ENGINES[engine](jax.devices()[:devices])
         program = Program(machine, several(step), cut={1: 1}, donate=(0,))
         state, resident = machine.replicate(state), machine.replicate({} if streamed else images)

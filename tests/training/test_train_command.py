@@ -83,7 +83,10 @@ def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(make_spec, start, 
     finish(start(tmp_path / "killed"))
     whole, row = run(spec, tmp_path / "whole", Silent()), read_row(tmp_path / "killed" / "row.json")
     assert_equal(last_state(tmp_path / "killed", spec), last_state(tmp_path / "whole", spec))
-    assert (row.test_loss, row.val_top1_ema) == (whole.test_loss, whole.val_top1_ema)
+    assert (row.metrics["test_loss"], row.metrics["val_top1_ema"]) == (
+        whole.metrics["test_loss"],
+        whole.metrics["val_top1_ema"],
+    )
     steps = [
         (line["split"], line["step"])
         for line in map(json.loads, (tmp_path / "killed" / "metrics.jsonl").read_text().splitlines())
@@ -121,8 +124,8 @@ def test_two_processes_equal_one_with_two_devices(make_spec, start, tmp_path, as
     one, two = run(spec, tmp_path / "one", Silent()), read_row(tmp_path / "two" / "row.json")
     assert (two.process_count, two.device_count, one.device_count) == (2, 2, 2)
     assert_equal(last_state(tmp_path / "one", spec), last_state(tmp_path / "two", spec), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(one.test_loss, two.test_loss, 1e-5)
-    assert one.test_top1 == two.test_top1
+    np.testing.assert_allclose(one.metrics["test_loss"], two.metrics["test_loss"], 1e-5)
+    assert one.metrics["test_top1"] == two.metrics["test_top1"]
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ function drawCurve() {
     traces,
     layout(
       axisStyle(DATA.axes[a], horizontal),
-      axisStyle(isError ? "Test error (%), log scale" : "Test accuracy (%)", vertical),
+      axisStyle(isError ? "Test error (%), log scale" : `Test ${DATA.score} (%)`, vertical),
     ),
     OPTIONS,
   );
@@ -123,7 +123,7 @@ function highlight(id) {
 }
 
 choose(state, "axis", DATA.names, drawCurve);
-choose(state, "score", { accuracy: "Accuracy", error: "Error" }, drawCurve);
+choose(state, "score", { accuracy: DATA.score[0].toUpperCase() + DATA.score.slice(1), error: "Error" }, drawCurve);
 choose(state, "metric", Object.fromEntries(DATA.metrics.map((m) => [m, m])), drawLearning);
 drawCurve();
 if (DATA.curves.length) {

@@ -74,7 +74,7 @@ def write(
     (directory / "config.json").write_text(json.dumps(full))
     for i, score in enumerate(finals):
         row = dataclasses.replace(
-            lost_row(RunSpec(seed=i), "ok", "", 1.0), macs=1, val_top1=0.5, test_top1=score
+            lost_row(RunSpec(seed=i), "ok", "", 1.0), macs=1, metrics={"val_top1": 0.5, "test_top1": score}
         )
         write_row(directory / "final" / row.id / "row.json", row)
     return directory

@@ -46,7 +46,9 @@ class Fakes:
 
     def __call__(self, directory):
         spec = RunSpec.from_config(json.loads((directory / CONFIG).read_text()))
-        row = dataclasses.replace(lost_row(spec, "ok", "", 2.0), macs=9, val_top1=int(spec.id, 16) / 16**12)
+        row = dataclasses.replace(
+            lost_row(spec, "ok", "", 2.0), macs=9, metrics={"val_top1": int(spec.id, 16) / 16**12}
+        )
         write_row(directory / "prepared", row)
         self.started.append(directory.name)
         return [sys.executable, "-I", "-S", "-c", COPY + DEEDS[next(self._deeds)], str(directory)]

@@ -1,0 +1,20 @@
+"""What networks are trained for: one value a task, found by name.
+
+from scaling import tasks
+tasks.named("classification").metric.name
+"""
+
+from __future__ import annotations
+
+from scaling.border.typed import nearest
+from scaling.tasks.classification import CLASSIFICATION
+from scaling.tasks.task import Task
+
+TASKS: dict[str, Task] = {task.name: task for task in (CLASSIFICATION,)}
+
+
+def named(name: str) -> Task:
+    """Return a task; ValueError, with the nearest name, for one that is none."""
+    if name not in TASKS:
+        raise ValueError(f"config.task={name!r} must be one of {', '.join(TASKS)}{nearest(name, TASKS)}.")
+    return TASKS[name]

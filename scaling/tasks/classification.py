@@ -1,0 +1,69 @@
+"""One label an image: cross-entropy over classes, top-1 and top-5 accuracy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from scaling.data.augment import eval_transform, train_transform
+from scaling.models.auxiliary import auxiliary_loss
+from scaling.tasks.losses import cross_entropy, in_top_k
+from scaling.tasks.task import Inputs, Metric, Task
+
+
+def _train_inputs(made: Inputs):
+    transform = train_transform(made.augment, made.resolution, made.num_classes, made.mean, made.std)
+
+    def inputs(fields, keys_b):
+        x_nhwc, targets_bk = transform(fields["image"], fields["label"], keys_b)
+        return {"image": x_nhwc, "targets": targets_bk}
+
+    return inputs
+
+
+def _eval_inputs(made: Inputs):
+    transform = eval_transform(made.augment, made.resolution, made.mean, made.std)
+    return lambda fields: {"image": transform(fields["image"]), "label": fields["label"]}
+
+
+def _loss(apply, inputs, spec):
+    """The cross-entropy of smoothed targets, and that of each auxiliary classifier by its weight."""
+    targets_bk = inputs["targets"]
+    logits_bk, updates = apply(inputs["image"])
+    smoothed_bk = optax.losses.smooth_labels(targets_bk, spec.label_smoothing)
+    entropy = lambda logits_bk: jnp.mean(cross_entropy(logits_bk, smoothed_bk))
+    loss = entropy(logits_bk) + auxiliary_loss(updates, entropy)
+    top1 = jnp.mean(in_top_k(logits_bk, jnp.argmax(targets_bk, -1), 1), dtype=jnp.float32)
+    return loss, updates, {"top1": top1}
+
+
+def _sums(logits_bk, inputs, mask_b) -> dict[str, Any]:
+    label_b = jnp.where(mask_b, inputs["label"], 0)
+    loss_b = cross_entropy(logits_bk, jax.nn.one_hot(label_b, logits_bk.shape[-1]))
+    return {
+        "count": jnp.sum(mask_b, dtype=jnp.int32),
+        "top1": jnp.sum(in_top_k(logits_bk, label_b, 1) & mask_b, dtype=jnp.int32),
+        "top5": jnp.sum(in_top_k(logits_bk, label_b, 5) & mask_b, dtype=jnp.int32),
+        "loss": jnp.sum(jnp.where(mask_b, loss_b, 0.0)),
+    }
+
+
+def _means(totals: dict[str, Any]) -> dict[str, float]:
+    count = totals["count"]
+    return {name: float(totals[name] / count) for name in ("top1", "top5", "loss")}
+
+
+CLASSIFICATION = Task(
+    name="classification",
+    metric=Metric("top1", "top-1", "accuracy"),
+    fields=("label",),
+    heads=("Head",),
+    train_inputs=_train_inputs,
+    eval_inputs=_eval_inputs,
+    loss=_loss,
+    sums=_sums,
+    means=_means,
+)

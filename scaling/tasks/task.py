@@ -1,0 +1,60 @@
+"""What a network is trained for, as a value: an example's fields, the loss, what is summed, what counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scaling.runs.spec import AugmentSpec, TrainSpec
+
+# Fields of examples, or what became of them: "image" is the network's input
+Fields = dict[str, Any]
+# Images -> (what the network returns, its collections that changed)
+Apply = Callable[[Any], tuple[Any, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number by which runs are compared.
+
+    It is a fraction of which 1 is the best; what is left to it is the error that laws are fitted to. `name`
+    is its key, `title` stands over columns, `word` in sentences."""
+
+    name: str
+    title: str
+    word: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """How examples become inputs: augmentation, the side in pixels, the classes, statistics of a channel."""
+
+    augment: AugmentSpec
+    resolution: int
+    num_classes: int
+    mean: Sequence[float]
+    std: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One kind of training. Its functions are pure and run on the devices, but `means`.
+
+    `fields` are what a split must hold of an example beside its image, `heads` the names of the types of
+    heads that it trains (`scaling.arch.head`), the first one's default for networks that come with another.
+    `train_inputs` and `eval_inputs` of `Inputs` give functions, (fields, keys) and (fields,) -> fields, whose
+    "image" is float32 (n, h, w, c). `loss(apply, inputs, spec)` is a mean over the examples, beside the
+    collections that changed and metrics of the same kind. `sums(outputs, inputs, mask_b)` may be added over
+    batches and devices, examples whose mask is False left out; `means` makes metrics of the totals, NumPy
+    arrays, "loss" and `metric.name` among them."""
+
+    name: str
+    metric: Metric
+    fields: tuple[str, ...]
+    heads: tuple[str, ...]
+    train_inputs: Callable[[Inputs], Callable[[Fields, Any], Fields]]
+    eval_inputs: Callable[[Inputs], Callable[[Fields], Fields]]
+    loss: Callable[[Apply, Fields, TrainSpec], tuple[Any, Mapping[str, Any], Fields]]
+    sums: Callable[[Any, Fields, Any], dict[str, Any]]
+    means: Callable[[dict[str, Any]], dict[str, float]]
