@@ -17,6 +17,7 @@ from scaling.arch.custom import Custom
 from scaling.arch.encoding import decode, encode
 from scaling.arch.fields import LATER
 from scaling.arch.head import Auxiliary, Head
+from scaling.arch.map_heads import KINDS, MapHead
 from scaling.arch.stages import FeatureGrid, Stage, least_side, small_stem
 
 
@@ -45,7 +46,7 @@ class Arch:
     family: str
     stem: tuple[Stage, ...]
     stages: tuple[Stage, ...]
-    head: Head
+    head: Head | MapHead
     resolution: int
     num_classes: int = 1000
     in_channels: int = 3
@@ -88,6 +89,11 @@ class Arch:
         """Names of the stem's stages, then of the stages: the keys of their variables."""
         names = ("stem", self.stem), ("stages", self.stages)
         return tuple(f"{name}_{i}" for name, stages in names for i in range(len(stages)))
+
+    @property
+    def map_strides(self) -> tuple[int, ...]:
+        """Strides of the feature maps, each once, finest first."""
+        return tuple(sorted({grid.stride for grid in self.feature_grids}))
 
     @property
     def feature_grids(self) -> tuple[FeatureGrid, ...]:
@@ -151,7 +157,9 @@ class Arch:
 Sized = Arch | Custom  # a network of one size: ours, or a user's own
 
 # What a serialised architecture may hold, by the name of its type
-TYPES: dict[str, type] = {t.__name__: t for t in (*BLOCKS, *PARTS, Stage, Head, Auxiliary, Norm, Arch)}
+TYPES: dict[str, type] = {
+    t.__name__: t for t in (*BLOCKS, *PARTS, Stage, Head, *KINDS, Auxiliary, Norm, Arch)
+}
 
 
 def from_record(data: dict[str, Any]) -> Sized:

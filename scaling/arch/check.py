@@ -6,6 +6,7 @@ import itertools
 import operator
 from typing import TYPE_CHECKING
 
+from scaling.arch.map_heads import MapHead
 from scaling.arch.stages import settle
 
 if TYPE_CHECKING:
@@ -83,6 +84,10 @@ def _check_output_stride(arch: Arch) -> None:
 
 def _check_head(arch: Arch) -> None:
     head = arch.head
+    if isinstance(head, MapHead):
+        if problem := head.problem(arch.map_strides):
+            raise ValueError(f"{arch.name}: the head {type(head).__name__} {problem}")
+        return
     if min((head.grid, *head.hidden)) < 1:
         raise ValueError(f"{arch.name}: the head has a hidden width or a grid below 1: {head}.")
     if not head.hidden and (head.grid != 1 or head.slide):

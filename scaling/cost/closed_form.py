@@ -16,9 +16,12 @@ from scaling.arch.totals import Site, Totals
 def totals(arch: Sized) -> Totals | None:
     """Return the sums over the whole network, or None where there is no closed form of it here.
 
-    That is for blocks without one, auxiliary classifiers, dilated networks and a user's own.
+    That is for blocks without one, heads that answer a pixel, auxiliary classifiers, dilated networks and a
+    user's own.
     """
-    if not isinstance(arch, Arch) or arch.auxiliary or arch.output_stride:
+    if not isinstance(arch, Arch) or not isinstance(arch.head, Head):
+        return None
+    if arch.auxiliary or arch.output_stride:
         return None
     sums, channels, side = Totals(), arch.in_channels, arch.resolution
     for stage in arch.stem + arch.stages:

@@ -39,10 +39,31 @@ def train_transform(
 
     Order: crop, flip, RandAugment, normalise, erase, then mixup or cutmix. ValueError on a bad setting.
     """
-    check(augment)
+    images = train_images(augment, resolution, mean, std)
 
+    def transform(images_nhwc: jax.Array, labels_b: jax.Array, keys_b: jax.Array):
+        draws_bu = draws_of(augment, keys_b)
+        x_nhwc = images(images_nhwc, draws_bu)
+        targets_bk = jax.nn.one_hot(labels_b, num_classes)
+        if augment.mixup or augment.cutmix:
+            return mix(x_nhwc, targets_bk, draws_bu[:, SLOTS["mix"]], augment.mixup, augment.cutmix)
+        return x_nhwc, targets_bk
+
+    return transform
+
+
+def draws_of(augment: AugmentSpec, keys_b: jax.Array) -> jax.Array:
+    """All uniform draws of each example, [b, u], by `SLOTS`."""
+    count = SLOTS["randaugment"].start + 2 * augment.randaugment_layers
+    return jax.vmap(lambda key: jax.random.uniform(key, (count,)))(keys_b)
+
+
+def train_images(
+    augment: AugmentSpec, resolution: int, mean: Sequence[float], std: Sequence[float]
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """Build f(images uint8[B, S, S, C], draws [B, u]) -> x_nhwc float32, one image at a time."""
+    check(augment)
     layers, magnitude = augment.randaugment_layers, augment.randaugment_magnitude
-    count = SLOTS["randaugment"].start + 2 * layers
 
     def one(x_hwc: jax.Array, draws: jax.Array) -> jax.Array:
         x_hwc = crop(x_hwc, draws[SLOTS["crop"]], augment, resolution)
@@ -53,15 +74,7 @@ def train_transform(
         x_hwc = normalise(x_hwc, mean, std)
         return erase(x_hwc, draws[SLOTS["erase"]], augment.erase) if augment.erase else x_hwc
 
-    def transform(images_nhwc: jax.Array, labels_b: jax.Array, keys_b: jax.Array):
-        draws_bu = jax.vmap(lambda key: jax.random.uniform(key, (count,)))(keys_b)
-        x_nhwc = jax.vmap(one)(images_nhwc, draws_bu)
-        targets_bk = jax.nn.one_hot(labels_b, num_classes)
-        if augment.mixup or augment.cutmix:
-            return mix(x_nhwc, targets_bk, draws_bu[:, SLOTS["mix"]], augment.mixup, augment.cutmix)
-        return x_nhwc, targets_bk
-
-    return transform
+    return jax.vmap(one)
 
 
 def eval_transform(
@@ -119,10 +132,15 @@ def padded_crop(x_hwc: jax.Array, draws: jax.Array, pad: int, mode: str = "black
 
     With "black" (arXiv 1512.03385 section 4.2), or with "reflect" the image mirrored there (1605.07146).
     """
-    first_yx = jnp.floor(draws * (2 * pad + 1)).astype(jnp.int32)
+    first_yx = padded_place(draws, pad)
     around = ((pad, pad), (pad, pad), (0, 0))
     padded = jnp.pad(x_hwc, around, mode="constant" if mode == "black" else mode)
     return jax.lax.dynamic_slice(padded, (first_yx[0], first_yx[1], 0), x_hwc.shape)
+
+
+def padded_place(draws: jax.Array, pad: int) -> jax.Array:
+    """Row and column (y, x) of the padded image at which a crop begins."""
+    return jnp.floor(draws * (2 * pad + 1)).astype(jnp.int32)
 
 
 def random_resized_crop(
@@ -137,13 +155,20 @@ def random_resized_crop(
     The first of ten drawn boxes that lies inside is taken, else the whole image. Uses 22 draws.
     """
     side = x_hwc.shape[0]
+    start_yx, box_hw = random_box(draws, area, aspect)
+    rows, columns = (resize.weights(start_yx[i] * side, box_hw[i] * side, side, resolution) for i in (0, 1))
+    return resize.sample(x_hwc, rows, columns)
+
+
+def random_box(
+    draws: jax.Array, area: tuple[float, float], aspect: tuple[float, float]
+) -> tuple[jax.Array, jax.Array]:
+    """Corner and size (y, x) of the first of ten drawn boxes that lies inside, else of the whole image."""
     areas, ratios = draws[2:].reshape(2, CROP_ATTEMPTS)
     boxes_hw = box_size(areas, ratios, area, aspect)
     inside = jnp.all(boxes_hw <= 1, axis=1)
     box_hw = jnp.where(jnp.any(inside), boxes_hw[jnp.argmax(inside)], 1.0)
-    start_yx = draws[:2] * (1 - box_hw)
-    rows, columns = (resize.weights(start_yx[i] * side, box_hw[i] * side, side, resolution) for i in (0, 1))
-    return resize.sample(x_hwc, rows, columns)
+    return draws[:2] * (1 - box_hw), box_hw
 
 
 def box_size(

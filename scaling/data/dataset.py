@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from scaling.data import photos
 from scaling.data.digits import open_digits
 from scaling.data.folder import open_folder
+from scaling.data.masks import open_masks
 from scaling.data.npz import open_npz
 from scaling.data.source import Source
 from scaling.data.splits import ArraySplit, Split, StreamSplit, carve
@@ -17,6 +18,7 @@ from scaling.data.tfds import open_tfds
 from scaling.runs.spec import AugmentSpec, DataSpec
 
 SOURCES = {"digits": open_digits, "folder": open_folder, "npz": open_npz, "tfds": open_tfds}
+WITH_FIELD = {"mask": {"folder": open_masks}}  # sources of examples that have more than a label
 MEMORY_BUDGET = 2 * 2**30  # bytes of decoded images of one split held at once
 STATISTICS_PIXELS = 2**27  # enough for the whole of CIFAR-10, and some 2,700 photos at 224 pixels
 NAMED_PROBLEMS = 5  # how many bad files an error spells out
@@ -53,14 +55,16 @@ class Dataset:
         return self.train.problems + self.validation.problems
 
 
-def load(data: DataSpec, augment: AugmentSpec, resolution: int) -> Dataset:
+def load(
+    data: DataSpec, augment: AugmentSpec, resolution: int, fields: Sequence[str] = ("label",)
+) -> Dataset:
     """Read training and validation images; the test split is read when `Dataset.test()` is called.
 
-    Photos are held at `data.store` pixels, by default the side of which the evaluation crop is
-    `resolution`. Raises ValueError where a split is missing, empty or mostly damaged.
-    """
+    Photos are held at `data.store` pixels, by default the side of which the evaluation crop is `resolution`.
+    `fields` are what each example needs beside its image. Raises ValueError where a split is missing, empty
+    or mostly damaged. """
     _check_distinct(data)
-    source = SOURCES[data.source](data, data.store or round(resolution / augment.eval_crop))
+    source = _opener(data, fields)(data, data.store or round(resolution / augment.eval_crop))
     for name in filter(None, (data.train, data.validation, data.test)):
         source.check(name)
     train, validation = _train_and_validation(source, data)
@@ -76,6 +80,17 @@ def load(data: DataSpec, augment: AugmentSpec, resolution: int) -> Dataset:
 
     last = test if data.test else None
     return Dataset(source.name, source.class_names, source.in_channels, train, validation, last, mean, std)
+
+
+def _opener(data: DataSpec, fields: Sequence[str]) -> Callable[[DataSpec, int], Source]:
+    """What opens a source whose examples have these fields."""
+    openers = SOURCES if tuple(fields) == ("label",) else WITH_FIELD[fields[0]]
+    if data.source not in openers:
+        raise ValueError(
+            f"data.source={data.source!r} has images without a {fields[0]}, which this task needs: use "
+            f"{' or '.join(openers)}."
+        )
+    return openers[data.source]
 
 
 def _check_distinct(data: DataSpec) -> None:

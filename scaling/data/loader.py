@@ -93,7 +93,7 @@ def feed(
         raise ValueError("resident=True needs a split in memory: load it with data.resident=True.")
     order = Order(len(split), batch, seed, process_index, process_count)
     if in_memory and (resident or (resident is None and split.nbytes <= MEMORY_BUDGET)):
-        return Feed(split, order, workers, {"image": split.images, "label": split.labels})
+        return Feed(split, order, workers, split.fields)
     return Feed(split, order, workers)
 
 

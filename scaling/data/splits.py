@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -16,11 +16,15 @@ VALIDATION_STREAM = 2**63  # keeps the cut apart from the epochs' orders, whose 
 
 @dataclass(frozen=True, eq=False)
 class ArraySplit:
-    """Images in memory: `images` uint8[N, H, W, C], `labels` int32[N]; `problems` lists what was left out."""
+    """Images in memory: `images` uint8[N, H, W, C], `labels` int32[N]; `problems` lists what was left out.
+
+    `extra` are more fields of each example by name, arrays [N, ...] such as masks.
+    """
 
     images: np.ndarray
     labels: np.ndarray
     problems: tuple[str, ...] = ()
+    extra: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -38,12 +42,18 @@ class ArraySplit:
         return self.images.shape[3]
 
     @property
+    def fields(self) -> dict[str, np.ndarray]:
+        """All that an example is made of, an array a field."""
+        return {"image": self.images, "label": self.labels, **self.extra}
+
+    @property
     def nbytes(self) -> int:
-        return self.images.nbytes
+        return sum(array.nbytes for array in (self.images, *self.extra.values()))
 
     def take(self, rows: np.ndarray) -> ArraySplit:
         """The examples at `rows`, in that order."""
-        return replace(self, images=self.images[rows], labels=self.labels[rows])
+        extra = {name: array[rows] for name, array in self.extra.items()}
+        return replace(self, images=self.images[rows], labels=self.labels[rows], extra=extra)
 
 
 class Encoded(Protocol):

@@ -42,10 +42,11 @@ class Steps:
 def gather(
     split: Split, rows: np.ndarray, each: Callable = map, empty: Callable[..., np.ndarray] = np.empty
 ) -> dict[str, np.ndarray]:
-    """The images, uint8[b, H, W, C], and labels, int32[b], at `rows`; `each` maps decoding over them."""
-    labels = split.labels[rows]
+    """The fields of the examples at `rows`, image uint8[b, H, W, C] and label int32[b] among them; `each`
+    maps decoding over them."""
     if isinstance(split, ArraySplit):
-        return {"image": split.images[rows], "label": labels}
+        return {name: array[rows] for name, array in split.fields.items()}
+    labels = split.labels[rows]
     images = empty((len(rows), split.side, split.side, split.channels), np.uint8)
     try:
         for i, image in enumerate(each(split.__getitem__, rows)):

@@ -9,6 +9,7 @@ from typing import Any
 from flax import linen as nn
 
 from scaling.arch.arch import Arch
+from scaling.arch.maps import last_stages
 from scaling.models.network import Network
 
 
@@ -38,22 +39,6 @@ class StageMaps(Network):
     def __call__(self, images_nhwc, train: bool = False, keys_b=None) -> list[Any]:
         keys_b, rates = self._randomness(images_nhwc.shape[0], train, keys_b)
         return list(self.maps(images_nhwc, train, keys_b, rates))
-
-
-def last_stages(arch: Arch, strides: Iterable[int] = ()) -> dict[int, int]:
-    """Return {stride: index in `arch.stage_names` of the last stage whose map has it}, finest first.
-
-    ValueError for a stride that no map has.
-    """
-    last = {grid.stride: i for i, grid in enumerate(arch.feature_grids)}
-    chosen = sorted(strides) or list(last)
-    if wrong := [stride for stride in chosen if stride not in last]:
-        raise ValueError(
-            f"{arch.name} has no feature map of stride {', '.join(map(str, wrong))}: its strides are "
-            f"{', '.join(map(str, last))}"
-            + (f" (output_stride={arch.output_stride})." if arch.output_stride else ".")
-        )
-    return {stride: last[stride] for stride in chosen}
 
 
 def backbone(

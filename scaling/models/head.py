@@ -20,6 +20,7 @@ def classify(arch: Arch, x_nhwc, train: bool, settings: Settings, keys_b):
     To be called within a compact method: the modules become those of the caller.
     """
     head, classifier = arch.head, Classifier(arch.num_classes, name="classifier")
+    assert isinstance(head, Head)
     x = _last_convolution(head, x_nhwc, train, settings)
     if head.per_pixel:
         pixels = classifier(dropout(x, settings.drop_rate, keys_b).astype(jnp.float32))

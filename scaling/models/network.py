@@ -17,6 +17,8 @@ from scaling.arch.arch import Arch, Sized
 from scaling.arch.blocks.base import LEADING
 from scaling.arch.blocks.cell import Cell
 from scaling.arch.custom import Custom
+from scaling.arch.head import Head
+from scaling.arch.maps import last_stages
 from scaling.arch.stages import Stage
 from scaling.models.auxiliary import AUXILIARY, AuxiliaryModule
 from scaling.models.blocks import MODULES
@@ -24,6 +26,7 @@ from scaling.models.custom_network import CustomNetwork
 from scaling.models.head import classify
 from scaling.models.initializers import SHAPES, inner_rngs
 from scaling.models.layers import Settings, fold
+from scaling.models.map_heads import per_pixel
 from scaling.models.operators import operators_of
 
 NAMES = ("cell", "reduction")  # in "choice", of a cell without and with a stride
@@ -149,6 +152,8 @@ def advance(module: StageModule, images, outputs: tuple[Any, ...], *args: Any) -
 class Network(nn.Module):
     """The network of an `Arch`: (n, h, w, c) images -> (n, num_classes) float32 logits.
 
+    With a head of `scaling.arch.map_heads` it returns {"out": (n, h, w, num_classes)}.
+
     `dtype` is that of the computation (parameters, statistics and logits stay float32); `scan` runs
     repeated blocks as a loop (None: where the backend gains by it); `remat` recomputes the
     blocks of all stages, or of those named by index, in the backward pass; `axis_name` syncs
@@ -175,8 +180,13 @@ class Network(nn.Module):
     @nn.compact
     def __call__(self, images_nhwc, train: bool = False, keys_b=None):
         keys_b, rates = self._randomness(images_nhwc.shape[0], train, keys_b)
-        last = collections.deque(self.maps(images_nhwc, train, keys_b, rates), maxlen=1).pop()
-        return classify(self.arch, last, train, self._settings(), fold(keys_b, self.arch.depth))
+        maps, settings = self.maps(images_nhwc, train, keys_b, rates), self._settings()
+        keys_b = fold(keys_b, self.arch.depth)
+        if isinstance(self.arch.head, Head):
+            return classify(self.arch, collections.deque(maps, maxlen=1).pop(), train, settings, keys_b)
+        wanted = set(last_stages(self.arch, self.arch.head.reads(self.arch.map_strides)).values())
+        read = [x for i, x in enumerate(maps) if i in wanted]
+        return per_pixel(self.arch, read, images_nhwc.shape, train, settings, keys_b)
 
     def maps(self, images_nhwc, train: bool, keys_b, rates) -> Iterator[Any]:
         """Yield the feature map after each stage, in the order of `arch.stage_names`.

@@ -15,6 +15,7 @@ from typing import Any
 from scaling.arch.arch import Arch
 from scaling.arch.fields import DEPTH, WIDTH, marked
 from scaling.arch.head import Head
+from scaling.arch.map_heads import MapHead
 from scaling.arch.rounded import ULP, round_width
 from scaling.arch.stages import Stage
 
@@ -121,7 +122,10 @@ def _joining(arch: Arch, rule: Rounding) -> Rounding:
     return dataclasses.replace(rule, divisor=math.lcm(rule.divisor, *shared))
 
 
-def _widen_head(head: Head, factor: float, rule: Rounding) -> Head:
+def _widen_head(head: Head | MapHead, factor: float, rule: Rounding) -> Head | MapHead:
+    if isinstance(head, MapHead):
+        return _widen_counted(head, factor, rule)
+
     def scaled(width: int, least: int) -> int:
         return max(round_width(width * factor, rule.divisor, rule.keep), min(least, width))
 
@@ -156,6 +160,8 @@ def _widen_counted(value: Any, factor: float, rule: Rounding) -> Any:
     def widen(width):
         if isinstance(width, tuple):
             return tuple(map(widen, width))
+        if width is None:  # it follows from another
+            return None
         return round_width(width * factor, rule.divisor, rule.keep)
 
     if isinstance(value, tuple):
@@ -191,6 +197,12 @@ def _deepen_stage(base: Stage, stage: Stage, factor: float) -> Stage:
     if not stage.block.deepens or reduces:
         return stage
     return dataclasses.replace(stage, repeats=round_depth(base.repeats * factor))
+
+
+def deepen_head(head: Head | MapHead, factor: float) -> Head | MapHead:
+    """Scale the layers that a head counts."""
+    scaled = {name: round_depth(getattr(head, name) * factor) for name in marked(head, DEPTH)}
+    return dataclasses.replace(head, **scaled)
 
 
 def check_depth(arch: Arch, depth: float, rule: Rounding) -> None:

@@ -27,6 +27,7 @@ from scaling.rules.rounding import (
     ROUNDINGS,
     check_depth,
     deepen,
+    deepen_head,
     least_resolution,
     round_resolution,
     widen,
@@ -45,7 +46,7 @@ def scale(
 ) -> A:
     """Scale each axis by a factor above 0; a factor of 1 leaves its axis exactly as it is.
 
-    `depth` and `width` may be one factor for each of the stages; such widths leave stem and head alone.
+    `depth` and `width` may be one factor for each of the stages; such factors leave stem and head alone.
     `rounding` (default: the arch's own) names one of `scaling.rules.rounding.ROUNDINGS`. A resolution becomes
     the nearest integer, and does not go below the product of the strides (or the base's own side where that
     is smaller): from there on a stride would act on a single pixel; nor below `Arch.least_side`. Raises
@@ -74,6 +75,8 @@ def scale(
         check_depth(arch, max(depths), rule)
         deepened = deepen(arch.stages, scaled.stages, depths, rule)
         scaled = scaled.replace(stages=settle(deepened, scaled.entering))
+        if not isinstance(depth, Sequence):
+            scaled = scaled.replace(head=deepen_head(scaled.head, depth))
     if resolution != 1:
         scaled = scaled.replace(
             resolution=round_resolution(arch.resolution * resolution, least_resolution(arch))

@@ -7,7 +7,9 @@ import dataclasses
 from scaling import zoo
 from scaling.arch.arch import Sized
 from scaling.arch.custom import Custom, is_file, load, pin
+from scaling.arch.map_heads import MAP_HEADS
 from scaling.arch.stages import settle
+from scaling.border.typed import nearest
 from scaling.rules.factors import RULES, Coefficients, Rule, Table, compound_rule, dwr
 from scaling.rules.scale import apply, coefficients, scale
 from scaling.runs.spec import ModelSpec
@@ -18,7 +20,7 @@ def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Sized
 
     Raises KeyError for an unknown name and ValueError where the result is no valid network.
     """
-    base = _base(model).replace(num_classes=num_classes, in_channels=in_channels)
+    base = _with_head(_base(model), model).replace(num_classes=num_classes, in_channels=in_channels)
     if model.rule == "axes":
         arch = scale(base, model.depth, model.width, model.resolution)
         factors = Coefficients(model.depth, model.width, model.resolution)
@@ -48,6 +50,23 @@ def _base(model: ModelSpec) -> Sized:
         changes["strides"] = model.strides
     rounding = model.rounding or None
     return scale(arch, depth=model.base_depth, width=model.base_width, rounding=rounding).replace(**changes)
+
+
+def _with_head(base: Sized, model: ModelSpec) -> Sized:
+    """The base with the head and the output stride that the config names."""
+    if isinstance(base, Custom):
+        if model.head or model.output_stride:
+            raise ValueError(
+                f"config.model.head={model.head!r} and config.model.output_stride={model.output_stride} do not apply to "
+                f"{base.family}, a network of your own: leave both out."
+            )
+        return base
+    if model.head and model.head not in MAP_HEADS:
+        raise ValueError(
+            f"config.model.head={model.head!r} must be one of {', '.join(MAP_HEADS)}{nearest(model.head, MAP_HEADS)}."
+        )
+    changes: dict = {"head": MAP_HEADS[model.head], "auxiliary": ()} if model.head else {}
+    return base.replace(**changes, **({"output_stride": model.output_stride} if model.output_stride else {}))
 
 
 def _named(model: ModelSpec) -> Sized:

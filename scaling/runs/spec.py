@@ -39,14 +39,15 @@ class ModelSpec:
     The base is `name` (only `stages` of it, by index, if given) with `base_depth` and `base_width` applied,
     `base_resolution` set and, for small images, `stem="small"` and `strides`; `rounding` replaces the
     architecture's (a name of `scaling.rules.rounding.ROUNDINGS`). `rule="compound"` scales it by
-    `alpha**phi`, `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`; the other
-    rules are those of `scaling.rules.factors.RULES`: "depth", "width", "resolution", "uniform" and "dwr"
-    (with its `exponent`) double the multiply-adds with every `phi`, "efficientnet", "resnet_rs" and
-    "mobilenet" have a published `size` ("b3", "152@224", "0.75@192"). Rates and the momentum (decay) of
-    batch norm keep the architecture's own where None. `scan` runs repeated blocks as a loop (None: where
-    the backend gains by it). `remat` saves memory by time: the blocks of all stages, or of those listed by
-    index, are computed again in the backward pass (on a CPU it helps stages that run as a loop only).
-    """
+    `alpha**phi`, `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`; the other rules
+    are those of `scaling.rules.factors.RULES`: "depth", "width", "resolution", "uniform" and "dwr" (with its
+    `exponent`) double the multiply-adds with every `phi`, "efficientnet", "resnet_rs" and "mobilenet" have a
+    published `size` ("b3", "152@224", "0.75@192"). Rates and the momentum (decay) of batch norm keep the
+    architecture's own where None. `head` replaces the head by one of `scaling.arch.map_heads.MAP_HEADS`
+    (empty: what the task needs), `output_stride` has later maps dilated. `scan` runs repeated blocks as a
+    loop (None: where the backend gains by it). `remat` saves memory by time: the blocks of all stages, or of
+    those listed by index, are computed again in the backward pass (on a CPU it helps stages that run as a
+    loop only). """
 
     name: str = "efficientnet_b0"
     arch: Arch | None = field(default=None, metadata=read_by(Arch.from_dict))
@@ -72,6 +73,8 @@ class ModelSpec:
     size: str = field(default="", metadata=LATER)
     exponent: float = field(default=0.8, metadata=LATER)
     init: str = field(default="", metadata=LATER)
+    head: str = field(default="", metadata=LATER)
+    output_stride: int | None = field(default=None, metadata=LATER)
     scan: bool | None = execution(None)
     remat: bool | tuple[int, ...] = execution(False)
 
@@ -80,15 +83,15 @@ class ModelSpec:
 class DataSpec:
     """Where images come from and how they are split.
 
-    `source` is digits, folder, npz or tfds; `name` the TFDS name; `dir` a directory or file. A set without
-    a name (folder, npz) is identified by `fingerprint`, a digest of the listing of `dir`, which a run adds.
-    Split names follow the source. An empty `validation` takes `validation_fraction` of the training split,
-    by `split_seed`; an empty `test` leaves the test split unread (a search). `limit` keeps that many
-    training images, the first after the split. `store` is the side in pixels at which images are kept in
-    memory (None: their own side for arrays; for photos the network's resolution over the evaluation crop).
+    `source` is digits, folder, npz or tfds; `name` the TFDS name; `dir` a directory or file. A set without a
+    name (folder, npz) is identified by `fingerprint`, a digest of the listing of `dir`, which a run adds.
+    Split names follow the source. An empty `validation` takes `validation_fraction` of the training split, by
+    `split_seed`; an empty `test` leaves the test split unread (a search). `limit` keeps that many training
+    images, the first after the split. `store` is the side in pixels at which images are kept in memory (None:
+    their own side for arrays; for photos the network's resolution over the evaluation crop). `void` is the
+    value of a mask that counts for nothing, and `binary` takes all its other values above 0 as one.
     `resident` keeps the training set on the device (None: where it fits); otherwise `workers` processes
-    stream it.
-    """
+    stream it. """
 
     source: str = "digits"
     name: str = ""
@@ -103,6 +106,8 @@ class DataSpec:
     resident: bool | None = execution(None)
     workers: int = execution(0)
     fingerprint: str = field(default="", metadata=LATER)
+    void: int | None = field(default=None, metadata=LATER)
+    binary: bool = field(default=False, metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from scaling.border.typed import nearest
 from scaling.tasks.classification import CLASSIFICATION
+from scaling.tasks.segmentation import SEGMENTATION
 from scaling.tasks.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (CLASSIFICATION,)}
+TASKS: dict[str, Task] = {task.name: task for task in (CLASSIFICATION, SEGMENTATION)}
 
 
 def named(name: str) -> Task:

@@ -9,6 +9,8 @@ from typing import Any
 import jax
 
 from scaling.arch.arch import Sized
+from scaling.arch.custom import Custom
+from scaling.arch.map_heads import MAP_HEADS
 from scaling.cost.counting import Cost, count
 from scaling.data import Dataset, load
 from scaling.models.network import frozen_stages, recomputed_stages
@@ -121,6 +123,7 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
     check_batch(train.batch, len(devices), train.accumulate, pairs)
     dataset = dataset or read_data(spec)
     arch, coefficients = resolve(spec.model, dataset.num_classes, dataset.in_channels)
+    _check_head(task, arch)
     recomputed_stages(spec.model.remat, len(arch.stages))
     frozen_stages(spec.optimizer.frozen, arch)
     steps_per_epoch = max(1, len(dataset.train) // train.batch)
@@ -151,10 +154,21 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
     )
 
 
+def _check_head(task: Task, arch: Sized) -> None:
+    """Raise ValueError where the task cannot train what the network returns."""
+    found = "Head" if isinstance(arch, Custom) else type(arch.head).__name__
+    if found not in task.heads:
+        heads = [name for name, head in MAP_HEADS.items() if type(head).__name__ in task.heads]
+        raise ValueError(
+            f"config.task={task.name!r} does not train the {found} of {arch.name}: set config.model.head to "
+            f"{' or '.join(map(repr, heads)) or 'nothing'}."
+        )
+
+
 def read_data(spec: RunSpec) -> Dataset:
     """Read the images of a run, held at the resolution of its network."""
     resolution = resolve(spec.model, 2, 1)[0].resolution  # the number of classes is the data's to say
-    return load(spec.data, spec.augment, resolution)
+    return load(spec.data, spec.augment, resolution, named(spec.task).fields)
 
 
 def train_macs(arch: Sized, frozen: tuple[str, ...] = ()) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from scaling.arch.arch import Arch, Stage
 from scaling.arch.blocks import Block, Cell
+from scaling.arch.head import Head
 from search.reports import svg
 
 ROW, GAP, CARD = 30.0, 16.0, 4.0  # heights of a row, between rows, and by how much a card behind shows
@@ -101,7 +102,10 @@ def _arrow(y: float) -> str:
 
 
 def _head(arch: Arch, y: float) -> str:
-    widths = [*([arch.head.width] if arch.head.width else []), *arch.head.hidden]
-    label = ", ".join(["head", *(f"{width} wide" for width in widths), f"{arch.num_classes} classes"])
+    head, widths = arch.head, ()
+    if isinstance(head, Head):
+        widths = (head.width,) * (head.width is not None) + head.hidden
+    named = "head" if isinstance(head, Head) else f"{type(head).__name__} head"
+    label = ", ".join([named, *(f"{width} wide" for width in widths), f"{arch.num_classes} classes"])
     shape = svg.box(LEFT, y, BAR, ROW, svg.INK, rx=ROW / 2)
     return svg.group([shape, svg.text(label, LEFT + BAR / 2, y + ROW / 2, FONT, "middle", "#fff")])

@@ -1,0 +1,119 @@
+"""A class for every pixel: cross-entropy over pixels, accuracy of pixels, of classes, and mean IoU.
+
+Masks are uint8 (n, h, w) of any size; VOID pixels count for nothing. Metrics are taken at the mask's own
+size, to which scores are resized."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scaling.data.augment import draws_of, eval_transform, train_images
+from scaling.data.masks import VOID
+from scaling.data.placement import move_mask, placement
+from scaling.models.map_heads import resize
+from scaling.tasks.task import Inputs, Metric, Task
+
+
+def _train_inputs(made: Inputs):
+    augment, side = made.augment, made.resolution
+    images = train_images(augment, side, made.mean, made.std)
+    if augment.mixup or augment.cutmix:
+        raise ValueError(
+            f"augment.mixup={augment.mixup} and augment.cutmix={augment.cutmix} mix the labels of whole images, which "
+            "a mask does not have: set both to 0."
+        )
+
+    def inputs(fields, keys_b):
+        draws_bu = draws_of(augment, keys_b)
+        move = lambda mask_hw, draws: move_mask(mask_hw, placement(draws, augment, side), side)
+        masks_nhw = jax.vmap(move)(fields["mask"], draws_bu)
+        return {"image": images(fields["image"], draws_bu), "mask": masks_nhw}
+
+    return inputs
+
+
+def _eval_inputs(made: Inputs):
+    if made.augment.eval_crop != 1:
+        raise ValueError(
+            f"augment.eval_crop={made.augment.eval_crop} would leave out pixels that are scored: set it to 1."
+        )
+    transform = eval_transform(made.augment, made.resolution, made.mean, made.std)
+    return lambda fields: {"image": transform(fields["image"]), "mask": fields["mask"]}
+
+
+def _loss(apply, inputs, spec):
+    """The mean over images of the mean over their pixels; an image of void alone counts 0."""
+    outputs, updates = apply(inputs["image"])
+    scores_nhwk, known_nhw = _at(outputs["out"], inputs["mask"])
+    loss_nhw = _cross_entropy(scores_nhwk, inputs["mask"], spec.label_smoothing)
+    right_nhw = jnp.argmax(scores_nhwk, -1) == inputs["mask"]
+    return jnp.mean(_over(loss_nhw, known_nhw)), updates, {"pa": jnp.mean(_over(right_nhw, known_nhw))}
+
+
+def _sums(outputs, inputs, real_b) -> dict[str, Any]:
+    """Examples, their losses, and pixels by (truth, prediction)."""
+    scores_nhwk, known_nhw = _at(outputs["out"], inputs["mask"])
+    classes = scores_nhwk.shape[-1]
+    known_nhw = known_nhw & real_b[:, None, None]
+    truth = jnp.where(known_nhw, inputs["mask"].astype(jnp.int32), 0)
+    pairs = truth * classes + jnp.argmax(scores_nhwk, -1).astype(jnp.int32)
+    counted = jax.ops.segment_sum(known_nhw.astype(jnp.int32).ravel(), pairs.ravel(), classes**2)
+    loss_b = _over(_cross_entropy(scores_nhwk, inputs["mask"], 0.0), known_nhw)
+    return {
+        "count": jnp.sum(real_b, dtype=jnp.int32),
+        "confusion": counted.reshape(classes, classes),
+        "loss": jnp.sum(jnp.where(real_b, loss_b, 0.0)),
+    }
+
+
+def _means(totals: dict[str, Any]) -> dict[str, float]:
+    return {**of_confusion(totals["confusion"]), "loss": float(totals["loss"] / totals["count"])}
+
+
+def of_confusion(confusion: np.ndarray) -> dict[str, float]:
+    """Pixel accuracy, mean accuracy and mean IoU over the classes that occur, from [truth, prediction]."""
+    right, truth, predicted = np.diag(confusion), confusion.sum(1), confusion.sum(0)
+    union = truth + predicted - right
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall, iou = right / truth, right / union
+    return {
+        "miou": float(np.mean(iou[union > 0])) if np.any(union) else 0.0,
+        "pa": float(right.sum() / max(1, confusion.sum())),
+        "mpa": float(np.mean(recall[truth > 0])) if np.any(truth) else 0.0,
+    }
+
+
+def _at(scores_nhwk, mask_nhw):
+    """Scores at the mask's size, and which of its pixels count."""
+    return resize(scores_nhwk, mask_nhw.shape[1:3]), mask_nhw != VOID
+
+
+def _cross_entropy(scores_nhwk, mask_nhw, smoothing: float):
+    """The cross-entropy of each pixel, in nats; of a void pixel that of class 0."""
+    logs_nhwk = jax.nn.log_softmax(scores_nhwk)
+    truth = jnp.where(mask_nhw == VOID, 0, mask_nhw).astype(jnp.int32)
+    own_nhw = jnp.take_along_axis(logs_nhwk, truth[..., None], -1)[..., 0]
+    return -((1 - smoothing) * own_nhw + smoothing * jnp.mean(logs_nhwk, -1))
+
+
+def _over(values_nhw, known_nhw):
+    """The mean over each image's pixels that count; 0 without any."""
+    counts_b = jnp.sum(known_nhw, (1, 2))
+    return jnp.sum(jnp.where(known_nhw, values_nhw, 0.0), (1, 2)) / jnp.maximum(counts_b, 1)
+
+
+SEGMENTATION = Task(
+    name="segmentation",
+    metric=Metric("miou", "mIoU", "mean IoU"),
+    fields=("mask",),
+    heads=("Fcn", "Aspp", "UNet"),
+    train_inputs=_train_inputs,
+    eval_inputs=_eval_inputs,
+    loss=_loss,
+    sums=_sums,
+    means=_means,
+)
