@@ -154,9 +154,19 @@ Sized = Arch | Custom  # a network of one size: ours, or a user's own
 TYPES: dict[str, type] = {t.__name__: t for t in (*BLOCKS, *PARTS, Stage, Head, Auxiliary, Norm, Arch)}
 
 
-def from_record(data: dict[str, Any]) -> Sized:
-    """Return the network that `to_dict` of either kind wrote."""
-    return Custom.from_dict(data) if "source" in data and "stages" not in data else Arch.from_dict(data)
+def from_record(data: dict[str, Any], trust_code: bool = False) -> Sized:
+    """Return the network that `to_dict` of either kind wrote.
+
+    That of a user's own is made by running the file that it names, so ValueError without `trust_code`.
+    """
+    if not isinstance(data, dict) or "source" not in data or "stages" in data:
+        return Arch.from_dict(data)
+    if not trust_code:
+        raise ValueError(
+            f"its network is code of a user's own, {data['source']!r}, which a file cannot make us run: give the "
+            "network as arch=, or trust_code=True (--trust_code) where you know that code."
+        )
+    return Custom.from_dict(data)
 
 
 def _with_strides(arch: Arch, strides: tuple[int, ...]) -> Arch:

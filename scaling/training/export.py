@@ -29,11 +29,12 @@ def network_record(plan: Plan) -> dict[str, Any]:
     return {"arch": plan.arch.to_dict(), "preprocessing": preprocessing}
 
 
-def trained(workdir: Path, which: str | None = None) -> tuple[Weights, int]:
+def trained(workdir: Path, which: str | None = None, trust_code: bool = False) -> tuple[Weights, int]:
     """Return the weights of a run's newest intact checkpoint, and its step.
 
-    `which` is "ema" or "raw"; None takes the averages where the run has them. ValueError where the
-    directory holds no run, no intact checkpoint or no averages.
+    `which` is "ema" or "raw"; None takes the averages where the run has them. A network that is a function
+    in a .py file is run with `trust_code` only. ValueError where the directory holds no run, no intact
+    checkpoint, no averages, or such a network.
     """
     path = workdir / NETWORK
     if not path.is_file():
@@ -52,4 +53,4 @@ def trained(workdir: Path, which: str | None = None) -> tuple[Weights, int]:
             f"{workdir} has no {which!r} weights, only {', '.join(known)}: config.train.ema was 0."
         )
     preprocessing = Preprocessing.from_dict(record["preprocessing"]) if record["preprocessing"] else None
-    return Weights(from_record(record["arch"]), known[which], preprocessing), int(state.step)
+    return Weights(from_record(record["arch"], trust_code), known[which], preprocessing), int(state.step)

@@ -61,8 +61,18 @@ def load_paths(arch: Sized, tensors: Mapping[str, Any]) -> dict[str, Any]:
         if name in tensors and np.shape(tensors[name]) != shape:
             problems.append(f"{name} has shape {np.shape(tensors[name])}, {arch.name} needs {shape}")
     check_fit(arch, problems)
-    ours = {tuple(name.split("/")): np.asarray(tensors[name], np.float32) for name in shapes}
-    return traverse_util.unflatten_dict(ours)
+    return from_paths({name: tensors[name] for name in shapes})
+
+
+def from_paths(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """Return float32 arrays by path as nested variables; ValueError where one path lies below another."""
+    arrays = {tuple(name.split("/")): np.asarray(array, np.float32) for name, array in tensors.items()}
+    folders = {path[:i] for path in arrays for i in range(len(path))}
+    if clash := sorted(folders & arrays.keys()):
+        raise ValueError(
+            f"{'/'.join(clash[0])!r} is both an array and a folder of arrays: write the file anew."
+        )
+    return traverse_util.unflatten_dict(arrays)
 
 
 def to_paths(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
