@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from scaling.border import archives
-from scaling.border.archives import Listing
+from scaling.border.members import Listing, is_visible
 from scaling.border.pinned import digest
 
 DEPTH = 3  # parts of a photo's path that say what it is: split, class and file
@@ -54,7 +54,7 @@ def _files(root: Path, walk: Callable[[Path], Listing]) -> Iterator[tuple[tuple[
         yield from ((member.parts, member.size) for member in walk(root).members)
         return
     for child in root.iterdir():
-        if not archives.is_visible((child.name,)):
+        if not is_visible((child.name,)):
             continue
         if child.is_dir():
             yield from (((child.name, *m.parts), _size(m.path)) for m in walk(child).members)
