@@ -42,7 +42,7 @@ def trained(workdir: Path, which: str | None = None, trust_code: bool = False) -
             f"{workdir} has no {NETWORK}, so it is not the directory of a run: name a --workdir."
         )
     record = json.loads(path.read_text())
-    restored = checkpoints.restore(workdir / CHECKPOINTS)
+    restored = checkpoints.restore(workdir / CHECKPOINTS, repair=False)
     if restored is None:
         raise ValueError(f"{workdir} holds no intact checkpoint: run its training again.")
     state = TrainState(**restored[0])

@@ -15,7 +15,7 @@ from scaling.runs.rows import NAN, OK, OOM, TIMEOUT, Row, write_row
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CHECKPOINTS, ENVIRONMENT, NETWORK, ROW, check_owner, claim, finished_row
 from scaling.training import checkpoints, environment
-from scaling.training.attempt import Attempt, finite, make_row, prepared
+from scaling.training.attempt import Attempt, finite, make_row, prepared, saved_with
 from scaling.training.evaluate import Scores
 from scaling.training.export import network_record
 from scaling.training.interrupts import Interrupted
@@ -128,10 +128,9 @@ def _stop_reason(attempt: Attempt) -> int:
 
 
 def _save(attempt: Attempt, state: Any) -> None:
-    meta = {**attempt.measures(), "step": attempt.steps, "journal_size": attempt.journal.size}
-    host = attempt.runtime.to_host(state)
-    directory, keep = attempt.workdir / CHECKPOINTS, attempt.plan.spec.train.keep
-    checkpoints.save(directory, attempt.steps, host, meta, keep)
+    host, spec = attempt.runtime.to_host(state), attempt.plan.spec
+    directory = attempt.workdir / CHECKPOINTS
+    checkpoints.save(directory, attempt.steps, host, saved_with(attempt), spec.train.keep, spec.id)
 
 
 def _finish(attempt: Attempt, state: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a run leaves behind: a row, a directory that can be resumed, and nothing of another's."""
 
+import dataclasses
 import json
 import signal
 
@@ -95,6 +96,22 @@ def test_a_run_falls_back_from_a_damaged_checkpoint(make_spec, tmp_path, stop_at
         row = run(spec, tmp_path, Silent())
     assert row.status == "ok" and row.steps == FINAL
     assert [line["step"] for line in lines(tmp_path)] == [8, FINAL, FINAL]
+
+
+def test_data_that_lost_images_between_attempts_is_refused(make_spec, tmp_path, stop_at, monkeypatch):
+    spec = make_spec()
+    stop_at(5)
+    with pytest.raises(Interrupted):
+        run(spec, tmp_path, Silent())
+    data = make_plan(spec).dataset
+    fewer = dataclasses.replace(data, train=data.train.take(np.arange(len(data.train) - 1)))
+    monkeypatch.setattr(loop, "make_plan", lambda spec: make_plan(spec, fewer))
+    with pytest.raises(
+        ValueError, match=r"was trained on data of fingerprint .*255 training images.*put the data"
+    ):
+        run(spec, tmp_path, Silent())
+    monkeypatch.setattr(loop, "make_plan", lambda spec: make_plan(spec, data))
+    assert run(spec, tmp_path, Silent()).status == "ok"
 
 
 def test_a_finished_run_is_not_run_again(make_spec, tmp_path, monkeypatch):
