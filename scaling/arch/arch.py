@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scaling.arch.blocks import BLOCKS, PARTS
-from scaling.arch.check import check
+from scaling.arch.check import check, check_sizes
 from scaling.arch.custom import Custom
 from scaling.arch.encoding import decode, encode
 from scaling.arch.fields import LATER
 from scaling.arch.head import Auxiliary, Head
 from scaling.arch.stages import FeatureGrid, Stage, least_side, small_stem
+from scaling.border.files import parse_json
 
 
 @dataclass(frozen=True)
@@ -138,13 +139,18 @@ class Arch:
 
     @staticmethod
     def from_json(text: str) -> Arch:
-        return Arch.from_dict(json.loads(text))
+        return Arch.from_dict(parse_json(text))
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> Arch:
-        arch = decode(data, TYPES)
+        """Read what `to_dict` gave; ValueError where that makes no network that could be trained."""
+        try:
+            arch = decode(data, TYPES)
+        except RecursionError:
+            raise ValueError("The serialised Arch is nested too deeply.") from None
         if not isinstance(arch, Arch):
             raise ValueError(f"Expected a serialised Arch, got {type(arch).__name__}.")  # noqa: TRY004
+        check_sizes(arch)
         return arch
 
 
