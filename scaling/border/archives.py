@@ -93,9 +93,9 @@ def _walk_zip(root: Path) -> Listing:
     entries, folders, problems = [], [], []
     for entry in _zip_entries(root):
         parts = _parts(entry.filename)
-        if entry.is_dir():
+        if entry.filename.endswith("/"):
             folders.append(parts)
-        elif not is_visible(parts):
+        elif not parts or not is_visible(parts):
             continue
         elif entry.compress_type not in ENCODINGS or entry.flag_bits & 1:
             raise ValueError(

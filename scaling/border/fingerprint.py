@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -39,7 +40,13 @@ def of_arrays(path: Path) -> str:
     files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
     try:
         entries = [entry for file in files for entry in _arrays(file, file.stem if path.is_dir() else "")]
-    except (OSError, zipfile.BadZipFile):  # its reader says what is wrong
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        struct.error,
+        zipfile.BadZipFile,
+    ):  # its reader says what is wrong
         return ""
     return _digest(entries) if entries else ""
 

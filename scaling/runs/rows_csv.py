@@ -94,6 +94,8 @@ def _nested(paths: Sequence[Sequence[str]], cells: Sequence[str]) -> dict[str, A
         at = nested
         for name in outer:
             at = at.setdefault(name, {})
+            if not isinstance(at, dict):
+                raise ValueError(f"the column {'.'.join((*outer, last))!r} lies below one that has a value")  # noqa: TRY004
         at[last] = _value(cell)
     return nested
 

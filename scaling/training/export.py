@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from scaling.arch.arch import from_record
+from scaling.border.files import read_json
 from scaling.data.photos import MODES
 from scaling.runs.workdir import CHECKPOINTS, NETWORK
 from scaling.training import checkpoints
@@ -41,7 +41,7 @@ def trained(workdir: Path, which: str | None = None, trust_code: bool = False) -
         raise ValueError(
             f"{workdir} has no {NETWORK}, so it is not the directory of a run: name a --workdir."
         )
-    record = json.loads(path.read_text())
+    record = _record(path)
     restored = checkpoints.restore(workdir / CHECKPOINTS, repair=False)
     if restored is None:
         raise ValueError(f"{workdir} holds no intact checkpoint: run its training again.")
@@ -52,5 +52,19 @@ def trained(workdir: Path, which: str | None = None, trust_code: bool = False) -
         raise ValueError(
             f"{workdir} has no {which!r} weights, only {', '.join(known)}: config.train.ema was 0."
         )
-    preprocessing = Preprocessing.from_dict(record["preprocessing"]) if record["preprocessing"] else None
+    told = record["preprocessing"]
+    preprocessing = None if told is None else Preprocessing.from_dict(told)
     return Weights(from_record(record["arch"], trust_code), known[which], preprocessing), int(state.step)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """Read a `network.json`; ValueError, naming the file, where it holds no network."""
+    try:
+        record = read_json(path)
+        if not isinstance(record, dict) or not record.keys() >= {"arch", "preprocessing"}:
+            raise ValueError("it does not hold arch and preprocessing")
+    except ValueError as error:
+        raise ValueError(
+            f"{path} cannot be read ({error}): run the training again to have it anew."
+        ) from error
+    return record

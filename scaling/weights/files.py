@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scaling.arch.arch import Sized, from_record
+from scaling.border.files import parse_json
 from scaling.border.typed import nearest
 from scaling.weights.preprocessing import Preprocessing
 from scaling.weights.torch import from_paths, load_paths, load_torch, to_paths, to_torch
@@ -71,9 +72,9 @@ def load(path: str | os.PathLike[str], arch: Sized | None = None, trust_code: bo
             "as scaling.load(path, arch=scaling.get('resnet18'))."
         )
     try:
-        arch = arch or from_record(json.loads(metadata[ARCH]), trust_code)
+        arch = arch or from_record(parse_json(metadata[ARCH]), trust_code)
         if PREPROCESSING in metadata:
-            preprocessing = Preprocessing.from_dict(json.loads(metadata[PREPROCESSING]))
+            preprocessing = Preprocessing.from_dict(parse_json(metadata[PREPROCESSING]))
         build = load_paths if metadata.get(NAMES) == "ours" else load_torch
         return Weights(arch, build(arch, read_safetensors(path)), preprocessing)
     except (ValueError, TypeError) as error:

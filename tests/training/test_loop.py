@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import os
 import signal
 
 import jax
 import numpy as np
 import pytest
 
+from scaling.runs import store
 from scaling.runs.rows import read_row
 from scaling.training import Interrupted, checkpoints, loop, run
 from scaling.training.metrics import Ledger
@@ -112,6 +114,16 @@ def test_data_that_lost_images_between_attempts_is_refused(make_spec, tmp_path, 
         run(spec, tmp_path, Silent())
     monkeypatch.setattr(loop, "make_plan", lambda spec: make_plan(spec, data))
     assert run(spec, tmp_path, Silent()).status == "ok"
+
+
+def test_a_directory_that_another_process_holds_is_refused_and_left_alone(make_spec, tmp_path):
+    with store.lock(tmp_path):
+        with pytest.raises(ValueError, match=rf"in use by process {os.getpid()}.*another --workdir"):
+            run(make_spec(), tmp_path, Silent())
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    run(make_spec({"train.duration": "1 steps"}), tmp_path, Silent())
+    with store.lock(tmp_path):
+        pass  # a run that has ended holds nothing
 
 
 def test_a_finished_run_is_not_run_again(make_spec, tmp_path, monkeypatch):
