@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 REASONS = {
@@ -24,6 +26,16 @@ def sentence(error: OSError) -> str:
     if error.errno not in REASONS:
         return ""
     return f"{error.filename or 'a file'} cannot be used: {REASONS[error.errno]}."
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the disk say which file it was, where the system does not: in writing and syncing."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def as_os_error(error: Exception, path: Path) -> OSError | None:

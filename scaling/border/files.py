@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from scaling.border.disk import sync
+from scaling.border.disk import naming, sync
 
 LARGEST_JSON = 2**26  # bytes: a thousand times what any of our files holds
 
@@ -18,7 +18,7 @@ def write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
     try:
-        with open(temporary, "x", encoding="utf-8") as file:
+        with naming(path), open(temporary, "x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

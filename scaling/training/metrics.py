@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from scaling.border.disk import naming
 from scaling.border.files import write_atomically
 from scaling.border.lines import seal, unseal
 from scaling.runs.workdir import EVENTS, METRICS
@@ -70,8 +71,9 @@ class Journal:
             return
         known = {name: value if math.isfinite(value) else None for name, value in values.items()}
         line = seal({"step": step, "epoch": round(epoch, 4), "split": split, **known}).encode() + b"\n"
-        self._file.write(line)
-        self._file.flush()
+        with naming(Path(self._file.name)):
+            self._file.write(line)
+            self._file.flush()
         self._mark = Mark(self._mark.size + len(line), zlib.crc32(line, self._mark.crc or 0))
         self._events.scalars(step, {f"{split}/{name}": value for name, value in values.items()})
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scaling.border.disk import naming
 from scaling.border.files import read_json
 from scaling.border.lines import seal, unseal
 from scaling.border.typed import build
@@ -92,7 +93,7 @@ class History:
     def append(self, records: Sequence[Record]) -> None:
         """Add records, and return once they are on the disk."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._path, "a", encoding="utf-8") as file:
+        with naming(self._path), open(self._path, "a", encoding="utf-8") as file:
             file.writelines(record.to_json() + "\n" for record in records)
             file.flush()
             os.fsync(file.fileno())
