@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import itertools
 import json
+import random
 
 import jax
 import numpy as np
@@ -196,6 +197,20 @@ def test_a_damaged_line_is_named(tmp_path):
     (tmp_path / HISTORY).write_text("\n".join([lines[0], lines[2]]) + "\n")
     with pytest.raises(ValueError, match="a line is lost"):
         read(tmp_path)
+
+
+def test_a_report_takes_the_sound_lines_and_names_the_others(tmp_path):
+    records = run(search_of(named("random", SPACE), Recorded()), 5, 0, History(tmp_path), silent)
+    whole, rng = (tmp_path / HISTORY).read_bytes(), random.Random(0)
+    for _ in range(100):
+        data, at = bytearray(whole), rng.randrange(len(whole) - 1)
+        data[at] ^= 1 << rng.randrange(7)
+        (tmp_path / HISTORY).write_bytes(data)
+        problems = []
+        found = read(tmp_path, problems)
+        assert all(record in records for record in found)
+        assert len(problems) >= len(records) - len(found) and all(HISTORY in text for text in problems)
+    assert (tmp_path / HISTORY).read_bytes() == bytes(data), "reading writes nothing"
 
 
 def test_halving_measures_many_briefly_and_compares_what_compares(tmp_path):
