@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import sys
 import textwrap
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
+from scaling.border import disk
+from scaling.border.files import read_json
 from scaling.border.typed import nearest, override
 from scaling.runs.spec import RunSpec
 
@@ -96,9 +97,12 @@ def read_config(path: str) -> dict[str, Any]:
     file, _, argument = path.partition(":")
     if file.endswith(".json"):
         try:
-            return json.loads(Path(file).read_text())
+            config = read_json(Path(file))
         except (OSError, ValueError) as error:
             raise ValueError(f"--config={path} cannot be read: {error}") from error
+        if not isinstance(config, dict):
+            raise ValueError(f"--config={path} holds no sections of keys: give a run's config.json.")
+        return config
     module = read_module(file)
     if not hasattr(module, "get_config"):
         raise ValueError(f"--config={path} has no get_config(): define it and return a ConfigDict.")
@@ -122,12 +126,19 @@ def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
     except (ValueError, KeyError) as error:
         if not _is_ours(error):
             raise
-        text = str(error.args[0]) if error.args else repr(error)
-        lines = [textwrap.fill(line, 100, break_long_words=False) for line in text.splitlines()]
-        print("error: " + "\n".join(lines), file=sys.stderr)
-        sys.exit(USAGE_ERROR)
+        _refuse(str(error.args[0]) if error.args else repr(error))
+    except OSError as error:
+        if not (text := disk.sentence(error)):
+            raise
+        _refuse(text)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _refuse(text: str) -> NoReturn:
+    lines = [textwrap.fill(line, 100, break_long_words=False) for line in text.splitlines()]
+    print("error: " + "\n".join(lines), file=sys.stderr)
+    sys.exit(USAGE_ERROR)
 
 
 def _is_ours(error: Exception) -> bool:

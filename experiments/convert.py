@@ -2,7 +2,7 @@
 
 python -m experiments.convert --from=peer.safetensors --model=resnet18 --to=ours.safetensors
 python -m experiments.convert --from=ours.safetensors --to=peer.safetensors
-python -m experiments.convert --from=runs/x --to=peer.safetensors [--weights=ema|raw]
+python -m experiments.convert --from=runs/x --to=peer.safetensors [--weights=ema|raw] [--trust_code]
 
 `--from` may also be a directory with timm's config.json and model.safetensors. `--names` says whose
 names are written; by default the peer's where ours are read (or a run), and ours otherwise.
@@ -45,7 +45,7 @@ def read(args: argparse.Namespace) -> tuple[Weights, str]:
     source: Path = args.source
     if (source / NETWORK).is_file():
         _refuse(args, ("model", "num_classes"), f"{source} is a run, which states its network")
-        weights, step = trained(source, args.weights)
+        weights, step = trained(source, args.weights, args.trust_code)
         print(f"checkpoint: step {step}", flush=True)
         return weights, args.names or "peer"
     _refuse(args, ("weights",), f"{source} is not a run, so it holds one set of weights")
@@ -53,7 +53,7 @@ def read(args: argparse.Namespace) -> tuple[Weights, str]:
         _refuse(args, ("model", "num_classes"), f"{source / CONFIG} states its network")
         return scaling.from_pretrained(source), args.names or "ours"
     ours = read_metadata(source).get(NAMES) == "ours"
-    return scaling.load(source, _arch(args)), args.names or ("peer" if ours else "ours")
+    return scaling.load(source, _arch(args), args.trust_code), args.names or ("peer" if ours else "ours")
 
 
 def show(weights: Weights, names: str, path: Path) -> None:
@@ -112,6 +112,11 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--num_classes", type=int, help="of the file, where they are not the zoo network's")
     made.add_argument("--names", choices=tuple(SCHEMES), help="whose names are written")
     made.add_argument("--weights", choices=("ema", "raw"), help="of a run (default: ema where it has them)")
+    made.add_argument(
+        "--trust_code",
+        action="store_true",
+        help="run the .py file that the network of `--from` is a function of",
+    )
     return made
 
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scaling.arch.blocks import BLOCKS, PARTS
-from scaling.arch.check import check
+from scaling.arch.check import check, check_sizes
 from scaling.arch.custom import Custom
 from scaling.arch.encoding import decode, encode
 from scaling.arch.fields import LATER
 from scaling.arch.head import Auxiliary, Head
 from scaling.arch.map_heads import KINDS, MapHead
 from scaling.arch.stages import FeatureGrid, Stage, least_side, small_stem
+from scaling.border.files import parse_json
 
 
 @dataclass(frozen=True)
@@ -144,13 +145,18 @@ class Arch:
 
     @staticmethod
     def from_json(text: str) -> Arch:
-        return Arch.from_dict(json.loads(text))
+        return Arch.from_dict(parse_json(text))
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> Arch:
-        arch = decode(data, TYPES)
+        """Read what `to_dict` gave; ValueError where that makes no network that could be trained."""
+        try:
+            arch = decode(data, TYPES)
+        except RecursionError:
+            raise ValueError("The serialised Arch is nested too deeply.") from None
         if not isinstance(arch, Arch):
             raise ValueError(f"Expected a serialised Arch, got {type(arch).__name__}.")  # noqa: TRY004
+        check_sizes(arch)
         return arch
 
 
@@ -162,9 +168,19 @@ TYPES: dict[str, type] = {
 }
 
 
-def from_record(data: dict[str, Any]) -> Sized:
-    """Return the network that `to_dict` of either kind wrote."""
-    return Custom.from_dict(data) if "source" in data and "stages" not in data else Arch.from_dict(data)
+def from_record(data: dict[str, Any], trust_code: bool = False) -> Sized:
+    """Return the network that `to_dict` of either kind wrote.
+
+    That of a user's own is made by running the file that it names, so ValueError without `trust_code`.
+    """
+    if not isinstance(data, dict) or "source" not in data or "stages" in data:
+        return Arch.from_dict(data)
+    if not trust_code:
+        raise ValueError(
+            f"its network is code of a user's own, {data['source']!r}, which a file cannot make us run: give the "
+            "network as arch=, or trust_code=True (--trust_code) where you know that code."
+        )
+    return Custom.from_dict(data)
 
 
 def _with_strides(arch: Arch, strides: tuple[int, ...]) -> Arch:

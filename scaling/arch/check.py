@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from scaling.arch.map_heads import MapHead
 from scaling.arch.stages import settle
 
+MOST_BLOCKS = 10_000  # of a network that is read; one of this process may have more
+
 if TYPE_CHECKING:
     from scaling.arch.arch import Arch
 
@@ -37,6 +39,15 @@ def check(arch: Arch) -> None:
         raise ValueError(
             f"{arch.name}: resolution={arch.resolution} leaves no pixel after the unpadded windows of its "
             f"stages: it must be at least {arch.least_side}."
+        )
+
+
+def check_sizes(arch: Arch) -> None:
+    """Raise ValueError where a network from a file is larger than any: to count it would take for ever."""
+    blocks = sum(stage.repeats for stage in arch.stem + arch.stages)
+    if blocks > MOST_BLOCKS:
+        raise ValueError(
+            f"{arch.name}: {blocks} blocks are more than the {MOST_BLOCKS} that a file may hold."
         )
 
 

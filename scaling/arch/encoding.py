@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from scaling.border.typed import check_fields
+
 
 def encode(value: Any) -> Any:
     """Write a value down; a field that came later is left out at its default."""
@@ -22,16 +24,14 @@ def _is_unused(entry: dataclasses.Field, value: Any) -> bool:
 
 
 def decode(data: Any, types: Mapping[str, type]) -> Any:
-    """Make values of the `types` again; ValueError for a type or a field that is unknown."""
+    """Make values of the `types` again; ValueError for an unknown type, or a field that does not fit."""
     if isinstance(data, list):
         return tuple(decode(v, types) for v in data)
     if not isinstance(data, dict):
         return data
     fields = {k: decode(v, types) for k, v in data.items() if k != "type"}
-    if data.get("type") not in types:
-        raise ValueError(f"Unknown architecture value {data.get('type')!r}; known: {', '.join(types)}.")
-    kind = types[data["type"]]
-    known = {f.name for f in dataclasses.fields(kind)}
-    if unknown := sorted(set(fields) - known):
-        raise ValueError(f"{kind.__name__} has no field {unknown}; it has {sorted(known)}.")
+    kind = types.get(name) if isinstance(name := data.get("type"), str) else None
+    if kind is None:
+        raise ValueError(f"Unknown architecture value {name!r}; known: {', '.join(types)}.")
+    check_fields(kind, fields, kind.__name__)
     return kind(**fields)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from scaling.border import archives
-from scaling.border.archives import Listing
+from scaling.border.members import Listing, is_visible
 from scaling.border.pinned import digest
 
 DEPTH = 3  # parts of a photo's path that say what it is: split, class and file
@@ -39,7 +40,13 @@ def of_arrays(path: Path) -> str:
     files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
     try:
         entries = [entry for file in files for entry in _arrays(file, file.stem if path.is_dir() else "")]
-    except (OSError, zipfile.BadZipFile):  # its reader says what is wrong
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        struct.error,
+        zipfile.BadZipFile,
+    ):  # its reader says what is wrong
         return ""
     return _digest(entries) if entries else ""
 
@@ -54,7 +61,7 @@ def _files(root: Path, walk: Callable[[Path], Listing]) -> Iterator[tuple[tuple[
         yield from ((member.parts, member.size) for member in walk(root).members)
         return
     for child in root.iterdir():
-        if not archives.is_visible((child.name,)):
+        if not is_visible((child.name,)):
             continue
         if child.is_dir():
             yield from (((child.name, *m.parts), _size(m.path)) for m in walk(child).members)

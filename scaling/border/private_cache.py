@@ -27,9 +27,25 @@ def private_directory(name: str) -> Path:
 
 
 def make_private(path: Path) -> Path:
-    """Make a directory that its user alone can enter; OSError where there is one that others can change."""
+    """Make a directory that its user alone can enter; OSError where others can change or replace it.
+
+    So a link in its place is refused, and a directory above it that all may write to, unless only owners can
+    rename there (mode 1777, as of /tmp).
+    """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.stat()
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        raise PermissionError(
+            f"{path} is a link, and what is compiled is run, so only a directory is used: delete the link, or set "
+            "XDG_CACHE_HOME to where it leads."
+        )
+    for above in path.resolve().parents:
+        mode = above.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise PermissionError(
+                f"{above} has mode {stat.S_IMODE(mode):o}, so others could replace {path}, from which code is run: "
+                "chmod o-w, or set XDG_CACHE_HOME to a directory of your own."
+            )
     if found.st_uid != os.geteuid():
         raise PermissionError(
             f"{path} belongs to user {found.st_uid}, and what is compiled is run, so only one's own is used: "

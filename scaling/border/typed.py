@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Union
 
 READER = "reader"
+SHOWN = 200  # characters of a value in an error
 
 
 def read_by(reader: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
@@ -28,12 +29,42 @@ def nearest(value: Any, known: typing.Iterable[str]) -> str:
 
 def build(cls: type, values: Mapping[str, Any], path: str) -> Any:
     """Build a dataclass from nested dicts; ValueError, naming the key below `path`, for what does not fit."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{path}={_shown(values)} must be a section of keys.")  # noqa: TRY004
     fields = {f.name: f for f in dataclasses.fields(cls)}
     hints = _hints(cls)
     for key in values:
         if key not in fields:
             raise ValueError(f"unknown key {path}.{key}{nearest(key, fields)} Known: {', '.join(fields)}.")
     return cls(**{key: _read(fields[key], hints[key], values[key], f"{path}.{key}") for key in values})
+
+
+def check_fields(cls: type, values: Mapping[str, Any], path: str) -> None:
+    """Raise ValueError where values lack a field of a dataclass, add one, or one is not of its type.
+
+    The values stay as they are: an integer that stands for a float is still written as one.
+    """
+    fields, hints = {f.name: f for f in dataclasses.fields(cls)}, _hints(cls)
+    if unknown := sorted(set(values) - set(fields)):
+        raise ValueError(f"{path} has no field {unknown}; it has {sorted(fields)}.")
+    if lacking := sorted(needed(cls) - set(values)):
+        raise ValueError(f"{path} lacks the fields {lacking}.")
+    for name, value in values.items():
+        _convert(hints[name], value, f"{path}.{name}")
+
+
+@functools.cache
+def needed(cls: type) -> frozenset[str]:
+    """The fields of a dataclass that have no default."""
+    missing = dataclasses.MISSING
+    fields = dataclasses.fields(cls)
+    return frozenset(f.name for f in fields if f.default is missing and f.default_factory is missing)
+
+
+def _shown(value: Any) -> str:
+    """A value as an error shows it, in one line of bounded length."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def plain(value: Any) -> Any:
@@ -71,10 +102,8 @@ def _hints(cls: type) -> dict[str, Any]:
 def _convert(hint: Any, value: Any, path: str) -> Any:
     """Check `value` against the field's type; ints become floats, lists become tuples."""
     if dataclasses.is_dataclass(hint):
-        if type(value) is hint:
+        if isinstance(value, typing.cast(type, hint)):
             return value
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{path}={value!r} must be a section of keys.")
         return build(typing.cast(type, hint), value, path)
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):
@@ -82,15 +111,23 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
     if origin is tuple and isinstance(value, (list, tuple)):
         inner = [args[0]] * len(value) if args[-1] is Ellipsis else args
         if len(inner) != len(value):
-            raise ValueError(f"{path}={value!r} must have {len(inner)} entries.")
+            raise ValueError(f"{path}={_shown(value)} must have {len(inner)} entries.")
         return tuple(_convert(a, v, f"{path}[{i}]") for i, (a, v) in enumerate(zip(inner, value)))
     if origin is dict and isinstance(value, Mapping):
-        return json.loads(json.dumps(plain(value)))
+        return {key: _convert(args[1], inner, f"{path}.{key}") for key, inner in _copied(value).items()}
+    if origin is Mapping and isinstance(value, Mapping):
+        return {key: _convert(args[1], inner, f"{path}.{key}") for key, inner in value.items()}
+    if hint is Any:
+        return value
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     if hint in (int, str, bool, type(None)) and type(value) is hint:
         return value
-    raise ValueError(f"{path}={value!r} must be {getattr(hint, '__name__', hint)}.")
+    raise ValueError(f"{path}={_shown(value)} must be {getattr(hint, '__name__', hint)}.")
+
+
+def _copied(value: Any) -> Any:
+    return json.loads(json.dumps(plain(value)))
 
 
 def _member(members: tuple[Any, ...], value: Any) -> Any:

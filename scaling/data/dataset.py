@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from scaling.border.pinned import digest
 from scaling.data import photos
 from scaling.data.digits import open_digits
 from scaling.data.folder import open_folder
@@ -49,6 +50,13 @@ class Dataset:
     @property
     def examples(self) -> dict[str, int]:
         return {"train": len(self.train), "validation": len(self.validation)}
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of which examples there are: their number, order and classes, not their pixels."""
+        labels = [split.labels.astype("<i4").tobytes() for split in (self.train, self.validation)]
+        told = "\n".join([self.name, *self.class_names, *(digest(one) for one in labels)])
+        return digest(told.encode())
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from scaling.border import archives
-from scaling.border.archives import Listing, Member
 from scaling.border.fingerprint import of_files
+from scaling.border.members import Listing, Member
 from scaling.data import photos
 from scaling.data.source import Source
 from scaling.data.splits import StreamSplit, parse
@@ -88,6 +88,8 @@ def places(root: Path, walk: Walk = archives.walk) -> dict[str, Path]:
         members = walk(root).members
         deep = sorted({member.parts[-3] for member in members if len(member.parts) > 2})
         return dict.fromkeys(deep or [FLAT_SPLIT], root)
+    if not root.is_dir():
+        raise ValueError(f"data.dir={str(root)!r} is neither a folder nor a file: give the image folder.")
     children = sorted(child for child in root.iterdir() if not child.name.startswith("."))
     found = {child.stem: child for child in children if child.suffix in archives.SUFFIXES and child.is_file()}
     folders = [child for child in children if child.is_dir()]
@@ -124,7 +126,9 @@ def part_of(place: Path, split: str, walk: Walk = archives.walk) -> Part:
             f"split {split!r} in {place}: class {min(lost)!r} has no file ending in {', '.join(photos.SUFFIXES)}: "
             "convert its images or delete its folder."
         )
-    problems = [f"{m.describe()}: not in a class's folder" for m in stray]
+    others = {m.parts[-3] for m in listing.members if deep and len(m.parts) > 2} - {split}
+    problems = [str(p) for p in listing.problems if split in p.parts or not others & set(p.parts)]
+    problems += [f"{m.describe()}: not in a class's folder" for m in stray]
     problems += [f"{m.describe()}: not one of {', '.join(photos.SUFFIXES)}" for m in inside if not photo[m]]
     members = tuple(sorted((m for m in inside if photo[m]), key=_hash))
     if len(problems) > len(members):

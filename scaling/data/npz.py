@@ -8,15 +8,36 @@ training label.
 
 from __future__ import annotations
 
+import math
+import struct
+import zipfile
+import zlib
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+from scaling.border.archives import PACKED_AT_MOST
 from scaling.border.fingerprint import of_arrays
 from scaling.data.source import Source
 from scaling.data.splits import ArraySplit, parse
 from scaling.runs.pinning import confirm_data
 from scaling.runs.spec import DataSpec
+
+# What NumPy and zipfile raise for a damaged file
+DAMAGED = (
+    OSError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    KeyError,
+    SyntaxError,
+    TypeError,
+)
 
 
 def open_npz(data: DataSpec, side: int) -> Source:
@@ -48,7 +69,7 @@ def places(path: Path) -> dict[str, tuple[Path, str]]:
     if path.is_dir():
         found = {file.stem: (file, "") for file in sorted(path.glob("*.npz"))}
     elif path.is_file():
-        with np.load(path, allow_pickle=False) as arrays:
+        with _opened(path) as arrays:
             names = [key.removesuffix("_image") for key in arrays.files if key.endswith("_image")]
         found = {name: (path, f"{name}_") for name in names}
     else:
@@ -63,20 +84,64 @@ def places(path: Path) -> dict[str, tuple[Path, str]]:
 
 def _arrays(file: Path, prefix: str) -> tuple[np.ndarray, np.ndarray]:
     """Images [N, S, S, C] and labels [N] of one split."""
-    with np.load(file, allow_pickle=False) as arrays:
+    with _opened(file) as arrays:
         missing = {f"{prefix}image", f"{prefix}label"} - set(arrays.files)
         if missing:
             raise ValueError(f"{file} lacks the key {min(missing)!r}: it has {', '.join(arrays.files)}.")
-        images, labels = arrays[f"{prefix}image"], arrays[f"{prefix}label"]
+        images, labels = (_array(file, arrays, f"{prefix}{name}") for name in ("image", "label"))
     check(images, labels, f"{file}, {prefix}image and {prefix}label")
     return (images if images.ndim == 4 else images[..., None]), labels
 
 
 def _class_names(file: Path, labels: np.ndarray) -> tuple[str, ...]:
-    with np.load(file, allow_pickle=False) as arrays:
+    with _opened(file) as arrays:
         if "label_names" in arrays.files:
-            return tuple(str(name) for name in arrays["label_names"])
+            return tuple(str(name) for name in _array(file, arrays, "label_names").ravel())
     return tuple(str(i) for i in range(int(labels.max()) + 1))
+
+
+def _opened(file: Path) -> np.lib.npyio.NpzFile:
+    """Open an .npz; ValueError where it is none."""
+    try:
+        found = np.load(file, allow_pickle=False)
+    except DAMAGED as error:
+        raise ValueError(f"{file} cannot be read as .npz ({error}): copy or save it again.") from error
+    if not isinstance(found, np.lib.npyio.NpzFile):
+        raise ValueError(f"{file} is no .npz but one array: save it with np.savez.")  # noqa: TRY004
+    return found
+
+
+def _array(file: Path, arrays: np.lib.npyio.NpzFile, key: str) -> np.ndarray:
+    """Read one array; ValueError where it is damaged, or claims to be larger than what is there."""
+    try:
+        archive = arrays.zip
+        assert archive is not None
+        entry = archive.getinfo(f"{key}.npy")
+        with archive.open(entry) as content:
+            shape, dtype, start = _header(content)
+        if dtype.hasobject:
+            raise ValueError("it holds pickled objects, which are never read")
+        if math.prod(shape) * dtype.itemsize + start != entry.file_size:
+            raise ValueError(
+                f"its header says {dtype}{list(shape)}, which {entry.file_size} bytes do not hold"
+            )
+        if entry.file_size > PACKED_AT_MOST * (entry.compress_size + 1):
+            raise ValueError(f"{entry.file_size} bytes cannot be packed in {entry.compress_size}")
+        return arrays[key]
+    except DAMAGED as error:
+        raise ValueError(
+            f"{file}: the array {key!r} cannot be read ({error}): copy or save it again."
+        ) from error
+
+
+def _header(content: IO[bytes]) -> tuple[tuple[int, ...], np.dtype, int]:
+    """Shape and type of an array, and where its values start in its file."""
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    version = np.lib.format.read_magic(content)
+    if version not in read:
+        raise ValueError(f"its format is {version}, not one of {list(read)}")
+    shape, _, dtype = read[version](content)
+    return shape, dtype, content.tell()
 
 
 def check(images: np.ndarray, labels: np.ndarray, where: str) -> None:

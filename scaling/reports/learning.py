@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from scaling.border.lines import unseal
 from scaling.reports.study import Study
 from scaling.runs.rows import Row
 
@@ -43,7 +44,7 @@ def choose(study: Study, limit: int = MAX_RUNS) -> list[Row]:
 
 
 def read(path: Path) -> Lines:
-    """The numbers of one `metrics.jsonl`; a damaged line (a cut-off last one) is left out."""
+    """The numbers of one `metrics.jsonl`; a damaged line, or a cut-off last one, is left out."""
     found: Lines = {}
     for line in _objects(path):
         x = line.get("epoch", line.get("step"))
@@ -69,12 +70,8 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
         return
     with open(path, errors="replace") as file:
         for text in file:
-            try:
-                line = json.loads(text)
-            except ValueError:
-                continue
-            if isinstance(line, dict):
-                yield line
+            with contextlib.suppress(ValueError):
+                yield unseal(text)
 
 
 def _is_number(value: Any) -> TypeGuard[float]:

@@ -6,10 +6,13 @@ import re
 
 _WORDS = re.compile(r"RESOURCE_EXHAUSTED|out of memory|MemoryError|std::bad_alloc", re.IGNORECASE)
 
+# A full disk is a resource that is exhausted, too
+_DISK = re.compile(r"No space left on device|Disk quota exceeded")
+
 
 def tells_out_of_memory(text: str) -> bool:
-    """Whether a message or a log says that memory ran out, on the host or on a device."""
-    return bool(_WORDS.search(text))
+    """Whether a message or a log says that memory ran out, on the host or on a device, and not the disk."""
+    return any(_WORDS.search(line) and not _DISK.search(line) for line in text.splitlines())
 
 
 def is_out_of_memory(error: BaseException) -> bool:

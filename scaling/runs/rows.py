@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scaling.border.files import write_atomically
-from scaling.runs.recorded import Recorded, read_spec
+from scaling.border.files import read_json, write_atomically
+from scaling.border.pinned import digest
+from scaling.border.typed import check_fields, needed
+from scaling.runs.recorded import Recorded, encode, read_spec
 from scaling.runs.spec import RunSpec
 
 STATUSES = OK, NAN, OOM, TIMEOUT, FAILED = "ok", "nan", "oom", "timeout", "failed"
@@ -90,7 +93,19 @@ class Row:
         if lacking := NEEDED - values.keys():
             raise ValueError(f"row lacks the fields {sorted(lacking)}: it is not whole.")
         recorded = read_spec(values["spec"])
-        return Row(**{**values, "spec": recorded.spec, "recorded": recorded})
+        values["spec"] = recorded.spec
+        check_fields(Row, values, "row")
+        _check_numbers(values)
+        return Row(**values, recorded=recorded)
+
+
+def _check_numbers(values: Mapping[str, Any]) -> None:
+    """Raise ValueError for a number that no run has: not finite, or an accuracy outside of [0, 1]."""
+    for name, value in values.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"row.{name}={value} must be finite, or null where it was not measured.")
+        if value is not None and "_top" in name and not 0 <= value <= 1:
+            raise ValueError(f"row.{name}={value} must be in [0, 1]: an accuracy is a fraction.")
 
 
 def _gathered(values: dict[str, Any]) -> dict[str, Any]:
@@ -108,21 +123,24 @@ def _place(name: str) -> tuple[bool, bool, bool, str]:
 
 # What a row on disk has, in order, and what it cannot lack
 FIELDS = tuple(f.name for f in dataclasses.fields(Row) if f.name != "recorded")
-NEEDED = {
-    f.name
-    for f in dataclasses.fields(Row)
-    if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-}
+NEEDED = needed(Row)
+CHECKSUM = "checksum"  # of the other fields of a `row.json`; files from before have none
 
 
 def write_row(path: Path, row: Row) -> None:
-    """Write `row.json` atomically."""
-    write_atomically(path, json.dumps(row.to_dict(), indent=1, sort_keys=True) + "\n")
+    """Write `row.json` atomically, with a checksum of its fields."""
+    values = row.to_dict()
+    sealed = {**values, CHECKSUM: digest(encode(values).encode())}
+    write_atomically(path, json.dumps(sealed, indent=1, sort_keys=True) + "\n")
 
 
 def read_row(path: Path) -> Row:
     """Read one `row.json`; ValueError (naming the file) where it is damaged."""
     try:
-        return Row.from_dict(json.loads(Path(path).read_text()))
-    except (ValueError, TypeError) as error:
+        values = read_json(Path(path))
+        told = values.pop(CHECKSUM, None) if isinstance(values, dict) else None
+        if told is not None and told != digest(encode(values).encode()):
+            raise ValueError("its checksum differs, so it was changed after it was written")
+        return Row.from_dict(values)
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is not a readable row: {error}") from error

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scaling.border.files import parse_json
 from scaling.border.typed import flatten
 from scaling.runs.recorded import SECTIONS, by_object, encode
 from scaling.runs.rows import RENAMED, Row
@@ -46,7 +47,7 @@ def from_csv(text: str, name: str = "rows.csv") -> tuple[list[Row], list[str]]:
     for line, cells in enumerate(reader, start=2):
         try:
             rows.append(Row.from_dict(_nested(paths, cells)))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             problems.append(f"line {line} of {name} is not a row: {error}")
     return rows, problems
 
@@ -95,6 +96,8 @@ def _nested(paths: Sequence[Sequence[str]], cells: Sequence[str]) -> dict[str, A
         at = nested
         for name in outer:
             at = at.setdefault(name, {})
+            if not isinstance(at, dict):
+                raise ValueError(f"the column {'.'.join((*outer, last))!r} lies below one that has a value")  # noqa: TRY004
         at[last] = _value(cell)
     return nested
 
@@ -104,7 +107,7 @@ def _value(cell: str) -> Any:
     if cell == "":
         return None
     try:
-        return json.loads(cell)
+        return parse_json(cell)
     except ValueError:
         return cell
 

@@ -86,13 +86,13 @@ def read_tail(log: Path, start: int = 0, lines: int = 20, characters: int = 4000
 
 @contextlib.contextmanager
 def lock(workdir: Path) -> Iterator[int]:
-    """Hold the sweep directory; yields the file descriptor for child processes to inherit.
+    """Hold the directory of a sweep or a run; yields the file descriptor for child processes to inherit.
 
     The lock lives as long as any process has the descriptor: a killed sweep's orphaned trials keep
     the directory until they end, so no run is ever written by two processes.
 
     Raises:
-      ValueError: where another sweep, or a trial that it left behind, holds the directory.
+      ValueError: where another process, or one that it left behind, holds the directory.
     """
     import fcntl
 
@@ -103,8 +103,8 @@ def lock(workdir: Path) -> Iterator[int]:
         except BlockingIOError:
             file.seek(0)
             raise ValueError(
-                f"workdir {workdir} is in use by the sweep of process {file.read().strip() or '?'} or by trials that "
-                "it left running: wait for it, stop it, or give another --workdir."
+                f"workdir {workdir} is in use by process {file.read().strip() or '?'}, or by what it left running: "
+                "wait for it, stop it, or give another --workdir."
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from scaling.border.files import write_json
+from scaling.border.files import read_json, write_json
 from scaling.border.typed import flatten
 from scaling.runs.rows import FINAL, Row, read_row
 from scaling.runs.spec import RunSpec
@@ -41,7 +40,7 @@ def check_owner(workdir: Path, spec: Spec) -> None:
     if not path.exists():
         return
     try:
-        owner = type(spec).from_dict(json.loads(path.read_text()))
+        owner = type(spec).from_dict(read_json(path))
     except ValueError as error:
         raise ValueError(
             f"{path} cannot be read by this version ({error}) so the run cannot be continued: choose another --workdir."

@@ -18,7 +18,7 @@ from scaling.runs.workdir import CHECKPOINTS
 from scaling.training import checkpoints, environment
 from scaling.training.clock import Clock
 from scaling.training.interrupts import Requests, requests
-from scaling.training.metrics import Journal, Ledger
+from scaling.training.metrics import Journal, Ledger, Mark
 from scaling.training.plan import Plan
 from scaling.training.progress import Reporter, Silent, make_reporter
 from scaling.training.runtime import Runtime
@@ -69,12 +69,15 @@ def prepared(
     first = jax.process_index() == 0
     shown = (reporter or make_reporter()) if first else Silent()
     state, before = runtime.first_state(), {}
-    if (restored := checkpoints.restore(workdir / CHECKPOINTS, like=state)) is not None:
+    if (restored := checkpoints.restore(workdir / CHECKPOINTS, state, run=plan.spec.id)) is not None:
         state, before = restored
-    step, size = before.pop("step", 0), before.pop("journal_size", 0)
-    journal, clock = Journal(workdir if first else None, step, size), Clock()
+    _check_data(plan, before.pop("data", None), workdir)
+    step, mark = before.pop("step", 0), Mark(before.pop("journal_size", 0), before.pop("journal_crc", None))
+    journal, clock = Journal(workdir if first else None, step, mark), Clock()
     ledger = Ledger(plan, runtime.engine.unreplicate, journal, shown, clock)
     try:
+        for problem in journal.problems:
+            shown.line(problem)
         with requests() as caught:
             attempt = Attempt(
                 plan, runtime, workdir, journal, ledger, clock, shown, caught, started, before, step
@@ -85,6 +88,23 @@ def prepared(
         ledger.close()
         journal.close()
         shown.close()
+
+
+def saved_with(attempt: Attempt) -> dict[str, Any]:
+    """What a checkpoint holds beside the state: measures, where the journal ends, which data it saw."""
+    mark = attempt.journal.mark
+    journal = {"journal_size": mark.size, "journal_crc": mark.crc}
+    data = attempt.plan.dataset.fingerprint
+    return {**attempt.measures(), "step": attempt.steps, "data": data, **journal}
+
+
+def _check_data(plan: Plan, seen: str | None, workdir: Path) -> None:
+    """Raise ValueError where the data is not what earlier attempts saw; older checkpoints do not tell."""
+    if seen is not None and seen != (found := plan.dataset.fingerprint):
+        raise ValueError(
+            f"{workdir} was trained on data of fingerprint {seen}, but {plan.dataset.name} now has {found} "
+            f"({len(plan.dataset.train)} training images): put the data back, or choose another --workdir."
+        )
 
 
 def _announce(attempt: Attempt) -> None:

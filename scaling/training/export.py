@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from scaling.arch.arch import from_record
+from scaling.border.files import read_json
 from scaling.data.photos import MODES
 from scaling.runs.workdir import CHECKPOINTS, NETWORK
 from scaling.training import checkpoints
@@ -29,19 +29,20 @@ def network_record(plan: Plan) -> dict[str, Any]:
     return {"arch": plan.arch.to_dict(), "preprocessing": preprocessing}
 
 
-def trained(workdir: Path, which: str | None = None) -> tuple[Weights, int]:
+def trained(workdir: Path, which: str | None = None, trust_code: bool = False) -> tuple[Weights, int]:
     """Return the weights of a run's newest intact checkpoint, and its step.
 
-    `which` is "ema" or "raw"; None takes the averages where the run has them. ValueError where the
-    directory holds no run, no intact checkpoint or no averages.
+    `which` is "ema" or "raw"; None takes the averages where the run has them. A network that is a function
+    in a .py file is run with `trust_code` only. ValueError where the directory holds no run, no intact
+    checkpoint, no averages, or such a network.
     """
     path = workdir / NETWORK
     if not path.is_file():
         raise ValueError(
             f"{workdir} has no {NETWORK}, so it is not the directory of a run: name a --workdir."
         )
-    record = json.loads(path.read_text())
-    restored = checkpoints.restore(workdir / CHECKPOINTS)
+    record = _record(path)
+    restored = checkpoints.restore(workdir / CHECKPOINTS, repair=False)
     if restored is None:
         raise ValueError(f"{workdir} holds no intact checkpoint: run its training again.")
     state = TrainState(**restored[0])
@@ -51,5 +52,19 @@ def trained(workdir: Path, which: str | None = None) -> tuple[Weights, int]:
         raise ValueError(
             f"{workdir} has no {which!r} weights, only {', '.join(known)}: config.train.ema was 0."
         )
-    preprocessing = Preprocessing.from_dict(record["preprocessing"]) if record["preprocessing"] else None
-    return Weights(from_record(record["arch"]), known[which], preprocessing), int(state.step)
+    told = record["preprocessing"]
+    preprocessing = None if told is None else Preprocessing.from_dict(told)
+    return Weights(from_record(record["arch"], trust_code), known[which], preprocessing), int(state.step)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """Read a `network.json`; ValueError, naming the file, where it holds no network."""
+    try:
+        record = read_json(path)
+        if not isinstance(record, dict) or not record.keys() >= {"arch", "preprocessing"}:
+            raise ValueError("it does not hold arch and preprocessing")
+    except ValueError as error:
+        raise ValueError(
+            f"{path} cannot be read ({error}): run the training again to have it anew."
+        ) from error
+    return record

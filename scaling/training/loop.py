@@ -10,12 +10,13 @@ from typing import Any
 import jax
 
 from scaling.border.files import write_json
+from scaling.runs import store
 from scaling.runs.failures import is_out_of_memory
 from scaling.runs.rows import NAN, OK, OOM, TIMEOUT, Row, write_row
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CHECKPOINTS, ENVIRONMENT, NETWORK, ROW, check_owner, claim, finished_row
 from scaling.training import checkpoints, environment
-from scaling.training.attempt import Attempt, finite, make_row, prepared
+from scaling.training.attempt import Attempt, finite, make_row, prepared, saved_with
 from scaling.training.evaluate import Scores
 from scaling.training.export import network_record
 from scaling.training.interrupts import Interrupted
@@ -40,22 +41,30 @@ def run(
     `runtime` is one of this very spec that was prepared before, its programs perhaps compiled. A finished
     run returns its row at once. A loss that is not finite ends as status "nan", too little memory as "oom",
     too little time as "timeout". SIGINT and SIGTERM save a checkpoint and raise `Interrupted`; calling
-    again goes on from there. ValueError, before anything is written, where the spec cannot be run or the
-    directory holds another run.
+    again goes on from there. ValueError, before anything is written, where the spec cannot be run, or the
+    directory holds another run or is held by another process.
     """
     workdir, started = Path(workdir), time.monotonic()
     check_owner(workdir, spec)
     if (row := finished_row(workdir, spec)) is not None:
         return row
     runtime = runtime or Runtime(make_plan(spec))
-    plan = runtime.plan
-    if jax.process_index() == 0:
-        claim(workdir, spec)
+    # Several processes of one run hold the directory as one, by the first of them
+    with store.lock(workdir) if jax.process_index() == 0 else contextlib.nullcontext():
+        return _train_in(workdir, runtime, reporter, started)
+
+
+def _train_in(workdir: Path, runtime: Runtime, reporter: Reporter | None, started: float) -> Row:
+    """Train in a directory that is held; return the row once it is written."""
+    plan, first = runtime.plan, jax.process_index() == 0
+    check_owner(workdir, plan.spec)  # again: another process may have been here until now
+    if first:
+        claim(workdir, plan.spec)
         write_json(workdir / ENVIRONMENT, environment.describe())
         write_json(workdir / NETWORK, network_record(plan))
     with prepared(plan, runtime, workdir, reporter, started) as (attempt, state):
         row = make_row(plan, **_outcome(attempt, state))
-    if jax.process_index() == 0:
+    if first:
         write_row(workdir / ROW, row)
     return row
 
@@ -128,10 +137,9 @@ def _stop_reason(attempt: Attempt) -> int:
 
 
 def _save(attempt: Attempt, state: Any) -> None:
-    meta = {**attempt.measures(), "step": attempt.steps, "journal_size": attempt.journal.size}
-    host = attempt.runtime.to_host(state)
-    directory, keep = attempt.workdir / CHECKPOINTS, attempt.plan.spec.train.keep
-    checkpoints.save(directory, attempt.steps, host, meta, keep)
+    host, spec = attempt.runtime.to_host(state), attempt.plan.spec
+    directory = attempt.workdir / CHECKPOINTS
+    checkpoints.save(directory, attempt.steps, host, saved_with(attempt), spec.train.keep, spec.id)
 
 
 def _finish(attempt: Attempt, state: Any) -> dict[str, Any]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from scaling.border.disk import naming
+from scaling.border.files import write_atomically
+from scaling.border.lines import seal, unseal
 from scaling.runs.workdir import EVENTS, METRICS
 from scaling.training.clock import Clock
 from scaling.training.events import Events
@@ -33,21 +36,33 @@ class NonFinite(Exception):
         self.step = step
 
 
+class Mark(NamedTuple):
+    """How far a journal had come at a checkpoint: its bytes and their CRC-32 (None: none was kept then)."""
+
+    size: int = 0
+    crc: int | None = None
+
+
 class Journal:
     """Writes one line a measurement, of one process; the others pass `directory=None`.
 
-    A resumed run cuts the file back to the `size` it had at its checkpoint, so that no step is
-    there twice.
+    A resumed run cuts the file back to where it was at its checkpoint, its `mark`, so that no step is there
+    twice. Where what is before the mark has changed since, its sound lines are kept, the file as it was
+    found is set aside, and `problems` says so.
     """
 
-    def __init__(self, directory: Path | None, start_step: int, size: int):
+    def __init__(self, directory: Path | None, start_step: int, mark: Mark):
         self._file = self._events = None
+        self.problems: list[str] = []
+        self._mark = Mark(0, 0)
         if directory is None:
             return
         path = directory / METRICS
-        if path.exists():
-            os.truncate(path, min(size, path.stat().st_size))
-        self._file = path.open("a")
+        kept = self._kept(path, mark)
+        if not path.exists() or kept != path.read_bytes():
+            write_atomically(path, kept.decode("utf-8", "replace"))
+        self._mark = Mark(len(kept), zlib.crc32(kept))
+        self._file = path.open("ab")
         self._events = Events(directory / EVENTS, start_step)
 
     def write(self, step: int, epoch: float, split: str, values: dict[str, float]) -> None:
@@ -55,20 +70,49 @@ class Journal:
         if self._file is None or self._events is None:
             return
         known = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        line = {"step": step, "epoch": round(epoch, 4), "split": split, **known}
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        line = seal({"step": step, "epoch": round(epoch, 4), "split": split, **known}).encode() + b"\n"
+        with naming(Path(self._file.name)):
+            self._file.write(line)
+            self._file.flush()
+        self._mark = Mark(self._mark.size + len(line), zlib.crc32(line, self._mark.crc or 0))
         self._events.scalars(step, {f"{split}/{name}": value for name, value in values.items()})
 
     @property
-    def size(self) -> int:
-        """Bytes in the file."""
-        return 0 if self._file is None else os.fstat(self._file.fileno()).st_size
+    def mark(self) -> Mark:
+        """Where the file ends, once that is on the disk."""
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+        return self._mark
 
     def close(self) -> None:
         if self._file is not None and self._events is not None:
             self._file.close()
             self._events.close()
+
+    def _kept(self, path: Path, mark: Mark) -> bytes:
+        """The lines up to the mark; only the sound ones where they are not what was marked."""
+        data = path.read_bytes() if path.exists() else b""
+        kept = data[: mark.size]
+        if len(kept) == mark.size and mark.crc in (None, zlib.crc32(kept)):
+            return kept
+        lines = kept.splitlines(keepends=True)
+        sound = [line for line in lines if line.endswith(b"\n") and _is_sound(line)]
+        aside = f", and the file as it was is {METRICS}.damaged" if data else ""
+        self.problems.append(
+            f"{path} has changed since its checkpoint ({len(data)} bytes, {mark.size} then): {len(sound)} sound "
+            f"lines of it are kept{aside}"
+        )
+        if data:
+            path.rename(path.with_name(f"{METRICS}.damaged"))
+        return b"".join(sound)
+
+
+def _is_sound(line: bytes) -> bool:
+    try:
+        unseal(line.decode())
+    except ValueError:
+        return False
+    return True
 
 
 class Ledger:

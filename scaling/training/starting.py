@@ -10,7 +10,7 @@ from flax import traverse_util
 
 from scaling.arch.arch import Sized
 from scaling.border.pinned import is_weights, weights_path
-from scaling.weights.files import load
+from scaling.weights.files import load_variables
 from scaling.weights.pretrained import from_pretrained
 
 HEAD = "classifier"  # the module that a new number of classes replaces
@@ -19,7 +19,7 @@ NAMED = 8  # arrays that an error spells out
 
 def read(init: str) -> Mapping[str, Any]:
     """Return the variables that `config.model.init` names: of a pinned file, else of `from_pretrained`."""
-    return load(weights_path(init)).variables if is_weights(init) else from_pretrained(init)[1]
+    return load_variables(weights_path(init)) if is_weights(init) else from_pretrained(init)[1]
 
 
 def started(arch: Sized, fresh: Mapping[str, Any], given: Mapping[str, Any], init: str) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scaling.arch.arch import Sized, from_record
+from scaling.border.files import parse_json
 from scaling.border.typed import nearest
 from scaling.weights.preprocessing import Preprocessing
-from scaling.weights.torch import load_paths, load_torch, to_paths, to_torch
+from scaling.weights.torch import from_paths, load_paths, load_torch, to_paths, to_torch
 
 # Keys of the file's metadata, text each; "format" is what PyTorch's loaders look for.
 NAMES, ARCH, PREPROCESSING = ("jax_compound.names", "jax_compound.arch", "jax_compound.preprocessing")
@@ -57,11 +58,12 @@ def save(
     write_safetensors(path, tensors, metadata)
 
 
-def load(path: str | os.PathLike[str], arch: Sized | None = None) -> Weights:
+def load(path: str | os.PathLike[str], arch: Sized | None = None, trust_code: bool = False) -> Weights:
     """Read what `save` wrote; with `arch`, also a peer's file, which does not state its network.
 
-    A given `arch` replaces the one that the file states (another `resolution` or `drop_rate`, say).
-    ValueError where the file is damaged, states no network, or its arrays do not fit (all are listed).
+    A given `arch` replaces the one that the file states (another `resolution` or `drop_rate`, say). A file is
+    data: one whose network is a function in a .py runs it with `trust_code` only. ValueError where the file
+    is damaged, states no network or such a function, or its arrays do not fit (all are listed).
     """
     metadata, preprocessing = read_metadata(path), None
     if arch is None and ARCH not in metadata:
@@ -70,11 +72,24 @@ def load(path: str | os.PathLike[str], arch: Sized | None = None) -> Weights:
             "as scaling.load(path, arch=scaling.get('resnet18'))."
         )
     try:
-        arch = arch or from_record(json.loads(metadata[ARCH]))
+        arch = arch or from_record(parse_json(metadata[ARCH]), trust_code)
         if PREPROCESSING in metadata:
-            preprocessing = Preprocessing.from_dict(json.loads(metadata[PREPROCESSING]))
+            preprocessing = Preprocessing.from_dict(parse_json(metadata[PREPROCESSING]))
         build = load_paths if metadata.get(NAMES) == "ours" else load_torch
         return Weights(arch, build(arch, read_safetensors(path)), preprocessing)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{os.fspath(path)} cannot be loaded: {error}") from error
+
+
+def load_variables(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the variables alone, for a network that the caller checks them against; no code is ever run.
+
+    Names of ours say where arrays belong, so the file's network is not even read. ValueError as from `load`.
+    """
+    if read_metadata(path).get(NAMES) != "ours":
+        return load(path).variables
+    try:
+        return from_paths(read_safetensors(path))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{os.fspath(path)} cannot be loaded: {error}") from error
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling.border.typed import nearest
+from scaling.border.typed import check_fields, nearest
 from scaling.data.photos import MODES
 
 CROP_MODES = ("center", "squash", "border")
@@ -86,6 +86,8 @@ class Preprocessing:
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Preprocessing:
         """Build from `to_dict`'s value; ValueError for an unknown or missing field."""
+        if not isinstance(data, Mapping):
+            raise ValueError(f"preprocessing is an object of named fields, not {type(data).__name__}.")  # noqa: TRY004
         known = [entry.name for entry in dataclasses.fields(Preprocessing)]
         for name in data:
             if name not in known:
@@ -94,6 +96,7 @@ class Preprocessing:
                 )
         if "side" not in data:
             raise ValueError(f"Preprocessing needs side, the input's side in pixels; given: {sorted(data)}.")
+        check_fields(Preprocessing, data, "preprocessing")
         return Preprocessing(**data)
 
 

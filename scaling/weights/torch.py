@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,27 +25,27 @@ def load_torch(arch: Sized, state_dict: Mapping[str, Any]) -> dict[str, Any]:
     tensor that is missing, unknown or of another shape.
     """
     shapes = shapes_of(arch)
-    ours = {path: np.zeros(shape, np.float32) for path, shape in shapes.items()}
     left = {name for name in state_dict if not name.endswith(IGNORED)}
-    problems = []
+    problems, fitting = [], []
     for place in places(arch, shapes):
         if place.peer not in state_dict:
             problems.append(f"missing {place.peer} for {'/'.join(place.path)}")
             continue
         left.discard(place.peer)
-        target = ours[place.path] if place.layer is None else ours[place.path][place.layer]
+        shape = shapes[place.path] if place.layer is None else shapes[place.path][1:]
         tensor = np.asarray(state_dict[place.peer], np.float32)
-        if tensor.ndim == place.axes and tensor.size == target.size:
-            tensor = tensor.reshape(_torch_shape(target.shape))
+        if tensor.ndim == place.axes and tensor.size == math.prod(shape):
+            tensor = tensor.reshape(_torch_shape(shape))
         tensor = _from_torch(tensor)
-        if tensor.shape != target.shape:
-            problems.append(
-                f"{place.peer} has shape {tensor.shape} in our order, {arch.name} needs {target.shape}"
-            )
+        if tensor.shape != shape:
+            problems.append(f"{place.peer} has shape {tensor.shape} in our order, {arch.name} needs {shape}")
             continue
-        target[...] = tensor
+        fitting.append((place, tensor))
     problems += [f"unknown {name}" for name in sorted(left)]
-    check_fit(arch, problems)
+    check_fit(arch, problems)  # before room is made: a file may state a network of any size
+    ours = {path: np.zeros(shape, np.float32) for path, shape in shapes.items()}
+    for place, tensor in fitting:
+        ours[place.path][... if place.layer is None else place.layer] = tensor
     return traverse_util.unflatten_dict(ours)
 
 
@@ -61,8 +62,18 @@ def load_paths(arch: Sized, tensors: Mapping[str, Any]) -> dict[str, Any]:
         if name in tensors and np.shape(tensors[name]) != shape:
             problems.append(f"{name} has shape {np.shape(tensors[name])}, {arch.name} needs {shape}")
     check_fit(arch, problems)
-    ours = {tuple(name.split("/")): np.asarray(tensors[name], np.float32) for name in shapes}
-    return traverse_util.unflatten_dict(ours)
+    return from_paths({name: tensors[name] for name in shapes})
+
+
+def from_paths(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """Return float32 arrays by path as nested variables; ValueError where one path lies below another."""
+    arrays = {tuple(name.split("/")): np.asarray(array, np.float32) for name, array in tensors.items()}
+    folders = {path[:i] for path in arrays for i in range(len(path))}
+    if clash := sorted(folders & arrays.keys()):
+        raise ValueError(
+            f"{'/'.join(clash[0])!r} is both an array and a folder of arrays: write the file anew."
+        )
+    return traverse_util.unflatten_dict(arrays)
 
 
 def to_paths(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:

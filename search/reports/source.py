@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scaling.arch.arch import Arch
+from scaling.border.files import read_json
 from scaling.border.typed import flatten
 from scaling.reports.build import CSV, Study, read_study
 from scaling.reports.curve import tells
@@ -111,17 +111,28 @@ def _tells(key: str, value: Any) -> bool:
 def _read(directory: Path) -> FinishedSearch:
     if not directory.is_dir():
         raise ValueError(f"--workdir={directory} is not a directory: name one that a search has written.")
-    genotype = _json(directory / BEST / GENOTYPE)
+    problems: list[str] = []
+    genotype, arch = _genotype(directory / BEST / GENOTYPE, problems)
     study = _finals(directory / FINAL)
     return FinishedSearch(
         directory,
         _json(directory / CONFIG),
-        tuple(history.read(directory)),
+        tuple(history.read(directory, problems)),
         genotype=genotype,
-        arch=Arch.from_dict(genotype["arch"]) if genotype.get("arch") else None,
+        arch=arch,
         finals=study.rows,
-        problems=study.problems,
+        problems=(*problems, *study.problems),
     )
+
+
+def _genotype(path: Path, problems: list[str]) -> tuple[dict[str, Any], Arch | None]:
+    """What was found and its network; nothing, and a problem, where the file is damaged."""
+    try:
+        genotype = _json(path)
+        return genotype, Arch.from_dict(genotype["arch"]) if genotype.get("arch") else None
+    except ValueError as error:
+        problems.append(f"{path} holds no network: {error}")
+        return {}, None
 
 
 def _finals(directory: Path) -> Study:
@@ -134,9 +145,12 @@ def _finals(directory: Path) -> Study:
 def _json(path: Path) -> dict[str, Any]:
     """A JSON file; empty where there is none, as before a search has ended."""
     try:
-        return json.loads(path.read_text()) if path.exists() else {}
+        values = read_json(path) if path.exists() else {}
+        if not isinstance(values, dict):
+            raise ValueError("it holds no fields")  # noqa: TRY004
     except ValueError as error:
         raise ValueError(f"{path} is not readable JSON ({error}): restore it, or delete it.") from error
+    return values
 
 
 def _labelled(searches: Sequence[FinishedSearch]) -> list[FinishedSearch]:

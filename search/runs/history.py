@@ -7,7 +7,6 @@ are pure, so the lines bring it back.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scaling.border.disk import naming
+from scaling.border.files import read_json
+from scaling.border.lines import seal, unseal
+from scaling.border.typed import build
 from scaling.runs.workdir import CONFIG
 from search.core.evaluation import Evaluation
 from search.runs.workdir import HISTORY
@@ -51,10 +54,10 @@ class Record(Evaluation):
         return Evaluation(**{name: getattr(self, name) for name in MEASURED})
 
     def to_json(self) -> str:
-        """One line, without its end: what was asked first, then what was measured."""
+        """One line, without its end: what was asked, what was measured, and a checksum of both."""
         values = dataclasses.asdict(self)
         names = sorted(values, key=lambda name: name in MEASURED)
-        return json.dumps({name: values[name] for name in names}, allow_nan=False)
+        return seal({name: values[name] for name in names})
 
     @staticmethod
     def from_json(line: str, halved: bool = False) -> Record:
@@ -63,12 +66,11 @@ class Record(Evaluation):
         ValueError where it is damaged.
         """
         try:
-            values: dict[str, Any] = json.loads(line)
+            values = unseal(line)
             if halved and "rung" not in values:
                 values = _with_rung(values)
-            lists = {name: tuple(values[name]) for name in ("point", "rewards")}
-            return Record(**{**values, **lists})
-        except (TypeError, KeyError) as error:
+            return build(Record, values, "record")
+        except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"it lacks or has unknown fields ({error})") from error
 
 
@@ -91,22 +93,25 @@ class History:
     def append(self, records: Sequence[Record]) -> None:
         """Add records, and return once they are on the disk."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._path, "a", encoding="utf-8") as file:
+        with naming(self._path), open(self._path, "a", encoding="utf-8") as file:
             file.writelines(record.to_json() + "\n" for record in records)
             file.flush()
             os.fsync(file.fileno())
         self.records += records
 
 
-def read(directory: Path) -> list[Record]:
-    """The records of a search's directory; ValueError where there are none or a line is damaged."""
-    records, _ = _read(directory)
+def read(directory: Path, problems: list[str] | None = None) -> list[Record]:
+    """The records of a search's directory; ValueError where there are none.
+
+    A damaged line is one too, unless `problems` takes it: the records are then those of the other lines.
+    """
+    records, _ = _read(directory, problems)
     if not records:
         raise ValueError(f"{directory} holds no {HISTORY} with a line: name the --workdir of a search.")
     return records
 
 
-def _read(directory: Path) -> tuple[list[Record], int]:
+def _read(directory: Path, problems: list[str] | None = None) -> tuple[list[Record], int]:
     """The records of a directory and the bytes that they take; an unfinished last line is left out."""
     path = directory / HISTORY
     if not path.exists():
@@ -114,26 +119,31 @@ def _read(directory: Path) -> tuple[list[Record], int]:
     halved = _halved(directory / CONFIG)
     data = path.read_bytes()
     whole = data.rfind(b"\n") + 1
-    records = []
-    for number, line in enumerate(data[:whole].decode().splitlines(), start=1):
+    records: list[Record] = []
+    for number, line in enumerate(data[:whole].splitlines(), start=1):
         try:
-            record = Record.from_json(line, halved)
+            records.append(_record(line, halved, number, records))
         except ValueError as error:
-            raise ValueError(
-                f"{path}, line {number}: {error}: mend the line, or cut the file before it; the search then "
-                "goes on from there."
-            ) from error
-        if record.index != number - 1:
-            raise ValueError(
-                f"{path}, line {number} has index {record.index}, not {number - 1}: a line is lost."
-            )
-        records.append(record)
+            told = f"{path}, line {number}: {error}: mend the line, or cut the file before it; the search then goes on"
+            if problems is None:
+                raise ValueError(f"{told} from there.") from error
+            problems.append(f"{path}, line {number}: {error}")
     return records, whole
+
+
+def _record(line: bytes, halved: bool, number: int, before: Sequence[Record]) -> Record:
+    """The record of a line; ValueError where it is damaged, or does not follow those before it."""
+    record = Record.from_json(line.decode(), halved)
+    if record.index != number - 1:
+        raise ValueError(f"has index {record.index}, not {number - 1}: a line is lost")
+    if before and len(record.rewards) != len(before[0].rewards):
+        raise ValueError(f"has {len(record.rewards)} rewards, not {len(before[0].rewards)} as the first")
+    return record
 
 
 def _halved(config: Path) -> bool:
     """Whether a search's config has rungs; False where there is none."""
     try:
-        return bool(json.loads(config.read_text()).get("strategy", {}).get("widths"))
-    except (OSError, ValueError):
+        return bool(read_json(config).get("strategy", {}).get("widths"))
+    except (OSError, ValueError, AttributeError):
         return False

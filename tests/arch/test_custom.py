@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import textwrap
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,10 @@ from scaling.rules.rounding import round_depth, round_width
 from scaling.rules.scale import apply
 from scaling.runs.resolve import resolve, rule_of
 from scaling.runs.spec import ModelSpec, RunSpec
+from scaling.training import starting
 from scaling.training.optimizers import decay_mask
+from scaling.weights.files import read_metadata, write_safetensors
+from scaling.weights.torch import to_paths
 
 
 class Small(nn.Module):
@@ -225,12 +229,31 @@ def test_a_config_names_a_file_and_the_run_its_text(file):
     assert spec.model.name == pin("net.py:net") and RunSpec.from_config(spec.to_dict()) == spec
     arch, factors = resolve(spec.model, 10, 1)
     assert arch.module().width == 9 and factors.phi == 2.0 and arch.family == "net"
-    assert from_record(json.loads(arch.to_json())) == arch
+    assert from_record(json.loads(arch.to_json()), trust_code=True) == arch
     file.write_text(file.read_text().replace("8 *", "16 *"))
     changed = spec_of(phi=2.0)
     assert changed.id != spec.id and resolve(changed.model, 10, 1)[0].module().width == 19
     with pytest.raises(ValueError, match="the file has changed"):
         RunSpec.from_config(spec.to_dict())
+
+
+def test_a_file_of_weights_runs_no_code_unless_its_reader_trusts_it(file):
+    arch, _ = resolve(spec_of().model, 10, 1)
+    variables = scaling.initialize(scaling.build(arch), seed=0)
+    scaling.save("w.safetensors", arch, variables)
+    file.write_text("open('ran', 'w').close()\n" + file.read_text())
+    metadata = read_metadata("w.safetensors") | {
+        "jax_compound.arch": json.dumps({**arch.to_dict(), "source": "net.py:net"})
+    }
+    for names in ("ours", "peer"):
+        write_safetensors("w.safetensors", to_paths(variables), metadata | {"jax_compound.names": names})
+        with pytest.raises(ValueError, match=r"w\.safetensors.*'net\.py:net'.*arch=, or trust_code=True"):
+            scaling.load("w.safetensors")
+    write_safetensors("w.safetensors", to_paths(variables), metadata)
+    assert scaling.load("w.safetensors", arch=arch).arch == arch
+    jax.tree.map(np.testing.assert_array_equal, starting.read("w.safetensors"), variables)
+    assert not Path("ran").exists()
+    assert scaling.load("w.safetensors", trust_code=True).arch.source == "net.py:net" and Path("ran").exists()
 
 
 @pytest.mark.parametrize(

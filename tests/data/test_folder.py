@@ -1,6 +1,7 @@
 """The photo folder: every packing reads alike, bad files are listed, nothing disappears in silence."""
 
 import pickle
+import tarfile
 import zipfile
 
 import numpy as np
@@ -114,6 +115,17 @@ def test_bad_files_are_listed_and_the_rest_goes_on(folder, packing, tmp_path, re
     for name in bad:
         assert sum(str(tmp_path / name) in line for line in found.problems) == 1, name
     assert len(found.train) + len(found.validation) == 36
+
+
+def test_what_an_archive_cannot_give_is_listed_with_its_split(packing, tmp_path):
+    path = packing.write_tar(tmp_path / "set.tar", packing.photo_files() | {"val/ant/../../x.png": b"x"})
+    with tarfile.open(path, "a") as archive:
+        link = tarfile.TarInfo("train/ant/link.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "0.jpeg"
+        archive.addfile(link)
+    found = load_photos(path)
+    assert len(found.problems) == 1 and "train/ant/link.png: a link to 0.jpeg" in found.problems[0]
+    assert len(found.test().problems) == 1 and "'..'" in found.test().problems[0]
 
 
 def test_bad_files_of_the_test_split_are_listed_with_it(packing, tmp_path):

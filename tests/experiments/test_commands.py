@@ -1,5 +1,6 @@
 """Commands by name, and configs by name: what there is, what is found where, what a wrong name says."""
 
+import errno
 import re
 import subprocess
 import sys
@@ -108,3 +109,15 @@ def test_a_command_says_which_file_it_found(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == f"note: --config=quickstart is {arguments.config}\n"
     cli.parse(cli.parser(None), [f"--config={arguments.config}", "--workdir=x"])
     assert capsys.readouterr().out == ""
+
+
+def test_a_disk_that_refuses_is_a_sentence(capsys):
+    def command(argv):
+        raise OSError(errno.EROFS, "Read-only file system", "runs/x/row.json")
+
+    with pytest.raises(SystemExit) as ended:
+        cli.run_command(command)
+    told = capsys.readouterr().err
+    assert ended.value.code == cli.USAGE_ERROR and told.startswith(
+        "error: runs/x/row.json cannot be used: the file"
+    )

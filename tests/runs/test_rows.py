@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import random
 import stat
 import typing
 
@@ -37,7 +38,37 @@ def test_round_trip(tmp_path):
     write_row(tmp_path / "row.json", ROW)
     assert read_row(tmp_path / "row.json") == ROW
     assert Row.from_dict(ROW.to_dict()) == ROW
-    assert json.loads((tmp_path / "row.json").read_text()) == ROW.to_dict()
+    written = json.loads((tmp_path / "row.json").read_text())
+    assert written.pop("checksum") and written == ROW.to_dict()
+
+
+def test_a_row_that_was_changed_is_never_believed(tmp_path):
+    rng, path = random.Random(0), tmp_path / "row.json"
+    write_row(path, ROW)
+    whole = path.read_bytes()
+    for _ in range(300):
+        data, at = bytearray(whole), rng.randrange(len(whole))
+        data[at] ^= 1 << rng.randrange(8)
+        path.write_bytes(data)
+        try:
+            assert read_row(path) == ROW
+        except ValueError as error:
+            assert str(path) in str(error)
+
+
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({"params": "many"}, r"row\.params='many' must be int"),
+        ({"test_top1": 1.5}, r"row\.test_top1=1\.5 must be in \[0, 1\]"),
+        ({"seconds": float("nan")}, r"row\.seconds=nan must be finite"),
+        ({"examples": {"train": "x"}}, r"row\.examples\.train='x' must be int"),
+        ({"spec": []}, "must hold the sections of a config"),
+    ],
+)
+def test_what_makes_no_row_says_which_field(changes, told):
+    with pytest.raises(ValueError, match=told):
+        Row.from_dict({**ROW.to_dict(), **changes})
 
 
 OLD = {

@@ -1,12 +1,15 @@
 """What a run leaves behind: a row, a directory that can be resumed, and nothing of another's."""
 
+import dataclasses
 import json
+import os
 import signal
 
 import jax
 import numpy as np
 import pytest
 
+from scaling.runs import store
 from scaling.runs.rows import read_row
 from scaling.training import Interrupted, checkpoints, loop, run
 from scaling.training.metrics import Ledger
@@ -95,6 +98,32 @@ def test_a_run_falls_back_from_a_damaged_checkpoint(make_spec, tmp_path, stop_at
         row = run(spec, tmp_path, Silent())
     assert row.status == "ok" and row.steps == FINAL
     assert [line["step"] for line in lines(tmp_path)] == [8, FINAL, FINAL]
+
+
+def test_data_that_lost_images_between_attempts_is_refused(make_spec, tmp_path, stop_at, monkeypatch):
+    spec = make_spec()
+    stop_at(5)
+    with pytest.raises(Interrupted):
+        run(spec, tmp_path, Silent())
+    data = make_plan(spec).dataset
+    fewer = dataclasses.replace(data, train=data.train.take(np.arange(len(data.train) - 1)))
+    monkeypatch.setattr(loop, "make_plan", lambda spec: make_plan(spec, fewer))
+    with pytest.raises(
+        ValueError, match=r"was trained on data of fingerprint .*255 training images.*put the data"
+    ):
+        run(spec, tmp_path, Silent())
+    monkeypatch.setattr(loop, "make_plan", lambda spec: make_plan(spec, data))
+    assert run(spec, tmp_path, Silent()).status == "ok"
+
+
+def test_a_directory_that_another_process_holds_is_refused_and_left_alone(make_spec, tmp_path):
+    with store.lock(tmp_path):
+        with pytest.raises(ValueError, match=rf"in use by process {os.getpid()}.*another --workdir"):
+            run(make_spec(), tmp_path, Silent())
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    run(make_spec({"train.duration": "1 steps"}), tmp_path, Silent())
+    with store.lock(tmp_path):
+        pass  # a run that has ended holds nothing
 
 
 def test_a_finished_run_is_not_run_again(make_spec, tmp_path, monkeypatch):

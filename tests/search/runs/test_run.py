@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import itertools
 import json
+import random
 
 import jax
 import numpy as np
@@ -198,6 +199,20 @@ def test_a_damaged_line_is_named(tmp_path):
         read(tmp_path)
 
 
+def test_a_report_takes_the_sound_lines_and_names_the_others(tmp_path):
+    records = run(search_of(named("random", SPACE), Recorded()), 5, 0, History(tmp_path), silent)
+    whole, rng = (tmp_path / HISTORY).read_bytes(), random.Random(0)
+    for _ in range(100):
+        data, at = bytearray(whole), rng.randrange(len(whole) - 1)
+        data[at] ^= 1 << rng.randrange(7)
+        (tmp_path / HISTORY).write_bytes(data)
+        problems = []
+        found = read(tmp_path, problems)
+        assert all(record in records for record in found)
+        assert len(problems) >= len(records) - len(found) and all(HISTORY in text for text in problems)
+    assert (tmp_path / HISTORY).read_bytes() == bytes(data), "reading writes nothing"
+
+
 def test_halving_measures_many_briefly_and_compares_what_compares(tmp_path):
     strategy, evaluator = halving(named("random", SPACE, batch=2), (4, 2)), Recorded()
     records = run(search_of(strategy, evaluator), 12, 0, History(tmp_path), silent)
@@ -218,7 +233,7 @@ def test_a_history_whose_points_end_by_their_rung_is_read(tmp_path):
     old = []
     for record in records:
         values = json.loads(record.to_json())
-        rung = values.pop("rung")
+        rung, _ = values.pop("rung"), values.pop("crc")
         names = {key: f"{values[key]}@{rung}" for key in ("name", "network")}
         old.append(json.dumps({**values, **names, "point": [*values["point"], rung]}) + "\n")
     (tmp_path / HISTORY).write_text("".join(old))
@@ -349,4 +364,4 @@ def test_records_survive_json():
     measured = Evaluation({"y": 0.1}, "nan", "a run", 3, 1.5, "why")
     record = Record(**place, cached=True, **dataclasses.asdict(measured))
     assert Record.from_json(record.to_json()) == record and record.evaluation == measured
-    assert list(json.loads(record.to_json())) == [*place, "cached", *dataclasses.asdict(measured)]
+    assert list(json.loads(record.to_json())) == [*place, "cached", *dataclasses.asdict(measured), "crc"]
