@@ -101,10 +101,10 @@ def test_evaluation_sees_every_example_exactly_once(split, batch, processes):
     joined = [
         {k: np.concatenate([p[s][k] for p in parts]) for k in parts[0][0]} for s in range(len(parts[0]))
     ]
-    assert all(len(b["label"]) == len(b["mask"]) == len(b["image"]) == batch for b in joined)
-    seen = np.concatenate([b["label"][b["mask"] == 1] for b in joined])
+    assert all(len(b["label"]) == len(b["real"]) == len(b["image"]) == batch for b in joined)
+    seen = np.concatenate([b["label"][b["real"] == 1] for b in joined])
     np.testing.assert_array_equal(seen, split.labels)
-    images = np.concatenate([b["image"][b["mask"] == 1] for b in joined])
+    images = np.concatenate([b["image"][b["real"] == 1] for b in joined])
     np.testing.assert_array_equal(images, split.images)
 
 
