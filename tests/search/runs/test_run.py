@@ -72,8 +72,9 @@ def points_of(records) -> list[tuple[int, ...]]:
     return [record.point for record in records]
 
 
+# tests/search/strategies holds every strategy to its simulation
 @pytest.mark.parametrize(
-    "name", [*RESUMED, *(pytest.param(n, marks=pytest.mark.nightly) for n in SINGLE if n not in RESUMED)]
+    "name", [pytest.param(n, marks=() if n == "evolution" else pytest.mark.nightly) for n in SINGLE]
 )
 def test_it_makes_the_trace_of_the_jitted_simulation(name, tmp_path):
     strategy, seed, budget = named(name, SPACE), 3, 23

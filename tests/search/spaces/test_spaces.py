@@ -98,7 +98,7 @@ def test_mutants_are_valid_and_changed(member):
 
 def test_neighbours_change_one_decision_and_what_it_forbids(member):
     point = sampled(member)[0]
-    rows, kept = (np.asarray(x) for x in neighbours(member, jnp.asarray(point)))
+    rows, kept = (np.asarray(x) for x in jax.jit(lambda p: neighbours(member, p))(jnp.asarray(point)))
     assert len(np.unique(rows[kept], axis=0)) == kept.sum() > 0
     for number in np.flatnonzero(kept):
         decision, value = divmod(int(number), member.values)
