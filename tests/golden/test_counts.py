@@ -1,8 +1,8 @@
 """Counts equal the published ones as integers, for every row of `counts.csv`.
 
-By arithmetic, which tests/cost/test_solve.py holds equal to the walk over a network of every family, and by a
-walk for the smallest row of each set of block kinds; the smallest row's walk of each family is nightly, the
-walks of the other rows are exhaustive.
+By arithmetic, which tests/cost/test_solve.py holds equal to the walk over the network, and by a walk for the
+smallest row of each set of block kinds; the smallest row's walk of each family is nightly, the walks of the
+other rows are exhaustive.
 """
 
 import csv
