@@ -62,7 +62,7 @@ def neighbour(base, rule, solution, sign):
 
 
 def cases(number):
-    """(base, rule, figure, budget), budgets from half to eight times the base's: every third family, then all."""
+    """(base, rule, figure, budget) of every third family, then all: half to eight times the base's cost."""
     rng, names = random.Random(0), list(FAMILIES.values())
     for i, name in zip(range(number), itertools.cycle(names[::3] + names[1::3] + names[2::3])):
         base, rule = zoo.get(name), RULES[(i + i // len(FAMILIES)) % len(RULES)]
