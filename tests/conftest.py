@@ -10,6 +10,11 @@ import pytest
 
 # The programs here are too small to gain by optimised code; commands that tests start inherit this.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# Nor by fusion through MLIR, which takes longer than all else that compiles them, or by threads that compile.
+QUICK = ("--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1")
+os.environ["XLA_FLAGS"] = " ".join(
+    (*QUICK, os.environ.get("XLA_FLAGS", ""))
+)  # the caller's come last and win
 
 import jax
 

@@ -4,6 +4,7 @@ The floors below are the map of the package: a room imports its own files and ro
 """
 
 import ast
+import functools
 import graphlib
 import subprocess
 import sys
@@ -109,8 +110,16 @@ def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
             yield from _outside_functions(node)
 
 
-ALL = [found for source in FILES for found in imports(source)]
-OURS = [found for found in ALL if found.target.split(".")[0] in PACKAGES]
+@functools.cache
+def everything() -> list[Import]:
+    """All imports of the repository; parsed when a test asks, not when tests are collected."""
+    return [found for source in FILES for found in imports(source)]
+
+
+@functools.cache
+def ours() -> list[Import]:
+    """Those of them that name a module of the repository."""
+    return [found for found in everything() if found.target.split(".")[0] in PACKAGES]
 
 
 def room(module: str) -> str:
@@ -128,7 +137,7 @@ def test_packages_import_downwards():
     height = {package: i for i, package in enumerate(PACKAGES[1:])}
     upwards = [
         str(found)
-        for found in OURS
+        for found in ours()
         if "configs" not in (found.source.split(".")[0], found.target.split(".")[0])
         and height[found.target.split(".")[0]] > height[found.source.split(".")[0]]
     ]
@@ -138,7 +147,7 @@ def test_packages_import_downwards():
 @pytest.mark.parametrize("package", FLOOR)
 def test_rooms_import_downwards(package):
     wrong, floor = [], FLOOR[package]
-    for found in OURS:
+    for found in ours():
         if not (found.source.startswith(f"{package}.") and found.target.split(".")[0] == package):
             continue
         above, below = room(found.source), room(found.target)
@@ -150,7 +159,7 @@ def test_rooms_import_downwards(package):
 
 def test_no_circle_of_modules():
     graph: dict[str, set[str]] = {module: set() for module in FILES}
-    for found in OURS:
+    for found in ours():
         if not found.lazy and found.source != found.target:
             graph[found.source].add(found.target)
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
@@ -159,17 +168,19 @@ def test_no_circle_of_modules():
 def test_configs_import_ml_collections_only():
     allowed = {"ml_collections", "__future__"}
     assert not [
-        str(i) for i in ALL if i.source.startswith("configs") and i.target.split(".")[0] not in allowed
+        str(i)
+        for i in everything()
+        if i.source.startswith("configs") and i.target.split(".")[0] not in allowed
     ]
 
 
 def test_nothing_imports_configs():
-    assert not [str(i) for i in OURS if i.target.startswith("configs")]
+    assert not [str(i) for i in ours() if i.target.startswith("configs")]
 
 
 def test_scaling_asks_for_the_core_libraries_only_when_imported():
     allowed = CORE | {"scaling"} | sys.stdlib_module_names
-    eager = [i for i in ALL if i.source.startswith("scaling") and not i.lazy]
+    eager = [i for i in everything() if i.source.startswith("scaling") and not i.lazy]
     assert not [str(i) for i in eager if i.target.split(".")[0] not in allowed]
 
 
@@ -187,13 +198,13 @@ def run_python(program: str) -> None:
 
 def test_strategies_know_spaces_and_arrays_only():
     known = ("search.core", "search.strategies", "scaling.border")
-    found = [i for i in OURS if i.source.startswith("search.strategies")]
+    found = [i for i in ours() if i.source.startswith("search.strategies")]
     assert not [str(i) for i in found if not i.target.startswith(known)]
 
 
 def test_values_ask_for_no_accelerator_library():
     rooms = ("border", "arch", "rules", "zoo", "runs", "laws")
-    found = [i for i in ALL if i.source.startswith("scaling.") and room(i.source) in rooms]
+    found = [i for i in everything() if i.source.startswith("scaling.") and room(i.source) in rooms]
     assert not [str(i) for i in found if i.target.split(".")[0] in CORE - {"numpy"} and not i.lazy]
 
 

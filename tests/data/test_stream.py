@@ -81,7 +81,7 @@ def test_an_early_end_closes_the_source_and_leaves_no_thread(end):
     assert closed == [True] and set(threading.enumerate()) <= before
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.nightly)])
 def test_streamed_batches_ahead_equal_those_taken_one_by_one(folder, workers):
     plain, early = stream(folder).batches(1), ahead(stream(folder, workers).batches(1), 2)
     for one, other in itertools.islice(zip(plain, early), 6):
@@ -92,7 +92,7 @@ def test_streamed_batches_ahead_equal_those_taken_one_by_one(folder, workers):
     early.close()
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("workers", [0, 1, pytest.param(2, marks=pytest.mark.nightly)])
 def test_a_stream_closed_early_leaves_no_thread_and_no_process(folder, workers):
     known = lambda: {t for t in threading.enumerate() if t.name.startswith(("grain-prefetch", "ahead"))}
     before = known()

@@ -191,9 +191,12 @@ def test_a_damaged_row_is_named(tmp_path):
 
 
 STAGES = {"efficientnet_b0": 2, "resnext50_32x4d": 1, "seresnet18": 2, "cifar_resnet20": 2, "wrn_16_4": 1}
+BASIC = ("seresnet18", "cifar_resnet20")  # residual blocks, as the wide and the grouped one have
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.nightly if n in BASIC else ()) for n in STAGES]
+)
 def test_the_stock_network_is_the_same_network(name):
     arch = scaling.get(name)
     arch = arch.replace(resolution=32, stages=arch.stages[: STAGES[name]])

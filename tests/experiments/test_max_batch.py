@@ -9,7 +9,7 @@ from experiments import max_batch
 from scaling import zoo
 from scaling.cost.measuring import measure
 
-SMALL = ["--model=cifar_resnet20", "--resolution=8"]
+SMALL = ["--model=lenet5", "--resolution=28"]
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def test_the_batch_found_fits_and_fills_the_budget(capsys, asked):
     max_batch.main([*SMALL, "--mode=inference", "--memory=4MB"])
     told = numbers(capsys.readouterr().out)
     assert asked and told["budget"] == 4_000_000 and 0.9 * 4e6 <= told["memory"] <= 4e6
-    arch = zoo.get("cifar_resnet20").replace(resolution=8)
+    arch = zoo.get("lenet5").replace(resolution=28)
     assert measure(arch, told["batch"], "inference", repeats=1).memory == told["memory"]
 
 
@@ -80,7 +80,7 @@ def test_bytes_are_read_with_their_unit(text, expected):
         (["--model=resnet51"], "did you mean 'resnet50'"),
         ([*SMALL, "--memory=lots"], "--memory=lots must be a number of bytes"),
         ([*SMALL, "--memory=0"], "--memory=0 must be"),
-        ([*SMALL, "--memory=1"], "not one image of cifar_resnet20 at 8 px fits in 1 bytes"),
+        ([*SMALL, "--memory=1"], "not one image of lenet5 at 28 px fits in 1 bytes"),
         ([*SMALL, "--remat=first"], "--remat=first must list stages by index"),
         ([*SMALL, "--remat=7"], r"remat=\(7,\) names stage 7"),
     ],

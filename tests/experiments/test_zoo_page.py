@@ -37,8 +37,14 @@ def test_a_published_size_is_ours(size):
     assert agrees(size)
 
 
-@pytest.mark.nightly
-@pytest.mark.parametrize("size", sizes(), ids=lambda s: f"{s.name}-{s.convention}")
+def marked() -> list:
+    """All published sizes; the first of each family is nightly."""
+    first = {zoo.get(size.name).family: size for size in reversed(sizes())}
+    mark = lambda size: pytest.mark.nightly if size in first.values() else pytest.mark.exhaustive
+    return [pytest.param(size, marks=mark(size), id=f"{size.name}-{size.convention}") for size in sizes()]
+
+
+@pytest.mark.parametrize("size", marked())
 def test_every_published_size_is_ours_or_has_a_note(size):
     assert agrees(size) != bool(size.note)
 

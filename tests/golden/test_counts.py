@@ -1,7 +1,8 @@
 """Counts equal the published ones as integers, for every row of `counts.csv`.
 
-By arithmetic, which tests/cost/test_solve.py holds equal to the walk over a network of every family, and by a
-walk for the smallest row of each set of block kinds; the walks of the other rows are nightly.
+By arithmetic, which tests/cost/test_solve.py holds equal to the walk over the network, and by a walk for the
+smallest row of each set of block kinds; the smallest row's walk of each family is nightly, the walks of the
+other rows are exhaustive.
 """
 
 import csv
@@ -44,12 +45,16 @@ def golden(model: str):
 
 
 def walked() -> list:
-    """All rows; those that are not the smallest of their kinds of block are nightly."""
-    smallest: dict[frozenset, str] = {}
-    for model in sorted(ROWS, key=lambda model: golden(model)[0].depth):
-        arch = golden(model)[0]
-        smallest.setdefault(frozenset(type(stage.block) for stage in arch.stem + arch.stages), model)
-    return [pytest.param(m, marks=() if m in smallest.values() else pytest.mark.nightly) for m in ROWS]
+    """All rows, marked; the smallest of their kinds of block are not."""
+    shallow = sorted(ROWS, key=lambda model: golden(model)[0].depth, reverse=True)
+    archs = {model: golden(model)[0] for model in shallow}
+    kinds = {frozenset(type(s.block) for s in arch.stem + arch.stages): m for m, arch in archs.items()}
+    families = {arch.family: model for model, arch in archs.items()}
+    marks = dict.fromkeys(ROWS, pytest.mark.exhaustive) | dict.fromkeys(
+        families.values(), pytest.mark.nightly
+    )
+    marks |= dict.fromkeys(kinds.values(), ())
+    return [pytest.param(model, marks=marks[model]) for model in ROWS]
 
 
 @pytest.mark.parametrize("model", ROWS)

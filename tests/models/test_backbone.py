@@ -98,7 +98,7 @@ def test_a_dilated_map_holds_the_strided_one(name, operators, stride):
 def test_same_padding_of_odd_sides_holds_it_too():
     arch = arch_of(Residual(), "tf")
     variables, x_nhwc = variables_of(arch), images(33)
-    strided, dilated = (backbone(arch, output_stride=n).apply(variables, x_nhwc) for n in (8, 2))
+    strided, dilated = (jax.jit(backbone(arch, output_stride=n).apply)(variables, x_nhwc) for n in (8, 2))
     np.testing.assert_allclose(dilated[2][:, ::4, ::4], strided[8], rtol=1e-3, atol=1e-4)
 
 
@@ -128,11 +128,11 @@ def test_the_gradients_of_a_dilated_network_are_those_of_plain_operators():
 def test_the_last_map_is_the_one_that_the_head_reads():
     arch = arch_of(Residual()).replace(head=Head())
     variables, x_nhwc = variables_of(arch), images()
-    maps = backbone(arch, strides=(8, 2)).apply(variables, x_nhwc)
+    maps = jax.jit(backbone(arch, strides=(8, 2)).apply)(variables, x_nhwc)
     assert list(maps) == [2, 8]
     classifier = variables["params"]["classifier"]
     logits = maps[8].mean((1, 2)) @ classifier["kernel"] + classifier["bias"]
-    np.testing.assert_allclose(logits, Network(arch).apply(variables, x_nhwc), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(logits, jax.jit(Network(arch).apply)(variables, x_nhwc), rtol=1e-4, atol=1e-5)
 
 
 def test_a_backbone_needs_no_later_stage():

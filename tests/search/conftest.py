@@ -59,7 +59,10 @@ def space(request) -> Space:
     return request.param
 
 
-@pytest.fixture(params=SMALL, ids=lambda space: space.name)
+@pytest.fixture(
+    params=[SMALL[0], *(pytest.param(space, marks=pytest.mark.nightly) for space in SMALL[1:])],
+    ids=lambda space: space.name,
+)
 def small_space(request) -> Space:
     return request.param
 

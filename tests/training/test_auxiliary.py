@@ -1,6 +1,7 @@
 """Auxiliary classifiers: trained by their share of the loss, and no part of evaluation."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,7 @@ from scaling.training.state import create
 from scaling.training.step import build_train_step, several
 
 BATCH = 8
+COLLECTIONS = ["batch_stats", AUXILIARY]
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +64,8 @@ def one_step(arch, variables, batch):
 
 def test_the_loss_counts_auxiliary_logits_by_their_weight(arch, variables, batch):
     _, metrics = one_step(arch, variables, batch)
-    logits_bk, updates = Network(arch).apply(
-        variables, batch["image"], train=True, mutable=["batch_stats", AUXILIARY]
+    logits_bk, updates = jax.jit(functools.partial(Network(arch).apply, train=True, mutable=COLLECTIONS))(
+        variables, batch["image"]
     )
     targets_bk = optax.losses.smooth_labels(jax.nn.one_hot(batch["label"], 3), 0.1)
     own, early = (
@@ -87,21 +89,23 @@ def test_evaluation_does_not_run_them(arch, variables, batch):
     bare = {"params": dict(variables["params"]), "batch_stats": dict(variables["batch_stats"])}
     for collection in bare.values():
         del collection["auxiliary_0"]
-    with_heads = Network(arch).apply(variables, batch["image"])
-    without = Network(arch.replace(auxiliary=())).apply(bare, batch["image"])
+    with_heads = jax.jit(Network(arch).apply)(variables, batch["image"])
+    without = jax.jit(Network(arch.replace(auxiliary=())).apply)(bare, batch["image"])
     np.testing.assert_array_equal(with_heads, without)
     assert count(arch).macs == count(arch.replace(auxiliary=())).macs
-    _, updates = Network(arch).apply(variables, batch["image"], train=False, mutable=[AUXILIARY])
+    evaluate = jax.jit(functools.partial(Network(arch).apply, train=False, mutable=[AUXILIARY]))
+    _, updates = evaluate(variables, batch["image"])
     assert auxiliary_loss(updates, jnp.sum) == 0
 
 
 def test_they_drop_where_the_network_drops_nothing(arch, variables, batch):
     dropping = arch.replace(auxiliary=(dataclasses.replace(arch.auxiliary[0], drop_rate=0.7),))
 
+    @jax.jit
     def logits(seed):
         keys_b = jax.random.split(jax.random.key(seed), BATCH)
         _, updates = Network(dropping).apply(
-            variables, batch["image"], train=True, keys_b=keys_b, mutable=["batch_stats", AUXILIARY]
+            variables, batch["image"], train=True, keys_b=keys_b, mutable=COLLECTIONS
         )
         return updates[AUXILIARY]["auxiliary_0"]["logits"]
 

@@ -30,26 +30,29 @@ GOLDENS = [
     "tv_squeezenet1_0_96",
     "tv_googlenet_96",
 ]
-# The same blocks at other sizes, and large networks
+# The same blocks in other families
 OTHERS = [
-    "efficientnet_b3_96",
     "efficientnet_lite0_96",
     "mnasnet_100_96",
     "mobilenetv2_100_96",
     "tf_efficientnet_b0_96",
-    "tf_efficientnet_b3_96",
-    "tf_efficientnetv2_s_96",
     "regnetx_002_96",
     "resnet50_96",
-    "seresnet50_96",
     "resnext50_32x4d_96",
-    "wide_resnet50_2_96",
     "vgg11_96",
-    "vgg16_bn_96",
     "inception_v3_128",
+    "legacy_xception_128",
+]
+# At other sizes, and large networks
+LARGE = [
+    "efficientnet_b3_96",
+    "tf_efficientnet_b3_96",
+    "tf_efficientnetv2_s_96",
+    "seresnet50_96",
+    "wide_resnet50_2_96",
+    "vgg16_bn_96",
     "inception_v4_128",
     "inception_resnet_v2_128",
-    "legacy_xception_128",
     "nasnetalarge_96",
 ]
 
@@ -103,7 +106,7 @@ def network(golden):
     return arch, scaling.load_torch(arch, peer_tensors(golden))
 
 
-@pytest.mark.parametrize("name", [*GOLDENS, *marked("nightly", OTHERS)])
+@pytest.mark.parametrize("name", [*GOLDENS, *marked("nightly", OTHERS), *marked("exhaustive", LARGE)])
 def test_logits_equal_the_peers(name, shared):
     golden = read(shared, name)
     arch, variables = network(golden)
@@ -113,7 +116,9 @@ def test_logits_equal_the_peers(name, shared):
     assert spread(logits - golden["logits_eval"], golden["logits_eval"]) < 1e-3
 
 
-@pytest.mark.parametrize("name", [*TRAINED, *marked("nightly", RESTING), *marked("exhaustive", OTHERS)])
+@pytest.mark.parametrize(
+    "name", [*TRAINED, *marked("nightly", RESTING), *marked("exhaustive", OTHERS + LARGE)]
+)
 def test_training_equals_the_peers(name, shared):
     """Logits by the statistics of the batch, and the running statistics after it."""
     golden = read(shared, name)

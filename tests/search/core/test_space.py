@@ -80,7 +80,7 @@ def test_a_mutant_is_valid_and_never_the_same_point(space):
 def test_mutation_takes_a_decision_first_and_then_a_value():
     space = Space("uneven", automaton.product([2, 7]))
     keys = jax.random.split(jax.random.key(0), 4000)
-    mutants = jax.vmap(lambda k: mutate(space, k, jnp.zeros(2, jnp.int32)))(keys)
+    mutants = jax.jit(jax.vmap(lambda k: mutate(space, k, jnp.zeros(2, jnp.int32))))(keys)
     assert abs(float((mutants[:, 0] == 1).mean()) - 0.5) < 0.04
 
 
@@ -147,7 +147,7 @@ def test_large_spaces_sample_and_mutate_but_do_not_rank():
     space = Space("large", automaton.product([13] * 40))
     assert space.size == 13**40
     point = space.sample(jax.random.key(0))
-    assert space.is_valid(mutate(space, jax.random.key(1), point))
+    assert jax.jit(lambda p: space.is_valid(mutate(space, jax.random.key(1), p)))(point)
     for refused in (lambda: space.rank(point), space.points):
         with pytest.raises(ValueError, match="large"):
             refused()

@@ -15,6 +15,7 @@ def training() -> dict:
             "optimizer": {"name": "adamw", "lr": 0.003},
             "train": {
                 "batch": 64,
+                "devices": 1,
                 "duration": "6 steps",
                 "eval_every": "0 steps",
                 "checkpoint_every": "0 steps",

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import itertools
 import json
 import random
@@ -36,6 +37,12 @@ TABLE = Table(
 SHOWN = {"y": "y", "size": "size"}
 SINGLE = [name for name in STRATEGIES if name != "nsga2"]
 RESUMED = ("evolution", "lstm_ppo", "local_search")  # states of three kinds
+
+
+@functools.cache
+def strategy_of(name):
+    """A strategy by its defaults, the same whenever it is asked for, so that it is compiled once."""
+    return named(name, SPACE)
 
 
 def silent(record, seconds):
@@ -73,11 +80,12 @@ def points_of(records) -> list[tuple[int, ...]]:
     return [record.point for record in records]
 
 
+# tests/search/strategies holds every strategy to its simulation
 @pytest.mark.parametrize(
-    "name", [*RESUMED, *(pytest.param(n, marks=pytest.mark.nightly) for n in SINGLE if n not in RESUMED)]
+    "name", [pytest.param(n, marks=() if n == "evolution" else pytest.mark.nightly) for n in SINGLE]
 )
 def test_it_makes_the_trace_of_the_jitted_simulation(name, tmp_path):
-    strategy, seed, budget = named(name, SPACE), 3, 23
+    strategy, seed, budget = strategy_of(name), 3, 23
     search = search_of(strategy, Lookup(TABLE, SHOWN))
     records = run(search, budget, seed, History(tmp_path), silent)
     found = simulate(strategy, tabular(TABLE, SHOWN), maximise("y"), budget, jax.random.key(seed)[None])
@@ -108,7 +116,7 @@ def test_a_network_that_was_evaluated_is_answered_from_the_history(tmp_path):
 @pytest.mark.parametrize("name", RESUMED)
 @pytest.mark.parametrize("stopped", [1, 12])
 def test_a_resumed_search_is_the_uninterrupted_one(name, stopped, tmp_path):
-    whole = run(search_of(named(name, SPACE), Recorded()), 20, 1, History(tmp_path / "a"), silent)
+    whole = run(search_of(strategy_of(name), Recorded()), 20, 1, History(tmp_path / "a"), silent)
 
     class Died(Exception):
         pass
@@ -118,18 +126,18 @@ def test_a_resumed_search_is_the_uninterrupted_one(name, stopped, tmp_path):
             raise Died
 
     with pytest.raises(Died):
-        run(search_of(named(name, SPACE), Recorded()), 20, 1, History(tmp_path / "b"), die)
+        run(search_of(strategy_of(name), Recorded()), 20, 1, History(tmp_path / "b"), die)
     with open(tmp_path / "b" / HISTORY, "a") as file:
         file.write('{"index": 7, "poi')  # the machine died while it wrote
     again = Recorded()
-    resumed = run(search_of(named(name, SPACE), again), 20, 1, History(tmp_path / "b"), silent)
+    resumed = run(search_of(strategy_of(name), again), 20, 1, History(tmp_path / "b"), silent)
     assert [r.to_json() for r in resumed] == [r.to_json() for r in whole]
     assert len(again.asked) < len({r.network for r in whole})
     assert read(tmp_path / "b") == whole
 
 
 def test_a_larger_budget_goes_on_with_the_same_search(tmp_path):
-    strategy = named("lstm_ppo", SPACE)  # asks for five at a time
+    strategy = strategy_of("lstm_ppo")  # asks for five at a time
     run(search_of(strategy, Recorded()), 8, 1, History(tmp_path / "a"), silent)
     more = run(search_of(strategy, Recorded()), 20, 1, History(tmp_path / "a"), silent)
     assert more == run(search_of(strategy, Recorded()), 20, 1, History(tmp_path / "b"), silent)
@@ -142,7 +150,7 @@ def test_what_fails_is_recorded_and_the_search_goes_on(tmp_path):
         (0, 0, 2): Evaluation({"y": 1.0, "z": float("inf")}),
         (0, 1, 0): Evaluation({}, "failed", message="does not compile"),
     }
-    records = run(search_of(named("grid", SPACE), Recorded(script)), SPACE.size, 0, History(tmp_path), silent)
+    records = run(search_of(strategy_of("grid"), Recorded(script)), SPACE.size, 0, History(tmp_path), silent)
     assert [record.status for record in records[:5]] == ["oom", "nan", "nan", "failed", "ok"]
     assert [record.rewards for record in records[:4]] == [(None,)] * 4
     assert records[2].metrics == {"y": 1.0} and "z" in records[2].message
@@ -152,20 +160,20 @@ def test_what_fails_is_recorded_and_the_search_goes_on(tmp_path):
 
 def test_nothing_found_is_said(tmp_path):
     never = constrain(maximise("y"), {"y": -1.0})
-    records = run(search_of(named("random", SPACE), Recorded(), never), 5, 0, History(tmp_path), silent)
+    records = run(search_of(strategy_of("random"), Recorded(), never), 5, 0, History(tmp_path), silent)
     with pytest.raises(ValueError, match="none of 5 evaluations has a finite reward"):
         outcome.best(records, 1)
 
 
 def test_a_metric_that_is_not_given_is_named(tmp_path):
     with pytest.raises(ValueError, match="'macs', which the evaluator does not give: it gives y"):
-        run(search_of(named("random", SPACE), Recorded(), maximise("macs")), 5, 0, History(tmp_path), silent)
+        run(search_of(strategy_of("random"), Recorded(), maximise("macs")), 5, 0, History(tmp_path), silent)
 
 
 @pytest.mark.parametrize("name", SINGLE)
 def test_only_a_strategy_that_heeds_no_reward_is_asked_ahead(name, tmp_path):
     blind = name in ("grid", "random", "random_without_replacement")
-    assert heeds(named(name, SPACE)) is not blind
+    assert heeds(strategy_of(name)) is not blind
 
 
 def test_asking_ahead_gives_the_evaluator_all_that_is_known_to_be_asked(tmp_path):
@@ -183,13 +191,13 @@ def test_asking_ahead_gives_the_evaluator_all_that_is_known_to_be_asked(tmp_path
 
 
 def test_another_search_s_history_is_refused(tmp_path):
-    run(search_of(named("random", SPACE), Recorded()), 5, 0, History(tmp_path), silent)
+    run(search_of(strategy_of("random"), Recorded()), 5, 0, History(tmp_path), silent)
     with pytest.raises(ValueError, match="strategy, seed or version differs"):
-        run(search_of(named("random", SPACE), Recorded()), 9, 1, History(tmp_path), silent)
+        run(search_of(strategy_of("random"), Recorded()), 9, 1, History(tmp_path), silent)
 
 
 def test_a_damaged_line_is_named(tmp_path):
-    run(search_of(named("random", SPACE), Recorded()), 3, 0, History(tmp_path), silent)
+    run(search_of(strategy_of("random"), Recorded()), 3, 0, History(tmp_path), silent)
     lines = (tmp_path / HISTORY).read_text().splitlines()
     (tmp_path / HISTORY).write_text("\n".join([lines[0], "{broken", lines[2]]) + "\n")
     with pytest.raises(ValueError, match="line 2"):

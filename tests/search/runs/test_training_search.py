@@ -176,7 +176,7 @@ def finish(workdir, workers) -> None:
 
 
 def test_a_search_killed_while_it_trains_ends_like_one_that_was_not(tmp_path, training):
-    """One is killed with two workers while both train, the other with one worker between two lines."""
+    """It has two workers that train when it is killed; the other has one, in this process."""
     (tmp_path / "config.json").write_text(json.dumps(training))
     several, alone = tmp_path / "several", tmp_path / "alone"
 
@@ -190,17 +190,25 @@ def test_a_search_killed_while_it_trains_ends_like_one_that_was_not(tmp_path, tr
     assert rows.items() < finished(several).items() and len(finished(several)) == 3
     assert not list(several.glob(f"{RUNS}/*/attempt-*"))
 
-    killed = start(alone, workers=1)
-    wait_until(killed, lambda: (alone / HISTORY).exists() and (alone / HISTORY).read_text().count("\n"))
-    kill(killed)
-    before = (alone / HISTORY).read_text()
-    assert 1 <= before.count("\n") < 3
-    finish(alone, workers=1)
-    assert (alone / HISTORY).read_text().startswith(before)
-
+    command.main(line(alone, workers=1))
     assert values(several) == values(alone)
     assert not any("test" in metric for record in read(alone) for metric in record.metrics)
     check_what_is_written(several)
+
+
+@pytest.mark.nightly
+def test_a_search_killed_between_two_lines_goes_on_after_them(tmp_path, training):
+    (tmp_path / "config.json").write_text(json.dumps(training))
+    parts, whole = tmp_path / "parts", tmp_path / "whole"
+    killed = start(parts, workers=1)
+    wait_until(killed, lambda: (parts / HISTORY).exists() and (parts / HISTORY).read_text().count("\n"))
+    kill(killed)
+    before = (parts / HISTORY).read_text()
+    assert 1 <= before.count("\n") < 3
+    finish(parts, workers=1)
+    assert (parts / HISTORY).read_text().startswith(before)
+    command.main(line(whole, workers=1))
+    assert values(parts) == values(whole)
 
 
 def check_what_is_written(workdir) -> None:

@@ -22,6 +22,8 @@ from search.strategies.baselines import random, random_without_replacement
 from search.strategies.catalogue import named
 
 KEYS = jax.random.split(jax.random.key(0), 3)
+# What a search may see is not the strategy's to say: one that remembers points, and one that learns
+SEARCHES = ["evolution", pytest.param("reinforce", marks=pytest.mark.nightly)]
 
 
 def test_incumbents_are_the_first_best_so_far():
@@ -58,7 +60,7 @@ def test_a_budget_that_is_no_multiple_of_the_batch_is_kept(hill):
     assert found.points.shape == (3, 10, 4) and found.rewards.shape == (3, 10)
 
 
-@pytest.mark.parametrize("name", ["evolution", "reinforce"])
+@pytest.mark.parametrize("name", SEARCHES)
 def test_a_smaller_budget_is_the_beginning_of_a_larger_one(hill, name):
     strategy, evaluator = named(name, hill.space), tabular(hill, {"y": "val"})
     small, large = (simulate(strategy, evaluator, maximise("y"), n, KEYS) for n in (15, 40))
@@ -77,7 +79,7 @@ class Watched(dict):
         return super().__getitem__(name)
 
 
-@pytest.mark.parametrize("name", ["random", "evolution", "reinforce"])
+@pytest.mark.parametrize("name", SEARCHES)
 def test_test_accuracy_is_never_read_before_the_end(hill, name):
     columns = Watched(hill.columns)
     table = Table(hill.space, columns)
@@ -89,7 +91,7 @@ def test_test_accuracy_is_never_read_before_the_end(hill, name):
     assert columns.read[-1] == "test"
 
 
-@pytest.mark.parametrize("name", ["evolution", "reinforce"])
+@pytest.mark.parametrize("name", SEARCHES)
 def test_another_test_column_changes_nothing_of_a_search(hill, name):
     """Nor does the program hold it: no constant and no argument of it equals the column."""
     upside_down = Table(hill.space, {"val": hill.column("val"), "test": -hill.column("test")})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +20,13 @@ POLICIES = {"logits": policies.logits, "lstm": lambda space: policies.lstm(space
 
 @pytest.fixture(params=POLICIES)
 def policy_of(request):
-    return POLICIES[request.param]
+    return policy_for(request.param)
+
+
+@functools.cache
+def policy_for(name):
+    """A policy a space, so that what is compiled for it serves all tests."""
+    return functools.cache(POLICIES[name])
 
 
 def drawn(policy, seed=0):
@@ -30,33 +38,37 @@ def drawn(policy, seed=0):
 
 
 def scores_of(policy, space, params, points):
-    return jax.jit(jax.vmap(lambda p: policies.score(policy, space, params, p)))(jnp.asarray(points))
+    return scoring(policy, space)(params, jnp.asarray(points))
 
 
-def test_probabilities_of_all_points_sum_to_one(space, policy_of):
+@functools.cache
+def scoring(policy, space):
+    return jax.jit(
+        jax.vmap(lambda params, point: policies.score(policy, space, params, point), in_axes=(None, 0))
+    )
+
+
+def test_probabilities_of_all_points_sum_to_one_and_entropy_is_theirs(space, policy_of):
+    """The expected sum of the decisions' entropies is the entropy of the points (chain rule)."""
     policy = policy_of(space)
-    log_probs = scores_of(policy, space, drawn(policy), space.points()).log_prob.sum(-1)
-    assert jnp.isfinite(log_probs).all()
-    assert abs(jnp.exp(log_probs).sum() - 1) < 1e-4
+    scores = scores_of(policy, space, drawn(policy), space.points())
+    log_probs = np.asarray(scores.log_prob.sum(-1), float)
+    probs = np.exp(log_probs)
+    assert np.isfinite(log_probs).all()
+    assert abs(probs.sum() - 1) < 1e-4
+    assert abs(probs @ np.asarray(scores.entropy.sum(-1)) + probs @ log_probs) < 1e-3
 
 
 def test_points_are_drawn_with_their_probabilities(small_space, policy_of):
     space = small_space
     policy, n = policy_of(space), 20_000
     params = drawn(policy)
-    points = policies.sample(policy, space, params, jax.random.key(5), n)
-    counts = np.bincount(jax.vmap(space.rank)(points), minlength=space.size)
+    drawing = jax.jit(
+        lambda params, key: jax.vmap(space.rank)(policies.sample(policy, space, params, key, n))
+    )
+    counts = np.bincount(drawing(params, jax.random.key(5)), minlength=space.size)
     probs = np.exp(scores_of(policy, space, params, space.points()).log_prob.sum(-1))
     assert (np.abs(counts / n - probs) < 5 * np.sqrt(probs / n) + 1e-6).all()
-
-
-def test_entropy_is_that_of_the_distribution(space, policy_of):
-    """The expected sum of the decisions' entropies is the entropy of the points (chain rule)."""
-    policy = policy_of(space)
-    scores = scores_of(policy, space, drawn(policy), space.points())
-    log_probs = np.asarray(scores.log_prob.sum(-1), float)
-    probs = np.exp(log_probs)
-    assert abs(probs @ np.asarray(scores.entropy.sum(-1)) + probs @ log_probs) < 1e-3
 
 
 def test_a_choice_of_the_lstm_depends_on_the_ones_before():
@@ -66,7 +78,7 @@ def test_a_choice_of_the_lstm_depends_on_the_ones_before():
     assert abs(log_probs[0] - log_probs[1]) > 1e-3
 
 
-@pytest.mark.parametrize("surrogate", [reinforce_surrogate, ppo_surrogate(0.2)])
+@pytest.mark.parametrize("surrogate", [reinforce_surrogate, ppo_surrogate(0.2)], ids=["reinforce", "ppo"])
 def test_the_expected_gradient_is_the_gradient_of_the_expected_reward(small_space, policy_of, surrogate):
     """Over all points, weighted by their probability; a baseline changes nothing."""
     space = small_space
@@ -96,7 +108,7 @@ def test_ppo_s_ratio_is_one_at_the_first_epoch(hill, policy_of):
     params, points = drawn(policy), hill.space.points()[::40]
     now = scores_of(policy, hill.space, params, points)
     advantages = jnp.linspace(-2, 2, now.log_prob.size).reshape(now.log_prob.shape)
-    gained = jax.vmap(ppo_surrogate(0.2))(now, now, advantages)
+    gained = jax.jit(jax.vmap(ppo_surrogate(0.2)))(now, now, advantages)
     np.testing.assert_allclose(gained, advantages.sum(-1), rtol=1e-6)
 
     def traced(strategy):
@@ -136,8 +148,8 @@ def test_one_step_is_adam_s_along_the_surrogate_and_the_entropy_bonus():
     policy = policies.logits(space)
     learning = Learning(0.1, entropy=0.3, batch=3, tries=1)
     strategy = reinforce(space, policy, learning)
-    points, state = strategy.ask(strategy.init(jax.random.key(0)))
-    told = strategy.tell(state, points, jnp.array([3.0, 1.0, 2.0]))
+    points, state = jax.jit(strategy.ask)(strategy.init(jax.random.key(0)))
+    told = jax.jit(strategy.tell)(state, points, jnp.array([3.0, 1.0, 2.0]))
     advantages = jnp.array([1 / 3 + 1 / 2 + 1 - 1, 1 / 3 - 1, 1 / 3 + 1 / 2 - 1])  # Savage scores of three
 
     def loss(params):
@@ -145,7 +157,7 @@ def test_one_step_is_adam_s_along_the_surrogate_and_the_entropy_bonus():
         return -jnp.mean(now.log_prob.sum(-1) * advantages + 0.3 * now.entropy.sum(-1))
 
     adam = optax.adam(0.1, eps=1e-5)
-    updates, _ = adam.update(jax.grad(loss)(state.params), adam.init(state.params))
+    updates, _ = adam.update(jax.jit(jax.grad(loss))(state.params), adam.init(state.params))
     expected = optax.apply_updates(state.params, updates)
     np.testing.assert_allclose(told.params.own, expected.own, atol=1e-4)
 
@@ -196,6 +208,6 @@ def test_a_value_baseline_learns_what_reward_to_expect():
     strategy = reinforce(space, policies.lstm(space, 4), Learning(0.02, batch=4, baseline="value", tries=1))
     state = strategy.init(jax.random.key(0))
     before = state.params.shared["critic"]
-    points, state = strategy.ask(state)
-    state = strategy.tell(state, points, points.sum(-1).astype(jnp.float32))
+    points, state = jax.jit(strategy.ask)(state)
+    state = jax.jit(strategy.tell)(state, points, points.sum(-1).astype(jnp.float32))
     assert not np.array_equal(state.params.shared["critic"], before)

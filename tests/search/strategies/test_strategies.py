@@ -210,7 +210,9 @@ def test_halving_promotes_the_best_of_each_rung(hill):
             assert [entry[0] for entry in upper] == [lower[i][0] for i in kept]
 
 
-@pytest.mark.parametrize("name", ["random", "evolution", "reinforce"])
+@pytest.mark.parametrize(
+    "name", ["evolution", *(pytest.param(n, marks=pytest.mark.nightly) for n in ("random", "reinforce"))]
+)
 def test_halving_around_any_strategy_reports_the_best_of_the_last_rung(hill, name):
     """The low rung is a coarse measure, which may order points wrongly."""
     coarse = Table(hill.space, {"low": np.round(hill.column("val"), -1), "high": hill.column("val")})
