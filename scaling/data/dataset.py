@@ -70,7 +70,7 @@ def load(
 
     Photos are held at `data.store` pixels, by default the side of which the evaluation crop is `resolution`.
     `fields` are what each example needs beside its image. Raises ValueError where a split is missing, empty
-    or mostly damaged. """
+    or mostly damaged."""
     _check_distinct(data)
     source = _opener(data, fields)(data, data.store or round(resolution / augment.eval_crop))
     for name in filter(None, (data.train, data.validation, data.test)):

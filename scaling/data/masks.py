@@ -2,7 +2,7 @@
 
 `dir` is a directory that holds a folder or a .zip or .tar for each split, or one such archive with `<split>/`
 folders. A mask's values are classes, numbered from 0; `classes.txt` beside the splits names them, a line
-each. `data.void` is a value that counts for nothing; `data.binary` makes all values above 0 class 1. """
+each. `data.void` is a value that counts for nothing; `data.binary` makes all values above 0 class 1."""
 
 from __future__ import annotations
 

@@ -101,10 +101,10 @@ class Row:
 
 def _check_numbers(values: Mapping[str, Any]) -> None:
     """Raise ValueError for a number that no run has: not finite, or an accuracy outside of [0, 1]."""
-    for name, value in values.items():
+    for name, value in {**values, **values["metrics"]}.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"row.{name}={value} must be finite, or null where it was not measured.")
-        if value is not None and "_top" in name and not 0 <= value <= 1:
+        if value is not None and name.startswith(MEASURED) and "_top" in name and not 0 <= value <= 1:
             raise ValueError(f"row.{name}={value} must be in [0, 1]: an accuracy is a fraction.")
 
 

@@ -47,7 +47,7 @@ class ModelSpec:
     (empty: what the task needs), `output_stride` has later maps dilated. `scan` runs repeated blocks as a
     loop (None: where the backend gains by it). `remat` saves memory by time: the blocks of all stages, or of
     those listed by index, are computed again in the backward pass (on a CPU it helps stages that run as a
-    loop only). """
+    loop only)."""
 
     name: str = "efficientnet_b0"
     arch: Arch | None = field(default=None, metadata=read_by(Arch.from_dict))
@@ -91,7 +91,7 @@ class DataSpec:
     their own side for arrays; for photos the network's resolution over the evaluation crop). `void` is the
     value of a mask that counts for nothing, and `binary` takes all its other values above 0 as one.
     `resident` keeps the training set on the device (None: where it fits); otherwise `workers` processes
-    stream it. """
+    stream it."""
 
     source: str = "digits"
     name: str = ""

@@ -23,6 +23,7 @@ from scaling.zoo import (
     mobilenet_v1,
     mobilenet_v2,
     mobilenet_v3,
+    nasbench201,
     nasnet,
     nin,
     regnet,
@@ -68,7 +69,12 @@ ZOO: dict[str, Arch] = {
 
 
 def get(name: str) -> Arch:
-    """Return the named network; KeyError with the nearest names where there is none."""
+    """Return the named network; KeyError with the nearest names where there is none.
+
+    "nasbench201-DIGITS" is the benchmark's network of a cell (`scaling.zoo.nasbench201.cell`); it is not
+    listed."""
+    if name.startswith(f"{nasbench201.FAMILY}-"):
+        return nasbench201.network(nasbench201.cell(name.partition("-")[2])).replace(name=name)
     if name not in ZOO:
         raise KeyError(
             f"no model named {name!r}{nearest(name, ZOO) or '.'} scaling.names() lists all {len(ZOO)}."

@@ -1,6 +1,6 @@
 """NAS-Bench-201 (arXiv 2001.00326): any of its 15,625 cells, and the network around it.
 
-The networks have no names in the zoo; a search space decodes to `network(cell(digits))`.
+A search space decodes to `network(cell(digits))`; `scaling.get` finds it as "nasbench201-DIGITS".
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from scaling.arch.blocks.cell import OR, Cell
 from scaling.arch.head import Head
 from scaling.arch.stages import Stage
 
+FAMILY = "nasbench201"
 OPERATIONS = ("none", "skip", "conv_1x1", "conv_3x3", "avg_3x3")  # by digit, in the benchmark's order
 READ = ((0,), (0, 1), (0, 1, 2))  # the states that each of the three nodes reads
 
@@ -60,8 +61,8 @@ def network(searched: Cell, filters: int = 16, repeats: int = 5, num_classes: in
     for width in (2 * filters, 4 * filters):
         stages += [Stage(REDUCTION, width, stride=2), Stage(searched, width, repeats)]
     return Arch(
-        "nasbench201",
-        "nasbench201",
+        FAMILY,
+        FAMILY,
         stem=(Stage(Conv(3, act=False), filters),),
         stages=tuple(stages),
         head=Head(preact=True),
