@@ -140,7 +140,7 @@ struct Frame {
 
 inline void CopyChannels(float* to, const float* from, int64_t count) {
   int64_t c = 0;
-  for (; c + kLanes <= count; c += kLanes) Store<kLanes>(to + c, Load<kLanes>(from + c));
+  for (; c + kLanes <= count; c += kLanes) Store(to + c, Load(from + c));
   for (; c < count; ++c) to[c] = from[c];
 }
 
