@@ -77,7 +77,32 @@ inline void Store(float* to, Vector value, Part lanes) {
 inline Vector Load(const float* from, Whole) { return Load(from); }
 inline void Store(float* to, Vector value, Whole) { Store(to, value); }
 
+// Lane l of the result holds the lane r after it in its own group of G lanes.
+template <int G>
+inline Vector Turned(Vector value, int r) {
+  if (r == 0) return value;
+  typedef int32_t Integers __attribute__((vector_size(kLanes * sizeof(int32_t))));
+  Integers lanes;
+#pragma GCC unroll 16
+  for (int l = 0; l < kLanes; ++l) lanes[l] = l / G * G + (l + r) % G;
+#if defined(__AVX512F__)
+  return _mm512_permutexvar_ps(reinterpret_cast<__m512i>(lanes), value);
+#elif defined(__AVX2__)
+  return _mm256_permutevar8x32_ps(value, reinterpret_cast<__m256i>(lanes));
+#else
+  Vector turned;
+  for (int l = 0; l < kLanes; ++l) turned[l] = value[lanes[l]];
+  return turned;
+#endif
+}
+
 inline int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Calls visit.template operator()<1>(c, lanes) for single vectors of channels from `c` on.
+template <typename Visit>
+void ForParts(int64_t c, int64_t channels, const Visit& visit) {
+  for (; c < channels; c += kLanes) visit.template operator()<1>(c, Part(std::min<int64_t>(kLanes, channels - c)));
+}
 
 // Calls visit.template operator()<V>(c, lanes) for blocks of V vectors from channel c on that cover all: of N whole
 // ones each, then of one, whose lanes are those that are left.
@@ -85,7 +110,7 @@ template <int N, typename Visit>
 void ForChannels(int64_t channels, const Visit& visit) {
   int64_t c = 0;
   for (; c + N * kLanes <= channels; c += N * kLanes) visit.template operator()<N>(c, Whole());
-  for (; c < channels; c += kLanes) visit.template operator()<1>(c, Part(std::min<int64_t>(kLanes, channels - c)));
+  ForParts(c, channels, visit);
 }
 
 }  // namespace native
