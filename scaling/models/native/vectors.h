@@ -104,13 +104,13 @@ void ForParts(int64_t c, int64_t channels, const Visit& visit) {
   for (; c < channels; c += kLanes) visit.template operator()<1>(c, Part(std::min<int64_t>(kLanes, channels - c)));
 }
 
-// Calls visit.template operator()<V>(c, lanes) for blocks of V vectors from channel c on that cover all: of N whole
-// ones each, then of one, whose lanes are those that are left.
+// Calls visit.template operator()<V>(c, lanes) for blocks of V vectors of channels from `c` on that cover all: of N
+// whole ones each, then of half as many, down to one whose lanes are those that are left.
 template <int N, typename Visit>
-void ForChannels(int64_t channels, const Visit& visit) {
-  int64_t c = 0;
+void ForChannels(int64_t channels, const Visit& visit, int64_t c = 0) {
   for (; c + N * kLanes <= channels; c += N * kLanes) visit.template operator()<N>(c, Whole());
-  ForParts(c, channels, visit);
+  if constexpr (N > 1) ForChannels<N / 2>(channels, visit, c);
+  else ForParts(c, channels, visit);
 }
 
 }  // namespace native
