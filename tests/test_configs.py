@@ -200,6 +200,7 @@ def check_train_step(spec: RunSpec) -> None:
     batch = {
         "image": shape((1, train.batch, side, side, channels), jnp.uint8),
         "label": shape((1, train.batch), jnp.int32),
+        "mask": shape((1, train.batch, side, side), jnp.uint8),
         "position": shape((1, train.batch), jnp.int32),
     }
     devices = jax.vmap(step, in_axes=(None, 0, None), out_axes=(None, 0), axis_name=AXIS)

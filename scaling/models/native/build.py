@@ -17,8 +17,13 @@ from scaling.border.private_cache import private_directory
 
 SOURCES = ("dense.cc", "depthwise.cc", "norm.cc")
 HEADERS = (
+    "convolution.h",
     "parallel.h",
     "vectors.h",
+    "group_tiles.h",
+    "narrow_groups.h",
+    "depthwise.h",
+    "dense.h",
     "dense_tiles.h",
     "dense_frame.h",
     "dense_gather.h",

@@ -1,7 +1,6 @@
 // Dense and grouped convolution of float32 NHWC images and its two gradients, as XLA calls them.
 
-#include "dense_gather.h"
-#include "dense_weight_gradient.h"
+#include "dense.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace native {
@@ -24,8 +23,8 @@ ffi::Error Forward(ffi::ThreadPool pool, Array x, Array kernel, Result y, Sizes 
                    int64_t groups) {
   const Sizes from = x.dimensions(), window = kernel.dimensions(), to = y->dimensions();
   if (y->element_count() == 0) return ffi::Error::Success();
-  Gather gather(pool, ConvolutionOf(from, window, to, stride, dilation, low, groups), false);
-  gather.Run(x.typed_data(), kernel.typed_data(), y->typed_data());
+  const Convolution c = ConvolutionOf(from, window, to, stride, dilation, low, groups);
+  Convolve(pool, c, x.typed_data(), kernel.typed_data(), y->typed_data());
   return ffi::Error::Success();
 }
 
@@ -33,8 +32,8 @@ ffi::Error InputGradient(ffi::ThreadPool pool, Array gradient, Array kernel, Res
                          Sizes low, int64_t groups) {
   const Sizes from = x->dimensions(), window = kernel.dimensions(), to = gradient.dimensions();
   if (x->element_count() == 0) return ffi::Error::Success();
-  Gather gather(pool, ConvolutionOf(from, window, to, stride, dilation, low, groups), true);
-  gather.Run(gradient.typed_data(), kernel.typed_data(), x->typed_data());
+  const Convolution c = ConvolutionOf(from, window, to, stride, dilation, low, groups);
+  InputGradientOf(pool, c, gradient.typed_data(), kernel.typed_data(), x->typed_data());
   return ffi::Error::Success();
 }
 
@@ -45,8 +44,8 @@ ffi::Error KernelGradient(ffi::ThreadPool pool, Array x, Array gradient, Result 
     std::fill_n(kernel->typed_data(), kernel->element_count(), 0.0f);
     return ffi::Error::Success();
   }
-  WeightGradient sums(pool, ConvolutionOf(from, window, to, stride, dilation, low, groups));
-  sums.Run(x.typed_data(), gradient.typed_data(), kernel->typed_data());
+  const Convolution c = ConvolutionOf(from, window, to, stride, dilation, low, groups);
+  KernelGradientOf(pool, c, x.typed_data(), gradient.typed_data(), kernel->typed_data());
   return ffi::Error::Success();
 }
 

@@ -13,23 +13,10 @@
 #include <new>
 #include <vector>
 
+#include "convolution.h"
 #include "dense_tiles.h"
 
 namespace native {
-
-struct Images {
-  int64_t n, h, w, c;
-};
-
-struct Window {
-  int64_t size, stride, dilation, low;
-};
-
-struct Convolution {
-  Images from, to;  // what the forward pass reads and writes
-  Window rows, columns;
-  int64_t groups;
-};
 
 // Narrow groups are computed several at once, to fill a vector: weights between two of them are zero.
 struct Joined {
@@ -42,10 +29,6 @@ struct Joined {
       if (c.groups % n == 0) at_once = n;
     groups /= at_once;
   }
-};
-
-struct Tap {
-  int64_t kernel, offset;
 };
 
 // Targets first, first + pitch, ... of an axis, all of which meet the same taps.
@@ -140,7 +123,7 @@ struct Frame {
 
 inline void CopyChannels(float* to, const float* from, int64_t count) {
   int64_t c = 0;
-  for (; c + kLanes <= count; c += kLanes) Store<kLanes>(to + c, Load<kLanes>(from + c));
+  for (; c + kLanes <= count; c += kLanes) Store(to + c, Load(from + c));
   for (; c < count; ++c) to[c] = from[c];
 }
 

@@ -40,14 +40,8 @@ class Gather {
   }
 
   void Run(const float* from, const float* kernel, float* to) {
-    Buffer panels(weights_);
-    Pack(kernel, panels.data());
-    const int64_t tasks = CeilDiv(strips_.all, at_once_);
-    ParallelFor(pool_, tasks * chunks_, [&](int64_t task) {
-      const int64_t first = task / chunks_ * at_once_, chunk = task % chunks_, all = groups_ * blocks_;
-      const Work work{from, panels.data(), to, first, std::min(at_once_, strips_.all - first)};
-      Compute(work, PartBegin(chunk, chunks_, all), PartBegin(chunk + 1, chunks_, all));
-    });
+    if (by_blocks_) RunByBlocks(from, kernel, to);
+    else RunByStrips(from, kernel, to);
   }
 
  private:
@@ -57,6 +51,49 @@ class Gather {
     int64_t first, strips;
   };
 
+  int64_t Frames() const { return CeilDiv(strips_.all, at_once_); }
+
+  int64_t FrameSize() const { return rows_.Span(strips_.height) * Frame(columns_, at_once_, sources_).line; }
+
+  Work WorkOf(int64_t frame, const float* from, const float* panels, float* to) const {
+    const int64_t first = frame * at_once_;
+    return {from, panels, to, first, std::min(at_once_, strips_.all - first)};
+  }
+
+  // With far more weights than pixels: all frames are kept, and a block's weights are packed where they are used.
+  void RunByBlocks(const float* from, const float* kernel, float* to) {
+    const int64_t size = FrameSize();
+    Buffer frames(Frames() * size);
+    ParallelFor(pool_, Frames(), [&](int64_t at) {
+      const Work work = WorkOf(at, from, nullptr, to);
+      const Frame frame(columns_, work.strips, sources_);
+      FillFrame(frame, strips_, work.first, rows_, columns_, from, from_, frames.data() + at * size);
+    });
+    ParallelFor(pool_, blocks_, [&](int64_t block) {
+      std::vector<float> nowhere(to_.c);
+      for (const Pass& pass : passes_) {
+        float* panel = ThreadBuffer(pass.taps * sources_ * BlockVectors(block) * kLanes);
+        PackBlock(pass, block, kernel, panel);
+        for (int64_t at = 0; at < Frames(); ++at) {
+          const Work work = WorkOf(at, from, nullptr, to);
+          const Frame frame(columns_, work.strips, sources_);
+          ComputeBlock(frame, pass, Offsets(frame, pass), Targets(work, pass, nowhere.data()), block, panel,
+                       frames.data() + at * size);
+        }
+      }
+    });
+  }
+
+  void RunByStrips(const float* from, const float* kernel, float* to) {
+    Buffer panels(weights_);
+    Pack(kernel, panels.data());
+    ParallelFor(pool_, Frames() * chunks_, [&](int64_t task) {
+      const int64_t chunk = task % chunks_, all = groups_ * blocks_;
+      const Work work = WorkOf(task / chunks_, from, panels.data(), to);
+      Compute(work, PartBegin(chunk, chunks_, all), PartBegin(chunk + 1, chunks_, all));
+    });
+  }
+
   // How many strips of how many rows a task takes, in what fits into the cache, with work for all threads.
   void Cut() {
     constexpr int64_t kSmall = 1 << 15, kLarge = 1 << 17, kFewWeights = 1 << 15;
@@ -64,6 +101,12 @@ class Gather {
     const int64_t n = from_.n, threads = static_cast<int64_t>(pool_.num_threads());
     at_once_ = StripsAtOnce(columns_.count, vectors_, n * rows_.count);
     const int64_t line = Frame(columns_, at_once_, sources_).line;
+    by_blocks_ = groups_ == 1 && 2 * CeilDiv(n, at_once_) * rows_.Span(rows_.count) * line < weights_;
+    if (by_blocks_) {
+      strips_ = Strips(rows_.count, rows_.count, n);
+      at_once_ = std::min(at_once_, n);
+      return;
+    }
     const int64_t fit = (budget / line - (rows_.high - rows_.low + 1)) / rows_.step + 1;
     int64_t height = std::clamp<int64_t>(fit, 1, rows_.count);
     while (height > 1 && CeilDiv(n * CeilDiv(rows_.count, height), at_once_) < threads) height = CeilDiv(height, 2);
@@ -105,26 +148,32 @@ class Gather {
 
   // Rows of (source, target): of each, the targets of the block that belong to the source's own group.
   void PackPlain(const float* tap, int64_t block, int64_t width, float* to) const {
+    constexpr int64_t kAhead = 16;
     const int64_t at = block % blocks_ * kPanel * kLanes, end = std::min(at + width, targets_);
     for (int64_t source = 0; source < sources_; ++source, to += width) {
       const int64_t member = source / joined_.channels;
       const int64_t first = std::max(at, member * joined_.features);
       const int64_t last = std::min(end, (member + 1) * joined_.features);
       const float* row = tap + source % joined_.channels * to_.c + block / blocks_ * targets_;
-      std::fill_n(to, width, 0.0f);
+      __builtin_prefetch(row + at + kAhead * to_.c);  // rows lie far apart: nothing else asks for them in time
+      __builtin_prefetch(row + at + kAhead * to_.c + kLanes);
+      if (last - first < width) std::fill_n(to, width, 0.0f);
       CopyChannels(to + first - at, row + first, last - first);
     }
   }
 
   // Rows of (target, source), turned: of each, the sources that belong to the target's own group.
   void PackTurned(const float* tap, int64_t block, int64_t width, float* to) const {
+    constexpr int64_t kNear = 64;  // sources whose part of the panel stays in the first level of the cache
     const int64_t at = block % blocks_ * kPanel * kLanes, have = std::min(width, targets_ - at);
     if (joined_.at_once > 1 || have < width) std::fill_n(to, sources_ * width, 0.0f);
-    for (int64_t lane = 0; lane < have; ++lane) {
-      const int64_t member = (at + lane) / joined_.channels;
-      const float* row = tap + (at + lane) % joined_.channels * from_.c + block / blocks_ * sources_;
-      for (int64_t source = member * joined_.features; source < (member + 1) * joined_.features; ++source)
-        to[source * width + lane] = row[source];
+    for (int64_t first = 0; first < sources_; first += kNear) {
+      for (int64_t lane = 0; lane < have; ++lane) {
+        const int64_t member = (at + lane) / joined_.channels, begin = std::max(first, member * joined_.features);
+        const int64_t end = std::min({first + kNear, sources_, (member + 1) * joined_.features});
+        const float* row = tap + (at + lane) % joined_.channels * from_.c + block / blocks_ * sources_;
+        for (int64_t source = begin; source < end; ++source) to[source * width + lane] = row[source];
+      }
     }
   }
 
@@ -138,7 +187,8 @@ class Gather {
       for (const Pass& pass : passes_) {
         const std::vector<int64_t> offsets = Offsets(frame, pass);
         const std::vector<float*> targets = Targets(work, pass, nowhere.data());
-        for (int64_t b = block; b < last; ++b) ComputeBlock(work, frame, pass, offsets, targets, b, memory);
+        for (int64_t b = block; b < last; ++b)
+          ComputeBlock(frame, pass, offsets, targets, b, work.panels + BlockBegin(pass, b), memory);
       }
       block = last;
     }
@@ -170,15 +220,14 @@ class Gather {
     return targets;
   }
 
-  void ComputeBlock(const Work& work, const Frame& frame, const Pass& pass, const std::vector<int64_t>& offsets,
-                    const std::vector<float*>& targets, int64_t block, const float* memory) const {
+  void ComputeBlock(const Frame& frame, const Pass& pass, const std::vector<int64_t>& offsets,
+                    const std::vector<float*>& targets, int64_t block, const float* panel, const float* memory) const {
     const int64_t vectors = BlockVectors(block), at = block % blocks_ * kPanel * kLanes;
-    const float* panel = work.panels + BlockBegin(pass, block);
     const int64_t merged = Merged(offsets);
     std::vector<int64_t> begins;
     for (size_t tap = 0; tap < offsets.size(); tap += merged) begins.push_back(offsets[tap]);
     const Segments segments{begins.data(), static_cast<int64_t>(begins.size()), sources_ * merged, frame.each};
-    const int64_t pixels = pass.columns->count * work.strips, tiles = CeilDiv(pixels, MostRows(vectors));
+    const int64_t pixels = pass.columns->count * frame.strips, tiles = CeilDiv(pixels, MostRows(vectors));
     for (int64_t t = 0; t < strips_.height; ++t) {
       for (int64_t tile = 0; tile < tiles; ++tile) {
         const int64_t first = PartBegin(tile, tiles, pixels), count = PartBegin(tile + 1, tiles, pixels) - first;
@@ -210,6 +259,7 @@ class Gather {
   int64_t sources_, targets_, vectors_, blocks_;  // a group's channels read and written; in vectors; in panels
   std::vector<Pass> passes_;
   int64_t weights_ = 0, at_once_ = 1, chunks_ = 1;
+  bool by_blocks_ = false;
   Strips strips_{1, 1, 1};
 };
 

@@ -17,8 +17,6 @@ constexpr int kTile = kRegisters == 32 ? (P == 1 ? 16 : 14) : (P == 1 ? 12 : 6);
 
 inline int64_t MostRows(int64_t vectors) { return vectors == 1 ? kTile<1> : kTile<2>; }
 
-inline int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // Stores (or adds, where nothing begins) the first `count` values: a block that ends within a vector.
 [[gnu::noinline]] inline void StorePart(float* to, const float* from, int64_t count, bool begins) {
   for (int64_t i = 0; i < count; ++i) to[i] = begins ? from[i] : to[i] + from[i];
@@ -34,17 +32,16 @@ struct Segments {
 template <int P, int R>
 void SumTile(const Segments& segments, const float* from, const float* panel, float* const* to, int64_t at,
              int64_t features) {
-  constexpr int W = kLanes;
-  Vector<W> sums[R][P] = {};
+  Vector sums[R][P] = {};
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r)
-    for (int p = 0; p < P; ++p) __builtin_prefetch(to[r] + at + p * W, 1);
+    for (int p = 0; p < P; ++p) __builtin_prefetch(to[r] + at + p * kLanes, 1);
   for (int64_t s = 0; s < segments.count; ++s) {
     const float* step = from + segments.offsets[s];
-    for (int64_t i = 0; i < segments.steps; ++i, ++step, panel += P * W) {
-      Vector<W> weights[P];
+    for (int64_t i = 0; i < segments.steps; ++i, ++step, panel += P * kLanes) {
+      Vector weights[P];
 #pragma GCC unroll 2
-      for (int p = 0; p < P; ++p) weights[p] = Load<W>(panel + p * W);
+      for (int p = 0; p < P; ++p) weights[p] = Load(panel + p * kLanes);
       const float* pixel = step;
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r, pixel += segments.each) {
@@ -53,16 +50,16 @@ void SumTile(const Segments& segments, const float* from, const float* panel, fl
       }
     }
   }
-  if (features >= P * W) {
+  if (features >= P * kLanes) {
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
-      for (int p = 0; p < P; ++p) Store<W>(to[r] + at + p * W, sums[r][p]);
+      for (int p = 0; p < P; ++p) Store(to[r] + at + p * kLanes, sums[r][p]);
     return;
   }
-  float all[R][P * W];
+  float all[R][P * kLanes];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r)
-    for (int p = 0; p < P; ++p) Store<W>(all[r] + p * W, sums[r][p]);
+    for (int p = 0; p < P; ++p) Store(all[r] + p * kLanes, sums[r][p]);
   for (int r = 0; r < R; ++r) StorePart(to[r] + at, all[r], features, true);
 }
 
@@ -75,17 +72,16 @@ struct Pixels {
 template <int P, int R>
 void ProductTile(const Pixels& pixels, const float* images, const float* gradients, float* sums,
                  int64_t pitch, int64_t features, bool begins) {
-  constexpr int W = kLanes;
-  Vector<W> totals[R][P] = {};
+  Vector totals[R][P] = {};
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r)
-    for (int p = 0; p < P; ++p) __builtin_prefetch(sums + r * pitch + p * W, 1);
+    for (int p = 0; p < P; ++p) __builtin_prefetch(sums + r * pitch + p * kLanes, 1);
   for (int64_t row = 0; row < pixels.rows; ++row) {
     const float* pixel = images + row * pixels.row;
-    for (int64_t i = 0; i < pixels.columns; ++i, pixel += pixels.step, gradients += P * W) {
-      Vector<W> g[P];
+    for (int64_t i = 0; i < pixels.columns; ++i, pixel += pixels.step, gradients += P * kLanes) {
+      Vector g[P];
 #pragma GCC unroll 2
-      for (int p = 0; p < P; ++p) g[p] = Load<W>(gradients + p * W);
+      for (int p = 0; p < P; ++p) g[p] = Load(gradients + p * kLanes);
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
@@ -93,20 +89,20 @@ void ProductTile(const Pixels& pixels, const float* images, const float* gradien
       }
     }
   }
-  if (features >= P * W) {
+  if (features >= P * kLanes) {
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       for (int p = 0; p < P; ++p) {
-        float* to = sums + r * pitch + p * W;
-        Store<W>(to, begins ? totals[r][p] : totals[r][p] + Load<W>(to));
+        float* to = sums + r * pitch + p * kLanes;
+        Store(to, begins ? totals[r][p] : totals[r][p] + Load(to));
       }
     }
     return;
   }
-  float all[R][P * W];
+  float all[R][P * kLanes];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r)
-    for (int p = 0; p < P; ++p) Store<W>(all[r] + p * W, totals[r][p]);
+    for (int p = 0; p < P; ++p) Store(all[r] + p * kLanes, totals[r][p]);
   for (int r = 0; r < R; ++r) StorePart(sums + r * pitch, all[r], features, begins);
 }
 

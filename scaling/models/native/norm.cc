@@ -17,15 +17,14 @@ namespace ffi = xla::ffi;
 constexpr int64_t kTile = 32;  // pixels whose values stay in cache between the blocks of channels
 
 // exp(x) within 2 units in the last place: 2^n times a polynomial in the rest.
-template <int W>
-inline Vector<W> Exp(Vector<W> x) {
-  typedef int32_t Integers __attribute__((vector_size(W * sizeof(int32_t))));
-  x = x < -87.0f ? Vector<W>{} - 87.0f : x;
-  x = x > 88.0f ? Vector<W>{} + 88.0f : x;
-  const Vector<W> magic = Vector<W>{} + 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-  const Vector<W> n = (x * 1.44269504f + magic) - magic;
-  const Vector<W> r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  Vector<W> p = Vector<W>{} + 1.9875691500e-4f;
+inline Vector Exp(Vector x) {
+  typedef int32_t Integers __attribute__((vector_size(kLanes * sizeof(int32_t))));
+  x = x < -87.0f ? Vector{} - 87.0f : x;
+  x = x > 88.0f ? Vector{} + 88.0f : x;
+  const Vector magic = Vector{} + 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+  const Vector n = (x * 1.44269504f + magic) - magic;
+  const Vector r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  Vector p = Vector{} + 1.9875691500e-4f;
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
@@ -33,64 +32,52 @@ inline Vector<W> Exp(Vector<W> x) {
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
   const Integers power = (__builtin_convertvector(n, Integers) + 127) << 23;
-  Vector<W> scale;
+  Vector scale;
   std::memcpy(&scale, &power, sizeof(scale));
   return p * scale;
 }
 
-template <int W>
-inline Vector<W> Sigmoid(Vector<W> v) {
-  return 1.0f / (1.0f + Exp<W>(-v));
+inline Vector Sigmoid(Vector v) {
+  return 1.0f / (1.0f + Exp(-v));
 }
 
-template <int W>
-inline Vector<W> Clip(Vector<W> v, float low, float high) {
-  v = v < low ? Vector<W>{} + low : v;
-  return v > high ? Vector<W>{} + high : v;
+inline Vector Clip(Vector v, float low, float high) {
+  v = v < low ? Vector{} + low : v;
+  return v > high ? Vector{} + high : v;
 }
 
 struct Identity {
-  template <int W>
-  static Vector<W> Value(Vector<W> v) { return v; }
-  template <int W>
-  static Vector<W> Slope(Vector<W>) { return Vector<W>{} + 1.0f; }
+  static Vector Value(Vector v) { return v; }
+  static Vector Slope(Vector) { return Vector{} + 1.0f; }
 };
 
 struct Relu {
-  template <int W>
-  static Vector<W> Value(Vector<W> v) { return v > 0.0f ? v : Vector<W>{}; }
-  template <int W>
-  static Vector<W> Slope(Vector<W> v) { return v > 0.0f ? Vector<W>{} + 1.0f : Vector<W>{}; }
+  static Vector Value(Vector v) { return v > 0.0f ? v : Vector{}; }
+  static Vector Slope(Vector v) { return v > 0.0f ? Vector{} + 1.0f : Vector{}; }
 };
 
 struct Relu6 {
-  template <int W>
-  static Vector<W> Value(Vector<W> v) { return Clip<W>(v, 0.0f, 6.0f); }
-  template <int W>
-  static Vector<W> Slope(Vector<W> v) {
-    const Vector<W> one = v > 0.0f ? Vector<W>{} + 1.0f : Vector<W>{};
-    return v < 6.0f ? one : Vector<W>{};
+  static Vector Value(Vector v) { return Clip(v, 0.0f, 6.0f); }
+  static Vector Slope(Vector v) {
+    const Vector one = v > 0.0f ? Vector{} + 1.0f : Vector{};
+    return v < 6.0f ? one : Vector{};
   }
 };
 
 struct Silu {
-  template <int W>
-  static Vector<W> Value(Vector<W> v) { return v * Sigmoid<W>(v); }
-  template <int W>
-  static Vector<W> Slope(Vector<W> v) {
-    const Vector<W> s = Sigmoid<W>(v);
+  static Vector Value(Vector v) { return v * Sigmoid(v); }
+  static Vector Slope(Vector v) {
+    const Vector s = Sigmoid(v);
     return s + v * s * (1.0f - s);
   }
 };
 
 struct HardSwish {
-  template <int W>
-  static Vector<W> Value(Vector<W> v) { return v * Clip<W>(v + 3.0f, 0.0f, 6.0f) * (1.0f / 6.0f); }
-  template <int W>
-  static Vector<W> Slope(Vector<W> v) {
-    const Vector<W> inside = v * (1.0f / 3.0f) + 0.5f;
-    const Vector<W> above = v >= 3.0f ? Vector<W>{} + 1.0f : inside;
-    return v <= -3.0f ? Vector<W>{} : above;
+  static Vector Value(Vector v) { return v * Clip(v + 3.0f, 0.0f, 6.0f) * (1.0f / 6.0f); }
+  static Vector Slope(Vector v) {
+    const Vector inside = v * (1.0f / 3.0f) + 0.5f;
+    const Vector above = v >= 3.0f ? Vector{} + 1.0f : inside;
+    return v <= -3.0f ? Vector{} : above;
   }
 };
 
@@ -114,14 +101,16 @@ struct Pixels {
       : count(x.element_count() / std::max<int64_t>(1, x.dimensions().back())), channels(x.dimensions().back()) {}
 };
 
-// visit.operator()<W, N>(part, first pixel, end, channel), tile by tile, in parallel over parts.
+// visit.operator()<N>(part, first pixel, end, channel, lanes), tile by tile, in parallel over parts.
 template <typename Visit>
 void ForTiles(ffi::ThreadPool& pool, Pixels shape, int64_t parts, const Visit& visit) {
   ParallelFor(pool, parts, [&](int64_t part) {
     const int64_t end = PartBegin(part + 1, parts, shape.count);
     for (int64_t first = PartBegin(part, parts, shape.count); first < end; first += kTile) {
       const int64_t last = std::min(first + kTile, end);
-      ForChannels(shape.channels, [&]<int W, int N>(int64_t c) { visit.template operator()<W, N>(part, first, last, c); });
+      ForChannels<4>(shape.channels, [&]<int N>(int64_t c, auto lanes) {
+        visit.template operator()<N>(part, first, last, c, lanes);
+      });
     }
   });
 }
@@ -131,13 +120,20 @@ template <typename Terms>
 void Sum(ffi::ThreadPool& pool, Pixels shape, const Terms& terms, float* sums) {
   const int64_t parts = std::min(kParts, std::max<int64_t>(1, shape.count)), size = 2 * shape.channels;
   std::vector<float> partial(parts * size, 0.0f);
-  ForTiles(pool, shape, parts, [&]<int W, int N>(int64_t part, int64_t first, int64_t last, int64_t c) {
+  ForTiles(pool, shape, parts, [&]<int N>(int64_t part, int64_t first, int64_t last, int64_t c, auto lanes) {
     float* mine = partial.data() + part * size + c;
-    Vector<W> a[N], b[N];
-    for (int n = 0; n < N; ++n) a[n] = Load<W>(mine + n * W), b[n] = Load<W>(mine + shape.channels + n * W);
+    Vector a[N], b[N];
+    for (int n = 0; n < N; ++n) {
+      a[n] = Load(mine + n * kLanes, lanes);
+      b[n] = Load(mine + shape.channels + n * kLanes, lanes);
+    }
     for (int64_t pixel = first; pixel < last; ++pixel)
-      for (int n = 0; n < N; ++n) terms.template operator()<W>(pixel * shape.channels + c + n * W, c + n * W, a[n], b[n]);
-    for (int n = 0; n < N; ++n) Store<W>(mine + n * W, a[n]), Store<W>(mine + shape.channels + n * W, b[n]);
+      for (int n = 0; n < N; ++n)
+        terms(pixel * shape.channels + c + n * kLanes, c + n * kLanes, lanes, a[n], b[n]);
+    for (int n = 0; n < N; ++n) {
+      Store(mine + n * kLanes, a[n], lanes);
+      Store(mine + shape.channels + n * kLanes, b[n], lanes);
+    }
   });
   for (int64_t i = 0; i < size; ++i) {
     double total = 0.0;
@@ -149,11 +145,11 @@ void Sum(ffi::ThreadPool& pool, Pixels shape, const Terms& terms, float* sums) {
 template <typename Value>
 void Map(ffi::ThreadPool& pool, Pixels shape, const Value& value, float* out) {
   const int64_t parts = std::max<int64_t>(1, std::min<int64_t>(shape.count / kTile, 4 * pool.num_threads()));
-  ForTiles(pool, shape, parts, [&]<int W, int N>(int64_t, int64_t first, int64_t last, int64_t c) {
+  ForTiles(pool, shape, parts, [&]<int N>(int64_t, int64_t first, int64_t last, int64_t c, auto lanes) {
     for (int64_t pixel = first; pixel < last; ++pixel)
       for (int n = 0; n < N; ++n) {
-        const int64_t at = pixel * shape.channels + c + n * W;
-        Store<W>(out + at, value.template operator()<W>(at, c + n * W));
+        const int64_t at = pixel * shape.channels + c + n * kLanes;
+        Store(out + at, value(at, c + n * kLanes, lanes), lanes);
       }
   });
 }
@@ -161,8 +157,8 @@ void Map(ffi::ThreadPool& pool, Pixels shape, const Value& value, float* out) {
 // Sums of x and of x * x.
 ffi::Error Moments(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::ResultBuffer<ffi::F32> sums) {
   const float* from = x.typed_data();
-  const auto terms = [&]<int W>(int64_t at, int64_t, Vector<W>& a, Vector<W>& b) {
-    const Vector<W> v = Load<W>(from + at);
+  const auto terms = [&](int64_t at, int64_t, auto lanes, Vector& a, Vector& b) {
+    const Vector v = Load(from + at, lanes);
     a += v;
     b += v * v;
   };
@@ -175,8 +171,8 @@ ffi::Error Apply(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::Buffer<ffi:
                  ffi::Buffer<ffi::F32> shift, ffi::ResultBuffer<ffi::F32> y, int64_t activation) {
   const float *from = x.typed_data(), *f = factor.typed_data(), *s = shift.typed_data();
   return WithActivation(activation, [&]<typename A>(A) {
-    const auto value = [&]<int W>(int64_t at, int64_t c) {
-      return A::template Value<W>(Load<W>(from + at) * Load<W>(f + c) + Load<W>(s + c));
+    const auto value = [&](int64_t at, int64_t c, auto lanes) {
+      return A::Value(Load(from + at, lanes) * Load(f + c, lanes) + Load(s + c, lanes));
     };
     Map(pool, Pixels(x), value, y->typed_data());
   });
@@ -189,9 +185,9 @@ ffi::Error GradientMoments(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::B
   const float *from = x.typed_data(), *grad = gradient.typed_data();
   const float *f = factor.typed_data(), *s = shift.typed_data();
   return WithActivation(activation, [&]<typename A>(A) {
-    const auto terms = [&]<int W>(int64_t at, int64_t c, Vector<W>& a, Vector<W>& b) {
-      const Vector<W> v = Load<W>(from + at);
-      const Vector<W> g = Load<W>(grad + at) * A::template Slope<W>(v * Load<W>(f + c) + Load<W>(s + c));
+    const auto terms = [&](int64_t at, int64_t c, auto lanes, Vector& a, Vector& b) {
+      const Vector v = Load(from + at, lanes);
+      const Vector g = Load(grad + at, lanes) * A::Slope(v * Load(f + c, lanes) + Load(s + c, lanes));
       a += g;
       b += g * v;
     };
@@ -207,10 +203,10 @@ ffi::Error ApplyGradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::Buf
   const float *f = factor.typed_data(), *s = shift.typed_data();
   const float *b = slope.typed_data(), *o = offset.typed_data();
   return WithActivation(activation, [&]<typename A>(A) {
-    const auto value = [&]<int W>(int64_t at, int64_t c) {
-      const Vector<W> v = Load<W>(from + at), scale = Load<W>(f + c);
-      const Vector<W> g = Load<W>(grad + at) * A::template Slope<W>(v * scale + Load<W>(s + c));
-      return g * scale + v * Load<W>(b + c) + Load<W>(o + c);
+    const auto value = [&](int64_t at, int64_t c, auto lanes) {
+      const Vector v = Load(from + at, lanes), scale = Load(f + c, lanes);
+      const Vector g = Load(grad + at, lanes) * A::Slope(v * scale + Load(s + c, lanes));
+      return g * scale + v * Load(b + c, lanes) + Load(o + c, lanes);
     };
     Map(pool, Pixels(x), value, out->typed_data());
   });

@@ -1,4 +1,4 @@
-// Dense convolution against loops over its definition, on random shapes: dense_check SEED COUNT.
+// Dense, grouped and depthwise convolution against loops over its definition, on random shapes: dense_check SEED COUNT.
 //
 // Every array has exactly its size, so that AddressSanitizer sees what is read or written beside it, and
 // pools of 1, 2 and 4 threads must give equal bits. A value may be off by kUnits units in the last place
@@ -12,8 +12,8 @@
 #include <thread>
 #include <vector>
 
-#include "dense_gather.h"
-#include "dense_weight_gradient.h"
+#include "dense.h"
+#include "depthwise.h"
 
 namespace native {
 namespace {
@@ -79,14 +79,26 @@ Sums<double> Expected(const Convolution& c, const Arrays& a, bool magnitudes) {
   return s;
 }
 
+bool Depthwise(const Convolution& c) {
+  const bool alike = c.rows.stride == c.columns.stride && c.rows.dilation == c.columns.dilation;
+  return alike && c.groups > 1 && c.groups == c.from.c && c.groups == c.to.c;
+}
+
 Sums<float> Computed(const Convolution& c, const Arrays& a, int64_t threads) {
   Sums<float> s{std::vector<float>(a.y.size()), std::vector<float>(a.x.size()), std::vector<float>(a.kernel.size())};
   const auto run = [&](const std::function<void(Pool&)>& task) {
     std::thread([&] { Pool pool(threads); task(pool); }).join();
   };
-  run([&](Pool& pool) { Gather<Pool>(pool, c, false).Run(a.x.data(), a.kernel.data(), s.y.data()); });
-  run([&](Pool& pool) { Gather<Pool>(pool, c, true).Run(a.y.data(), a.kernel.data(), s.x.data()); });
-  run([&](Pool& pool) { WeightGradient<Pool>(pool, c).Run(a.x.data(), a.y.data(), s.kernel.data()); });
+  const float *x = a.x.data(), *kernel = a.kernel.data(), *y = a.y.data();
+  if (Depthwise(c)) {
+    run([&](Pool& pool) { SumDepthwise(pool, c, false, x, kernel, s.y.data()); });
+    run([&](Pool& pool) { SumDepthwise(pool, c, true, y, kernel, s.x.data()); });
+    run([&](Pool& pool) { SumDepthwiseGradients(pool, c, x, y, s.kernel.data()); });
+    return s;
+  }
+  run([&](Pool& pool) { Convolve(pool, c, x, kernel, s.y.data()); });
+  run([&](Pool& pool) { InputGradientOf(pool, c, y, kernel, s.x.data()); });
+  run([&](Pool& pool) { KernelGradientOf(pool, c, x, y, s.kernel.data()); });
   return s;
 }
 
@@ -116,7 +128,19 @@ std::pair<Window, int64_t> Place(Random& random, int64_t size) {
   }
 }
 
+// Groups as narrow as they have kernels of their own: the same window along both axes, as many features as channels.
+Convolution DrawNarrow(Random& random) {
+  const int64_t size = random.From({1, 1, 1, 4, 8}), channels = size * random.From({1, 2, 3, 7, 8, 20, 33, 40});
+  const Window w{size == 1 ? random.From({3, 5, 5, 7}) : 3, random.From({1, 1, 2}), random.From({1, 1, 1, 2}), random.Between(0, 4)};
+  const int64_t h = random.Between(9, 20), width = random.Between(9, 34), n = random.From({1, 2, 5});
+  const auto places = [&](int64_t all) {
+    return std::max<int64_t>(1, (all + w.low + random.Between(0, 4) - (w.size - 1) * w.dilation - 1) / w.stride + 1);
+  };
+  return {{n, h, width, channels}, {n, places(h), places(width), channels}, w, w, channels / size};
+}
+
 Convolution Draw(Random& random) {
+  if (random.Between(0, 3) == 0) return DrawNarrow(random);
   constexpr int64_t kMost = 1 << 23;  // products
   for (;;) {
     const int64_t n = random.From({1, 1, 2, 3, 9}), groups = random.From({1, 1, 1, 2, 3, 8, 32});
