@@ -40,6 +40,21 @@ MODULES = itertools.count(1)  # that are done
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Leave all but the representatives of a test, as its mark gives them, to the nightly run."""
+    seen: dict[str, int] = {}
+    for item in items:
+        if (mark := item.get_closest_marker("representatives")) is None:
+            continue
+        test = item.nodeid.partition("[")[0]
+        place = seen[test] = seen.get(test, 0) + 1
+        chosen = item.callspec.id if hasattr(item, "callspec") else ""
+        kept = any(place <= told if isinstance(told, int) else told in chosen for told in mark.args)
+        if not kept and not list(item.iter_markers("exhaustive")):
+            item.add_marker(pytest.mark.nightly)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The directory with parity goldens, reference tables and real data beside the checkout."""

@@ -129,6 +129,7 @@ def test_the_scaled_networks_of_table_7_cost_alike():
     assert len(macs) == 4 and max(macs) < 1.02 * min(macs)
 
 
+@pytest.mark.representatives("quickstart", "cifar10_resnet", "imagenet_efficientnet]", "camvid")
 def test_every_recipe_of_its_sweep_passes_a_shape_only_train_step(config):
     # The networks of one recipe differ in numbers only: the smallest's step is traced, the largest as a
     # network, with one block of each kind (tests/zoo traces more of every family).

@@ -9,6 +9,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 BLOCK = re.compile(r"^```python(?: (no-run|file=\S+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("guide", ["weights.md", "own_network.md", "searching.md"])
 def test_the_blocks_of_a_guide_run(guide, tmp_path, monkeypatch):
     """Blocks fenced as "python no-run" need a network: they must compile. Those with "file=" are files."""

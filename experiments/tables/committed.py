@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scaling.arch.arch import Arch
 from scaling.reports.build import CSV
-from scaling.reports.curve import test_score
+from scaling.reports.curve import score_of
 from scaling.reports.labels import network
 from scaling.reports.study import Study
 from scaling.runs.rows import Row
@@ -50,7 +50,7 @@ def mean(found: Sequence[Row], column: str) -> float:
     """Mean test accuracy over the runs, as a fraction: top-5 where the column is called so."""
     if "top-5" in column:
         return statistics.fmean(row.metrics.get("test_top5") or 0.0 for row in found)
-    return statistics.fmean(test_score(row) or 0.0 for row in found)
+    return statistics.fmean(score_of(row) or 0.0 for row in found)
 
 
 def describe(found: Sequence[Row]) -> str:

@@ -131,10 +131,12 @@ def _copied(value: Any) -> Any:
 
 
 def _member(members: tuple[Any, ...], value: Any) -> Any:
-    """The member of a union that a value is meant for: None or a tuple if it is one, else the first other."""
+    """The member of a union that a value is meant for: its own type, None, a tuple, else the first other."""
     if value is None and type(None) in members:
         return type(None)
     others = [member for member in members if member is not type(None)]
+    if own := [m for m in others if dataclasses.is_dataclass(m) and isinstance(value, typing.cast(type, m))]:
+        return own[0]
     sequence = isinstance(value, (list, tuple))
     return next((m for m in others if (typing.get_origin(m) is tuple) == sequence), others[0])
 

@@ -6,6 +6,7 @@ each. `data.void` is a value that counts for nothing; `data.binary` makes all va
 
 from __future__ import annotations
 
+import collections
 import functools
 import io
 from collections.abc import Sequence
@@ -79,24 +80,28 @@ def _places(root: Path) -> dict[str, tuple[str, tuple[Member, ...]]]:
 def _read(name: str, members: Sequence[Member], data: DataSpec, side: int) -> ArraySplit:
     """Decode one split into memory, leaving out and naming what has no partner or cannot be read."""
     pairs, problems = _pairs(members)
-    images, masks = [], []
+    read: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for key in sorted(pairs):
         image, mask = pairs[key]
         try:
-            pixels, classes = photos.decode(image.read(), side, 3), _classes(mask.read(), data)
-            _check_shapes(classes, masks)
+            read[key] = photos.decode(image.read(), side, 3), _classes(mask.read(), data)
         except Exception as error:  # noqa: BLE001 - Pillow raises nearly anything on damaged data
             problems.append(f"{image.describe()}: {error}")
-            continue
-        images.append(pixels)
-        masks.append(classes)
-    if len(problems) > len(images):
+    sizes = collections.Counter(classes.shape for _, classes in read.values())
+    usual = max(sizes, key=lambda size: sizes[size], default=(0, 0))
+    for key in [key for key, (_, classes) in read.items() if classes.shape != usual]:
+        height, width = read.pop(key)[1].shape
+        problems.append(
+            f"{pairs[key][1].describe()}: is {width}x{height}, most masks of the split {usual[1]}x{usual[0]}: bring all "
+            "to one size"
+        )
+    if len(problems) > len(read):
         raise ValueError(
-            f"split {name!r}: {len(problems)} of {len(problems) + len(images)} images cannot be used, more than half: "
+            f"split {name!r}: {len(problems)} of {len(problems) + len(read)} images cannot be used, more than half: "
             + "; ".join(problems[:NAMED])
         )
-    labels = np.zeros(len(images), np.int32)
-    return ArraySplit(np.stack(images), labels, tuple(problems), {"mask": np.stack(masks)})
+    images, masks = (np.stack(arrays) for arrays in zip(*read.values()))
+    return ArraySplit(images, np.zeros(len(read), np.int32), tuple(problems), {"mask": masks})
 
 
 def _pairs(members: Sequence[Member]) -> tuple[Pairs, list[str]]:
@@ -127,14 +132,6 @@ def _classes(encoded: bytes, data: DataSpec) -> np.ndarray:
     if np.all(classes == VOID):
         raise ValueError("its mask is void everywhere")
     return classes
-
-
-def _check_shapes(classes: np.ndarray, before: Sequence[np.ndarray]) -> None:
-    if before and before[0].shape != classes.shape:
-        raise ValueError(
-            f"its mask is {classes.shape[1]}x{classes.shape[0]}, the first one {before[0].shape[1]}x"
-            f"{before[0].shape[0]}: bring all masks of a split to one size"
-        )
 
 
 def _class_names(root: Path, train: ArraySplit) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from scaling.laws import halving
 from scaling.laws.ranking import Margin, Ranking, rank
-from scaling.reports.curve import metric_of, test_score, validation
+from scaling.reports.curve import metric_of, score_of, validation
 from scaling.reports.grid import CoefficientGrid, Point, Score
 from scaling.reports.units import MISSING, number, percent, si
 from scaling.tasks.task import Metric
@@ -28,8 +28,8 @@ def scores_of(grid: CoefficientGrid) -> dict[str, Score]:
     found: dict[str, Score] = {"validation": validation}
     if (corrected := grid.at_target(validation)) is not None:
         found["validation at equal MACs"] = corrected
-    if all(point.scores(test_score) for point in grid.points):
-        found["test"] = test_score
+    if all(point.scores(score_of) for point in grid.points):
+        found["test"] = score_of
     return found
 
 
@@ -108,7 +108,7 @@ def _table(grid: CoefficientGrid) -> list[str]:
     if grid.base is not None:
         base = grid.base
         cells = ["", "base (phi = 0)", si(base.macs), number(base.macs / grid.target)]
-        cells += [percent(_mean(base, validation)), "", percent(_mean(base, test_score)), str(len(base.rows))]
+        cells += [percent(_mean(base, validation)), "", percent(_mean(base, score_of)), str(len(base.rows))]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 

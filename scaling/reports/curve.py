@@ -54,7 +54,7 @@ class Group:
     @property
     def scores(self) -> list[float]:
         """Test scores of the runs that have one."""
-        return [found for row in self.rows if (found := test_score(row)) is not None]
+        return [found for row in self.rows if (found := score_of(row)) is not None]
 
     def mean(self, value: Callable[[Row], float | None]) -> float | None:
         """The mean of a field over the runs that have it, None where none has."""
@@ -76,7 +76,7 @@ def metric_of(rows: Sequence[Row]) -> Metric:
     return found.pop() if len(found) == 1 else SEVERAL if found else named(RunSpec().task).metric
 
 
-def test_score(row: Row) -> float | None:
+def score_of(row: Row) -> float | None:
     """The task's metric on the test split: of averaged or raw parameters, whichever validated better."""
     return row.metrics.get(_measured(row, "test")) if row.status == OK else None
 
@@ -88,13 +88,13 @@ def validation(row: Row) -> float | None:
 
 def scored(row: Row) -> str:
     """A row's test score in words; "" without one."""
-    found = test_score(row)
+    found = score_of(row)
     return "" if found is None else f"test {metric_of([row]).title} {100 * found:.2f} %"
 
 
 def drawn(rows: Sequence[Row]) -> list[Row]:
     """The runs that make points: finished, scored and counted."""
-    return [row for row in rows if test_score(row) is not None and row.macs > 0]
+    return [row for row in rows if score_of(row) is not None and row.macs > 0]
 
 
 def group(rows: Sequence[Row]) -> list[Group]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scaling.laws.power import Law
-from scaling.reports.curve import AXES, metric_of, test_score
+from scaling.reports.curve import AXES, metric_of, score_of
 from scaling.reports.labels import size_label
 from scaling.reports.study import Series, Study
 from scaling.reports.units import si
@@ -99,7 +99,7 @@ def _draw_points(axes: Any, found: Series, colour_: str, labels: bool) -> None:
     groups = found.points
     axes.scatter(
         [row.macs for row in found.drawn],
-        [100 * (test_score(row) or 0) for row in found.drawn],
+        [100 * (score_of(row) or 0) for row in found.drawn],
         s=16,
         color=colour_,
         alpha=0.35,
@@ -120,12 +120,12 @@ def _draw_points(axes: Any, found: Series, colour_: str, labels: bool) -> None:
 def _name_beside(axes: Any, curves: dict[str, Series]) -> None:
     """Name each curve at the right, in the order of their largest runs' accuracies, with a line to it."""
     ends = {name: max(found.drawn, key=lambda row: row.macs) for name, found in curves.items()}
-    names = sorted(ends, key=lambda name: test_score(ends[name]) or 0.0)
+    names = sorted(ends, key=lambda name: score_of(ends[name]) or 0.0)
     for i, name in enumerate(names):
         row, height = ends[name], (i + 0.5) / len(names)
         axes.annotate(
-            f"{name} {100 * (test_score(row) or 0.0):.1f}",
-            (row.macs, 100 * (test_score(row) or 0.0)),
+            f"{name} {100 * (score_of(row) or 0.0):.1f}",
+            (row.macs, 100 * (score_of(row) or 0.0)),
             (1.02, height),
             textcoords="axes fraction",
             va="center",
@@ -156,7 +156,7 @@ def _limit(axes: Any, rows: Sequence[Row]) -> None:
     """Show the runs and not the far ends of a wide interval."""
     from matplotlib.ticker import LogLocator
 
-    scores = [100 * (test_score(row) or 0.0) for row in rows]
+    scores = [100 * (score_of(row) or 0.0) for row in rows]
     room = max(0.15 * (max(scores) - min(scores)), 0.25)
     axes.set_ylim(max(0.0, min(scores) - room), min(100.0 + 0.1 * room, max(scores) + room))
     macs = [row.macs for row in rows]

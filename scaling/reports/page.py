@@ -9,7 +9,7 @@ from typing import Any
 
 from scaling.laws.power import Law
 from scaling.reports import html
-from scaling.reports.curve import AXES, LEAST_MISTAKES, drawn, metric_of, swept, test_score, validation
+from scaling.reports.curve import AXES, LEAST_MISTAKES, drawn, metric_of, score_of, swept, validation
 from scaling.reports.figure import colour, law_grid
 from scaling.reports.labels import network, size_label
 from scaling.reports.learning import Learning, metrics
@@ -71,7 +71,7 @@ def _data(study: Study, curves: Sequence[Learning]) -> dict[str, Any]:
 
 
 def _point(row: Row) -> dict[str, Any]:
-    score = test_score(row) or 0.0
+    score = score_of(row) or 0.0
     floor = LEAST_MISTAKES / row.examples.get("test", 10_000)
     x = {axis: AXES[axis].value(row) for axis in AXIS_NAMES}
     return {"id": row.id, "x": x, "error": round(max(1 - score, floor), 6), "hover": _hover(row)}
@@ -80,7 +80,7 @@ def _point(row: Row) -> dict[str, Any]:
 def _hover(row: Row) -> str:
     lines = [
         f"<b>{escape(network(row))} {escape(size_label(row))}</b>",
-        f"test {percent(test_score(row))} %, validation {percent(validation(row))} %",
+        f"test {percent(score_of(row))} %, validation {percent(validation(row))} %",
         f"depth ×{number(row.depth_factor)}, width ×{number(row.width_factor)}, {row.resolution} px",
         f"{si(row.params)} params, {si(row.macs)} MACs",
         f"step {number(row.step_ms)} ms, {si(row.train_flops)} training FLOPs",
@@ -141,11 +141,11 @@ def _cards(rows: Sequence[Row]) -> list[tuple[str, str]]:
     cards = [(f"{len(finished)} of {len(rows)}", "runs finished with a score")]
     if not finished:
         return cards
-    best = max(finished, key=lambda row: test_score(row) or 0.0)
+    best = max(finished, key=lambda row: score_of(row) or 0.0)
     macs = [row.macs for row in finished]
     cards.append(
         (
-            f"{percent(test_score(best))} %",
+            f"{percent(score_of(best))} %",
             f"best test {metric_of(rows).word}: {network(best)} {size_label(best)}",
         )
     )
@@ -175,7 +175,7 @@ def _table_line(name: str, row: Row) -> list[html.Cell]:
         html.number_cell(row.params, si(row.params)),
         html.number_cell(row.macs, si(row.macs)),
         html.number_cell(validation(row), percent(validation(row))),
-        html.number_cell(test_score(row), percent(test_score(row))),
+        html.number_cell(score_of(row), percent(score_of(row))),
         html.number_cell(row.train_flops, si(row.train_flops)),
         html.number_cell(row.step_ms, number(row.step_ms)),
         html.number_cell(row.seconds, duration(row.seconds)),

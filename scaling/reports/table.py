@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from scaling.laws.pareto import front
 from scaling.laws.power import Law
-from scaling.reports.curve import AXES, Group, drawn, metric_of, test_score, validation
+from scaling.reports.curve import AXES, Group, drawn, metric_of, score_of, validation
 from scaling.reports.labels import network, size_label
 from scaling.reports.study import Study
 from scaling.reports.units import MISSING, duration, number, percent, si
@@ -94,7 +94,7 @@ def _on_front(groups: Sequence[Group]) -> set[str]:
 
 def _network_cells(name: str, found: Group, on_front: bool) -> list[str]:
     row = found.first
-    score = percent(found.mean(test_score), found.deviation)
+    score = percent(found.mean(score_of), found.deviation)
     finished = sum(r.status == OK for r in found.rows)
     counted = row.params > 0
     return [

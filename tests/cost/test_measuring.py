@@ -61,6 +61,7 @@ def test_a_group_with_little_memory_left_has_less_than_the_system(monkeypatch):
     assert available_memory() == device_memory()
 
 
+@pytest.mark.nightly
 def test_recomputing_saves_memory_stage_by_stage():
     block = MBConv(expand=2, se_ratio=0.0)
     deep = TINY.replace(stages=(Stage(block, 8, repeats=8), Stage(block, 8, repeats=8)), resolution=16)

@@ -81,6 +81,7 @@ def smallest() -> list:
     return [pytest.param(n, marks=() if n in kinds.values() else pytest.mark.nightly) for n in names]
 
 
+@pytest.mark.representatives(8)
 @pytest.mark.parametrize("odd", [True, pytest.param(False, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("name", smallest())
 def test_arithmetic_equals_the_walk_over_the_network(name, odd):

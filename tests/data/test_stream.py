@@ -92,6 +92,7 @@ def test_streamed_batches_ahead_equal_those_taken_one_by_one(folder, workers):
     early.close()
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("workers", [0, 1, pytest.param(2, marks=pytest.mark.nightly)])
 def test_a_stream_closed_early_leaves_no_thread_and_no_process(folder, workers):
     known = lambda: {t for t in threading.enumerate() if t.name.startswith(("grain-prefetch", "ahead"))}

@@ -194,6 +194,7 @@ STAGES = {"efficientnet_b0": 2, "resnext50_32x4d": 1, "seresnet18": 2, "cifar_re
 BASIC = ("seresnet18", "cifar_resnet20")  # residual blocks, as the wide and the grouped one have
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=pytest.mark.nightly if n in BASIC else ()) for n in STAGES]
 )

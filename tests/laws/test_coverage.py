@@ -46,6 +46,7 @@ def held(law, level):
     return (low <= [E_INF, B, *truth(PLACES)]) & ([E_INF, B, *truth(PLACES)] <= high)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_intervals_of_95_percent_hold_the_truth_about_95_times_in_100(setting):
     share = np.mean([held(law, 0.95) for law in laws(setting)], 0)

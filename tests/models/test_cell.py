@@ -60,6 +60,7 @@ def gradients(net: Network, variables):
     return jax.jit(jax.grad(loss, has_aux=True))(variables["params"])
 
 
+@pytest.mark.nightly
 def test_scanned_cells_equal_unrolled_ones_and_all_parameters_learn(assert_close):
     variables = initialize(Network(tiny()), 0)
     assert set(variables["params"]["stages_0"]) == {"first", "second", "rest"}

@@ -21,6 +21,7 @@ ARCHS = {
 }
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("name", ARCHS)
 def test_shapes_are_those_that_a_key_gives(name):
     arch = ARCHS[name]

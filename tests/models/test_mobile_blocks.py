@@ -60,6 +60,7 @@ def unrolled(variables):
     return outcome(Network(ARCH, scan=False), variables)
 
 
+@pytest.mark.nightly
 def test_scanned_equals_unrolled(variables, unrolled, assert_close):
     assert_close(outcome(Network(ARCH, scan=True, operators="lax"), variables), unrolled, 1e-3)
 

@@ -71,6 +71,7 @@ def normal(*shape: int, seed: int = 0):
     return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize(
     ("size", "channels", "kernel", "stride", "dilation", "padding"),
     [

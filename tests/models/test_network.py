@@ -85,6 +85,7 @@ def unrolled(variables):
     return gradients(Network(MIXED, scan=False), variables)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     "options",
     [

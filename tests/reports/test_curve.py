@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scaling.reports.build import read_study
-from scaling.reports.curve import drawn, fit_law, group, swept, test_score, validation
+from scaling.reports.curve import drawn, fit_law, group, score_of, swept, validation
 from scaling.reports.labels import size_label
 from scaling.reports.study import Study
 from scaling.runs.rows import Row
@@ -91,7 +91,7 @@ def test_groups_hold_the_seeds_of_one_network_by_size(study):
     )
     full = next(g for g in groups if len(g.scores) == 2)
     assert full.deviation == pytest.approx(np.std(full.scores, ddof=1))
-    assert full.mean(test_score) == pytest.approx(np.mean(full.scores))
+    assert full.mean(score_of) == pytest.approx(np.mean(full.scores))
 
 
 def test_how_a_run_was_executed_does_not_part_a_group(rows):
@@ -104,7 +104,7 @@ def test_how_a_run_was_executed_does_not_part_a_group(rows):
 def test_validation_chooses_between_raw_and_averaged_and_test_does_not(raw, averaged, chosen):
     test_averaged = None if averaged is None else 0.6
     row = scored(val_top1=raw, val_top1_ema=averaged, test_top1=0.7, test_top1_ema=test_averaged)
-    assert test_score(row) == chosen
+    assert score_of(row) == chosen
     assert validation(row) == max(raw, averaged or 0)
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from scaling.reports.build import read_study
-from scaling.reports.curve import test_score
+from scaling.reports.curve import score_of
 from scaling.reports.law_tables import candidates, curves, to_markdown
 from scaling.reports.study import Study
 
@@ -24,7 +24,7 @@ def lengths(study):
             train = dataclasses.replace(row.spec.train, duration=f"{times} epochs")
             spec = dataclasses.replace(row.spec, train=train)
             changes = {"id": f"{row.id}-{times}", "spec": spec, "examples_seen": 1000 * times}
-            score = 1 - (1 - test_score(row)) * times**-0.3
+            score = 1 - (1 - score_of(row)) * times**-0.3
             flops = row.train_flops * times
             made.append(dataclasses.replace(row, metrics={"test_top1": score}, train_flops=flops, **changes))
     return Study(tuple(made))

@@ -60,7 +60,7 @@ def test_a_row_that_was_changed_is_never_believed(tmp_path):
     "changes, told",
     [
         ({"params": "many"}, r"row\.params='many' must be int"),
-        ({"test_top1": 1.5}, r"row\.test_top1=1\.5 must be in \[0, 1\]"),
+        ({"metrics": {"test_top1": 1.5}}, r"row\.test_top1=1\.5 must be in \[0, 1\]"),
         ({"seconds": float("nan")}, r"row\.seconds=nan must be finite"),
         ({"examples": {"train": "x"}}, r"row\.examples\.train='x' must be int"),
         ({"spec": []}, "must hold the sections of a config"),
@@ -180,3 +180,8 @@ def test_rows_are_readable_by_whom_the_umask_lets(tmp_path, mask):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "row.json").stat().st_mode) == 0o666 & ~mask
+
+
+def test_metrics_that_were_fields_are_read_by_name():
+    loose = {**ROW.to_dict(), "val_top1": 0.5, "val_top1_ema": None}
+    assert Row.from_dict(loose).metrics == {"val_top1": 0.5, "val_top1_ema": None, **ROW.metrics}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from scaling.data.splits import ArraySplit
+from scaling.tasks.classification import CLASSIFICATION
 from scaling.training.evaluate import Scorer
 from scaling.training.parallel import ENGINES
 
@@ -32,8 +33,8 @@ def models(net):
     }
 
 
-def to_float(images):
-    return images / 255.0
+def to_float(fields):
+    return {**fields, "image": fields["image"] / 255.0}
 
 
 @pytest.mark.parametrize(
@@ -41,13 +42,12 @@ def to_float(images):
 )
 def test_scores_equal_numpys(net, models, split, engine, devices, batch):
     machine = ENGINES[engine](jax.devices()[:devices])
-    found = Scorer(machine, net, to_float, batch)(machine.replicate(models), split)
+    found = Scorer(CLASSIFICATION, machine, net, to_float, batch)(machine.replicate(models), split)
     for name, variables in models.items():
         logits_bk = np.asarray(net.apply(variables, split.images / 255.0), np.float64)
         own = logits_bk[np.arange(COUNT), split.labels]
         ranks = (logits_bk > own[:, None]).sum(-1)
         loss = np.log(np.exp(logits_bk).sum(-1)) - own
-        assert found[name].count == COUNT
-        assert found[name].top1 == np.mean(ranks < 1)
-        assert found[name].top5 == np.mean(ranks < 5)
-        assert found[name].loss == pytest.approx(loss.mean(), rel=1e-5)
+        assert found[name]["top1"] == np.mean(ranks < 1)
+        assert found[name]["top5"] == np.mean(ranks < 5)
+        assert found[name]["loss"] == pytest.approx(loss.mean(), rel=1e-5)

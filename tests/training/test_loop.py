@@ -59,8 +59,8 @@ def test_a_run_leaves_a_row_that_says_what_it_did(make_spec, tmp_path):
     assert row.spec == spec
     assert row.to_dict()["spec"] == spec.to_dict() == json.loads((tmp_path / "config.json").read_text())
     assert row.examples["train"] == 256 and row.examples["test"] > 0
-    for name in ("test_top1", "test_top1_ema", "val_top1", "val_top5", "val_loss", "train_loss", "step_ms"):
-        assert getattr(row, name) is not None, name
+    measured = {"test_top1", "test_top1_ema", "val_top1", "val_top5", "val_loss"}
+    assert measured <= row.metrics.keys() and None not in (row.train_loss, row.step_ms)
     assert 0 < row.metrics["test_top1"] <= row.metrics["test_top5"] <= 1 and 0 <= row.data_wait <= 1
     assert row.compile_seconds > 0 and row.seconds > row.compile_seconds and row.peak_memory > 2**20
     assert [line["step"] for line in lines(tmp_path)] == [8, FINAL, FINAL]
@@ -80,7 +80,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make_spec, tmp_pa
     parts = run(spec, tmp_path / "parts", Silent())
     assert_equal(last_state(tmp_path / "whole", spec), last_state(tmp_path / "parts", spec))
     assert lines(tmp_path / "whole") == lines(tmp_path / "parts")
-    for name in ("test_top1", "test_loss", "test_top1_ema", "val_loss", "examples_seen", "train_flops"):
+    for name in ("metrics", "examples_seen", "train_flops"):
         assert getattr(whole, name) == getattr(parts, name), name
     assert parts.seconds > 0
 
@@ -156,7 +156,7 @@ def test_a_diverging_run_gets_status_nan_and_keeps_its_last_good_checkpoint(make
         {"optimizer.lr": 1e30, "schedule.warmup": "5 steps", "train.checkpoint_every": "1 steps"}
     )
     row = run(spec, tmp_path, Silent())
-    assert row.status == "nan" and row.metrics["test_top1"] is None and "not finite" in row.message
+    assert row.status == "nan" and row.metrics.get("test_top1") is None and "not finite" in row.message
     assert "NaN" not in (tmp_path / "row.json").read_text()
     state, step = last_state(tmp_path, spec)
     assert 1 <= step < row.steps

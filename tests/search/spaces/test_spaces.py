@@ -145,6 +145,7 @@ def cost_of(arch: Arch):
     return totals(arch) or count(arch)
 
 
+@pytest.mark.representatives(4)
 def test_networks_count_and_build(member):
     """The canonical point costs the same, and the variables are as many as counted."""
     point = sampled(member)[1]
