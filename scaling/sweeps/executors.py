@@ -128,6 +128,7 @@ class LocalExecutor:
                 pass_fds=self._inherit,
             )
         _pin(process.pid, slot, self._workers)
+        _keep_niceness(process.pid)
         self._running.append(_Running(job, process, slot, log_start, time.monotonic()))
 
     def _collect(self) -> list[Ended]:
@@ -189,6 +190,16 @@ def _cores() -> list[int]:
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
+
+
+def _keep_niceness(pid: int) -> None:
+    """Let a process in a session of its own stay as nice as who started it.
+
+    Linux weighs sessions against each other where it groups tasks by them, and a new one begins at 0.
+    """
+    with contextlib.suppress(OSError):
+        if nice := os.getpriority(os.PRIO_PROCESS, pid):
+            Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
 def _pin(pid: int, slot: int, workers: int) -> None:

@@ -166,3 +166,18 @@ def test_workers_get_devices_of_their_own_or_a_part_of_one():
     assert sum(float(part["XLA_PYTHON_CLIENT_MEM_FRACTION"]) for part in shared) <= 1
     assert share_environment({}, 0, 1, ["0", "1"]) == {}
     assert "OMP_NUM_THREADS" not in share_environment({"OMP_NUM_THREADS": "1"}, 0, 2, [])
+
+
+def test_a_trial_is_as_nice_as_its_sweep(tmp_path):
+    """Where Linux weighs sessions and not processes, too: a trial has a session of its own."""
+    own = "/proc/self/autogroup"
+    if not os.path.exists(own):
+        pytest.skip("this system does not group tasks by sessions")
+    code = f"print(open({own!r}).read())"
+    starter = (
+        "import os, sys, pathlib; from scaling.sweeps.executors import Job, LocalExecutor; os.nice(7); "
+        f"executor = LocalExecutor(1); executor.submit(Job('one', pathlib.Path(sys.argv[1]), (sys.executable, '-c', "
+        f"'import time; time.sleep(0.5); ' + {code!r}), 0.0)); executor.poll(60.0)"
+    )
+    subprocess.run([sys.executable, "-c", starter, str(tmp_path)], check=True, timeout=120)
+    assert "nice 7" in (tmp_path / "log.txt").read_text()
