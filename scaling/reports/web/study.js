@@ -123,7 +123,12 @@ function highlight(id) {
 }
 
 choose(state, "axis", DATA.names, drawCurve);
-choose(state, "score", { accuracy: DATA.score[0].toUpperCase() + DATA.score.slice(1), error: "Error" }, drawCurve);
+choose(
+  state,
+  "score",
+  { accuracy: DATA.score[0].toUpperCase() + DATA.score.slice(1), error: "Error" },
+  drawCurve,
+);
 choose(state, "metric", Object.fromEntries(DATA.metrics.map((m) => [m, m])), drawLearning);
 drawCurve();
 if (DATA.curves.length) {
