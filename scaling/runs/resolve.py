@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 from scaling import zoo
 from scaling.arch.arch import Sized
@@ -20,7 +21,7 @@ def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Sized
 
     Raises KeyError for an unknown name and ValueError where the result is no valid network.
     """
-    base = _with_head(_base(model), model).replace(num_classes=num_classes, in_channels=in_channels)
+    base = _base(model).replace(num_classes=num_classes, in_channels=in_channels)
     if model.rule == "axes":
         arch = scale(base, model.depth, model.width, model.resolution)
         factors = Coefficients(model.depth, model.width, model.resolution)
@@ -48,19 +49,23 @@ def _base(model: ModelSpec) -> Sized:
         changes["stem"] = model.stem
     if model.strides:
         changes["strides"] = model.strides
-    rounding = model.rounding or None
-    return scale(arch, depth=model.base_depth, width=model.base_width, rounding=rounding).replace(**changes)
+    scaled = functools.partial(
+        scale, depth=model.base_depth, width=model.base_width, rounding=model.rounding or None
+    )
+    if (
+        model.head or model.output_stride
+    ):  # a head must fit the strides that it will find, and scales with the base
+        return scaled(_with_head(arch.replace(**changes), model))
+    return scaled(arch).replace(**changes)
 
 
 def _with_head(base: Sized, model: ModelSpec) -> Sized:
     """The base with the head and the output stride that the config names."""
     if isinstance(base, Custom):
-        if model.head or model.output_stride:
-            raise ValueError(
-                f"config.model.head={model.head!r} and config.model.output_stride={model.output_stride} do not apply to "
-                f"{base.family}, a network of your own: leave both out."
-            )
-        return base
+        raise ValueError(  # noqa: TRY004 - as for any other value of a config
+            f"config.model.head={model.head!r} and config.model.output_stride={model.output_stride} do not apply to "
+            f"{base.family}, a network of your own: leave both out."
+        )
     if model.head and model.head not in MAP_HEADS:
         raise ValueError(
             f"config.model.head={model.head!r} must be one of {', '.join(MAP_HEADS)}{nearest(model.head, MAP_HEADS)}."
