@@ -26,7 +26,7 @@ def tables():
     return {name: make() for name, make in reproduce.TABLES.items()}
 
 
-@pytest.mark.representatives(6)
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_an_exact_figure_equals_the_papers_or_says_why_not(name, tables):
     exact = [

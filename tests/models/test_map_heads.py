@@ -22,6 +22,7 @@ def test_parameters_are_torchvisions(head, params):
     assert scaling.count(arch).params == params
 
 
+@pytest.mark.representatives("skips", "aspp", "shuffle")
 @pytest.mark.parametrize("name", HEADS)
 def test_every_parameter_learns_and_the_answer_has_the_images_size(name):
     arch = SMALL.replace(head=HEADS[name], drop_rate=0.0)

@@ -65,6 +65,7 @@ def test_scanned_equals_unrolled(variables, unrolled, assert_close):
     assert_close(outcome(Network(ARCH, scan=True, operators="lax"), variables), unrolled, 1e-3)
 
 
+@pytest.mark.nightly
 def test_every_parameter_gets_a_gradient(unrolled):
     leaves = jax.tree_util.tree_leaves_with_path(unrolled[0])
     assert not [jax.tree_util.keystr(path) for path, leaf in leaves if not np.any(leaf)]

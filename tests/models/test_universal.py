@@ -100,6 +100,7 @@ def universal(space: str):
     return gradients_of(Network(supernet(space), operators="lax"))
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(("space", "point"), ONE_EACH)
 def test_the_universal_program_equals_the_specialised_one(space, point, assert_close):
     own, variables, (shared, choice) = specialised(space, point), variables_of(space), held(space, point)

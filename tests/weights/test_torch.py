@@ -106,6 +106,7 @@ def network(golden):
     return arch, scaling.load_torch(arch, peer_tensors(golden))
 
 
+@pytest.mark.representatives(5)
 @pytest.mark.parametrize("name", [*GOLDENS, *marked("nightly", OTHERS), *marked("exhaustive", LARGE)])
 def test_logits_equal_the_peers(name, shared):
     golden = read(shared, name)
@@ -116,6 +117,7 @@ def test_logits_equal_the_peers(name, shared):
     assert spread(logits - golden["logits_eval"], golden["logits_eval"]) < 1e-3
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     "name", [*TRAINED, *marked("nightly", RESTING), *marked("exhaustive", OTHERS + LARGE)]
 )
@@ -131,6 +133,7 @@ def test_training_equals_the_peers(name, shared):
         assert_statistics_equal(arch, variables, updates, golden)
 
 
+@pytest.mark.nightly
 def test_ghostnet_equals_timms():
     """Training by the batch's statistics, then evaluation by these: random ones would amplify rounding.
 

@@ -36,6 +36,7 @@ UNEXPLAINED = {
 }
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_sizes_are_those_that_the_papers_print(name):
     params, macs = PUBLISHED[name]
@@ -85,6 +86,7 @@ MEMBERS = {
 }
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("arch", MEMBERS.values(), ids=MEMBERS)
 def test_scaling_laws(arch):
     base = count(arch).macs

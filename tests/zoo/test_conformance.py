@@ -94,6 +94,7 @@ def test_cost_follows_width_and_depth(name):
     assert 1.3 <= macs(scale(base, depth=2)) / macs(base) <= MOST_BY_DEPTH.get(base.family, 2.1)
 
 
+@pytest.mark.representatives(8)
 @pytest.mark.parametrize("name", one_each())
 def test_sides_follow_the_resolution(name):
     base = brief(zoo.get(name))
@@ -158,6 +159,7 @@ def test_variables_made_at_one_side_take_images_of_another(name):
     assert jax.eval_shape(net.apply, variables, images).shape == (2, 3)
 
 
+@pytest.mark.representatives(6)
 @pytest.mark.parametrize("name", one_each(elsewhere=LEARN_ELSEWHERE))
 def test_every_parameter_learns_scanned_or_not(name):
     arch = few(tiny(zoo.get(name)))

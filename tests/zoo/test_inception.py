@@ -231,6 +231,7 @@ def gradients(net: Network, variables, side: int):
     return jax.jit(jax.grad(loss, has_aux=True))(variables["params"])
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("side", [15, pytest.param(20, marks=pytest.mark.nightly)])
 def test_a_loop_is_its_steps_and_every_parameter_gets_a_gradient(side):
     arch = tiny()

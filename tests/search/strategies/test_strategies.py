@@ -91,7 +91,7 @@ def name(request):
     return request.param
 
 
-@pytest.mark.representatives("evolution", "reinforce", "local_search")
+@pytest.mark.representatives("evolution", "reinforce")
 def test_simulated_searches_equal_the_host_loop(hill, name, found_on):
     """And keep the protocol: valid int32 points, always as many, and a state of constant shape."""
     strategy, found = strategy_for(name, hill.space), found_on(name)
@@ -112,6 +112,7 @@ def test_simulated_searches_equal_the_host_loop(hill, name, found_on):
         assert np.array_equal(found.rewards[i], np.concatenate(rewards)[:EVALUATIONS])
 
 
+@pytest.mark.representatives("evolution", "reinforce", "local_search", "random")
 def test_searches_are_valid_and_reproducible(hill, name, found_on):
     one, again = found_on(name), search(name, hill)
     assert_valid(hill.space, one.points)
@@ -144,6 +145,7 @@ def test_a_strategy_that_learns_beats_random_search_clearly(hill, name, found_on
     assert reached.mean() > exact.mean + 3 * reached.std() / np.sqrt(len(KEYS))
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("name", marked(LEARNING))
 def test_the_scale_of_rewards_does_not_matter(hill, name, found_on):
     """Rewards are seen by rank: any increasing function of them gives the same search."""
