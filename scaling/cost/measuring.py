@@ -173,6 +173,15 @@ def _forward(net: Buildable) -> Callable:
     return lambda variables, images_nhwc, labels_b: net.apply(variables, images_nhwc, train=False)
 
 
+def _loss(answer, labels_b):
+    """A loss of what a network returns: by a label an image, of every pixel where it answers for each."""
+    if isinstance(answer, dict):
+        scores_nhwk = answer["out"]
+        _, h, w, k = scores_nhwk.shape
+        return _cross_entropy(scores_nhwk.reshape(-1, k), jnp.repeat(labels_b, h * w))
+    return _cross_entropy(answer, labels_b)
+
+
 def _cross_entropy(logits_bk, labels_b):
     return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits_bk), labels_b[:, None], axis=1))
 
@@ -184,7 +193,7 @@ def _train_step(net: Buildable, batch: int) -> Callable:
         keys_b = jax.random.split(jax.random.key(0), batch)
 
         def loss(params):
-            logits_bk, updates = net.apply(
+            answer, updates = net.apply(
                 {**variables, "params": params},
                 images_nhwc,
                 train=True,
@@ -193,7 +202,7 @@ def _train_step(net: Buildable, batch: int) -> Callable:
             )
             early = auxiliary_loss(updates, lambda logits_bk: _cross_entropy(logits_bk, labels_b))
             kept = {name: updates[name] for name in variables if name in updates}
-            return _cross_entropy(logits_bk, labels_b) + early, kept
+            return _loss(answer, labels_b) + early, kept
 
         gradients, updates = jax.grad(loss, has_aux=True)(variables["params"])
         params = jax.tree.map(lambda p, g: p - RATE * g, variables["params"], gradients)

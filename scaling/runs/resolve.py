@@ -52,9 +52,8 @@ def _base(model: ModelSpec) -> Sized:
     scaled = functools.partial(
         scale, depth=model.base_depth, width=model.base_width, rounding=model.rounding or None
     )
-    if (
-        model.head or model.output_stride
-    ):  # a head must fit the strides that it will find, and scales with the base
+    if model.head or model.output_stride:
+        # A head must fit the strides that it will find, and scales with the base
         return scaled(_with_head(arch.replace(**changes), model))
     return scaled(arch).replace(**changes)
 

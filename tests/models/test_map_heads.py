@@ -6,6 +6,7 @@ import pytest
 
 import scaling
 from scaling.arch.map_heads import MAP_HEADS, UPSAMPLINGS, Aspp, Fcn, UNet
+from scaling.cost.measuring import measure
 
 SMALL = scaling.get("cifar_resnet20").replace(num_classes=3, resolution=16)
 HEADS = {"fcn": Fcn(), "skips": Fcn(width=8, skips=(2, 1)), "aspp": Aspp(8, rates=(1, 2))} | {
@@ -59,3 +60,8 @@ def test_a_head_scales_with_its_network_and_phi_0_is_the_identity():
 def test_a_head_that_does_not_fit_is_refused(head, told):
     with pytest.raises(ValueError, match=told):
         SMALL.replace(head=head)
+
+
+def test_a_training_step_of_such_a_network_is_measured():
+    arch = SMALL.replace(head=Fcn(width=4), resolution=8)
+    assert measure(arch, 2, repeats=1).step_ms > 0
