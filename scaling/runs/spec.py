@@ -44,7 +44,7 @@ class ModelSpec:
     `exponent`) double the multiply-adds with every `phi`, "efficientnet", "resnet_rs" and "mobilenet" have a
     published `size` ("b3", "152@224", "0.75@192"). Rates and the momentum (decay) of batch norm keep the
     architecture's own where None. `head` replaces the head by one of `scaling.arch.map_heads.MAP_HEADS`
-    (empty: what the task needs), `output_stride` has later maps dilated. `scan` runs repeated blocks as a
+    (empty: its own), `output_stride` has later maps dilated. `scan` runs repeated blocks as a
     loop (None: where the backend gains by it). `remat` saves memory by time: the blocks of all stages, or of
     those listed by index, are computed again in the backward pass (on a CPU it helps stages that run as a
     loop only)."""

@@ -42,7 +42,7 @@ class Task:
     """One kind of training. Its functions are pure and run on the devices, but `means`.
 
     `fields` are what a split must hold of an example beside its image, `heads` the names of the types of
-    heads that it trains (`scaling.arch.head`), the first one's default for networks that come with another.
+    heads that it trains (`scaling.arch.head`, `scaling.arch.map_heads`); a network with another is refused.
     `train_inputs` and `eval_inputs` of `Inputs` give functions, (fields, keys) and (fields,) -> fields, whose
     "image" is float32 (n, h, w, c). `loss(apply, inputs, spec)` is a mean over the examples, beside the
     collections that changed and metrics of the same kind. `sums(outputs, inputs, mask_b)` may be added over

@@ -59,7 +59,7 @@ def _build(target: Path, say: Callable[[str], None]) -> None:
     if (failed := failure(target)).exists():
         raise RuntimeError(f"they could not be built before ({failed} says why).")
     compiler()
-    say(f"building C++ kernels for this processor, once (some 15 s; {OFF_HINT})")
+    say(f"building C++ kernels for this processor, once (about half a minute; {OFF_HINT})")
     started = time.monotonic()
     try:
         build()
