@@ -1,6 +1,6 @@
 """Measure ours against peers in alternation, store the rows, make the table.
 
-python -m experiments.benchmarks [--only=operators,steps,compile,loader,memory] [--models=a,b]
+python -m experiments.benchmarks [--only=operators,steps,compile,loader,memory,epoch,devices] [--models=a,b]
 python -m experiments.benchmarks --quick [--out=DIR]     a few small cases, stored only with --out
 python -m experiments.benchmarks --table [--out=DIR]     the table again, from the stored rows
 """
@@ -118,7 +118,7 @@ def find_machine(limit: float) -> Machine:
         found = probe.device()
     finally:
         probe.close()
-    return Machine(found["backend"], found["device_kind"], processor(), cores, found["native"])
+    return Machine(processor=processor(), cores=cores, **found)
 
 
 def processor() -> str:

@@ -10,7 +10,7 @@ from experiments.benchmarks.tasks import Task
 
 @dataclass(frozen=True)
 class Machine:
-    """What is measured on: JAX's backend and device kind, the processor's name, usable cores.
+    """What is measured on: JAX's backend, its devices and their kind, the processor's name, usable cores.
 
     `native` says whether our C++ kernels are built, and so in use.
     """
@@ -20,6 +20,7 @@ class Machine:
     processor: str
     cores: int
     native: bool = False
+    devices: int = 1
 
     @property
     def has_gpu(self) -> bool:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
 
 import scaling.zoo
 from experiments.benchmarks import shapes
 from experiments.benchmarks.plan import Group, Machine, Options, Skipped
-from experiments.benchmarks.tasks import DIRECTIONS, MODES, FirstStep, Load, Step
+from experiments.benchmarks.tasks import DIRECTIONS, MODES, Epoch, FirstStep, Load, Parallel, Step
 
 CHANNELS_LAST, NCHW, COMPILED = "torch channels_last", "torch NCHW", "torch.compile"
 EAGER = (CHANNELS_LAST, NCHW)
@@ -21,6 +25,10 @@ STEPS = {  # batch on a CPU, batch on a GPU
     "resnext50_32x4d": (8, 256),
     "efficientnet_b4": (2, 64),
     "cifar_resnet20": (128, 1024),
+    "wrn_16_4": (64, 512),
+    "densenet121": (8, 256),
+    "vgg16": (8, 256),
+    "nasbench201-333132": (64, 512),  # the best cell of its table on CIFAR-10
 }
 OTHER_BATCHES = (8, 64)
 OPERATORS = {
@@ -33,6 +41,10 @@ DEPTHS = {
     **{f"efficientnet_b{i}": 64 for i in range(8)},
     **{f"cifar_resnet{depth}": 32 for depth in (20, 56, 110)},
 }
+PARALLEL = ("cifar_resnet20", "efficientnet_b0")
+VIRTUAL = 4  # devices that a CPU is made to look like
+EPOCH = "cifar_resnet20"
+CIFAR = (50_000, 10_000)  # images for training, for evaluation
 QUICK_MODELS = ("efficientnet_b0", "cifar_resnet20")
 SIDE = 64  # of the images of ImageNet networks in quick runs and in "compile"
 SIDES = (128, 224)  # of loaded photos
@@ -105,6 +117,44 @@ def loader(options: Options, machine: Machine) -> Iterator[Group | Skipped]:
         yield Group("loader", (task,), contenders)
 
 
+def epoch(options: Options, machine: Machine) -> Iterator[Group | Skipped]:
+    """Whole processes of one epoch, over images that are as many and as large as CIFAR-10's."""
+    train, held_out = (n // 50 for n in CIFAR) if options.quick else CIFAR
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "images.npz"
+        _write_images(path, {"train": train, "test": held_out})
+        for model in options.models or (EPOCH,):
+            task = Epoch(model, str(path), train, dtype=machine.dtype)
+            yield Group("epoch", (task,), ("ours", *EAGER), fresh=True, warmups=0)
+
+
+def _write_images(path: Path, splits: dict[str, int]) -> None:
+    rng, arrays = np.random.default_rng(0), {}
+    for name, count in splits.items():
+        arrays[f"{name}_image"] = rng.integers(0, 256, (count, 32, 32, 3), np.uint8)
+        arrays[f"{name}_label"] = np.arange(count) % 10
+    np.savez(path, **arrays)
+
+
+def devices(options: Options, machine: Machine) -> Iterator[Group | Skipped]:
+    """Training steps on 1, 2, 4, ... devices, the batch of each device or that of all kept."""
+    most = VIRTUAL if machine.backend == "cpu" else machine.devices
+    counts = [2**i for i in range(most.bit_length()) if 2**i <= most]
+    for model in options.models or (QUICK_MODELS[1:] if options.quick else PARALLEL):
+        step = _step(model, "train", options, machine)
+        if step is None:
+            yield Skipped("devices", f"skipped: {model} is not in the zoo")
+            continue
+        tasks = tuple(
+            Parallel(
+                model, mode, step.batch * (n if mode == "weak scaling" else 1), step.resolution, n, step.dtype
+            )
+            for mode in ("weak scaling", "strong scaling")
+            for n in counts
+        )
+        yield Group("devices", tasks, ("ours", "ours, jit"))
+
+
 def _no_kernels(machine: Machine) -> tuple[str, ...]:
     """Where our C++ kernels are in use, the forms that take their place elsewhere are measured too."""
     return ("ours, no kernels",) if machine.native else ()
@@ -112,10 +162,11 @@ def _no_kernels(machine: Machine) -> tuple[str, ...]:
 
 def _step(model: str, mode: str, options: Options, machine: Machine) -> Step | None:
     """The step as this machine runs it; None where the zoo has no such network."""
-    if model not in scaling.zoo.names():
+    try:
+        own = scaling.zoo.get(model).resolution
+    except KeyError:
         return None
     batch, gpu_batch = STEPS.get(model, OTHER_BATCHES)
-    own = scaling.zoo.get(model).resolution
     side = min(own, SIDE) if options.quick else own
     return Step(model, mode, gpu_batch if machine.has_gpu else batch, side, machine.dtype)
 
@@ -126,4 +177,6 @@ SECTIONS: dict[str, Callable[[Options, Machine], Iterator[Group | Skipped]]] = {
     "compile": compiling,
     "loader": loader,
     "memory": memory,
+    "epoch": epoch,
+    "devices": devices,
 }

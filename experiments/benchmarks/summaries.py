@@ -55,6 +55,26 @@ def compiling(rows: Sequence[Measurement]) -> list[str]:
     return lines
 
 
+def devices(rows: Sequence[Measurement]) -> list[str]:
+    """Images a second of either engine, against one device; and what a step all-reduces."""
+    lines = []
+    for (model, mode), group in _grouped(rows, lambda r: (r.model, r.mode)):
+        first = group[0]
+        for row in group:
+            times = int(row.case.split(" ")[0])
+            rates = [row.batch / row.ours, row.batch / row.theirs]
+            shares = [
+                rate / times * seconds / first.batch
+                for rate, seconds in zip(rates, (first.ours, first.theirs))
+            ]
+            reduced = row.ours_facts.get("all_reduced_bytes", 0) / 1e6
+            lines.append(
+                f"{model}, {mode}, {row.case}: {rates[0]:.1f} images/s by pmap ({shares[0]:.0%} of {times} times one "
+                f"device), {rates[1]:.1f} by jit ({shares[1]:.0%}); {reduced:.1f} MB all-reduced a step"
+            )
+    return lines
+
+
 def none(rows: Sequence[Measurement]) -> list[str]:
     del rows
     return []
@@ -66,6 +86,8 @@ SUMMARIES: dict[str, Callable[[Sequence[Measurement]], list[str]]] = {
     "compile": compiling,
     "loader": none,
     "memory": none,
+    "epoch": none,
+    "devices": devices,
 }
 
 

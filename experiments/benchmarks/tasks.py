@@ -102,8 +102,47 @@ class Load:
         return f"photos, {self.workers} workers"
 
 
-Task = Step | Operator | FirstStep | Load
-TASKS = {kind.__name__: kind for kind in (Step, Operator, FirstStep, Load)}
+@dataclass(frozen=True)
+class Parallel:
+    """One step of our trainer on `devices` devices; `batch` is over all of them.
+
+    `mode` is "weak scaling" (the batch grows with the devices) or "strong scaling" (it stays).
+    """
+
+    model: str
+    mode: str
+    batch: int
+    resolution: int
+    devices: int
+    dtype: str = "float32"
+
+    @property
+    def case(self) -> str:
+        return f"{self.devices} device{'s' if self.devices > 1 else ''}"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A whole process: start, read `dir`, train one epoch with crops and flips, evaluate, end.
+
+    `dir` is an .npz file of images of `resolution` pixels, `images` of them for training.
+    """
+
+    model: str
+    dir: str
+    images: int
+    batch: int = 128
+    resolution: int = 32
+    dtype: str = "float32"
+    mode: str = "train"
+
+    @property
+    def case(self) -> str:
+        return f"process of one epoch, {self.images} images"
+
+
+Task = Step | Operator | FirstStep | Load | Parallel | Epoch
+TASKS = {kind.__name__: kind for kind in (Step, Operator, FirstStep, Load, Parallel, Epoch)}
 
 
 @dataclass(frozen=True)

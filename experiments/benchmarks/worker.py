@@ -34,6 +34,7 @@ CONTENDERS: dict[str, Callable[[Job, Task], Prepared]] = {
     "ours, warm cache": in_jax,
     "ours, no kernels": in_jax,
     "ours, threads": in_jax,
+    "ours, jit": in_jax,
     "shifted depthwise": in_jax,
     "lax": in_jax,
     "stock Flax": in_jax,
@@ -60,7 +61,12 @@ class Session:
 
         found = jax.devices()[0]
         native = operators_of() == BY_BACKEND["native"]
-        return {"backend": jax.default_backend(), "device_kind": found.device_kind, "native": native}
+        return {
+            "backend": jax.default_backend(),
+            "device_kind": found.device_kind,
+            "native": native,
+            "devices": jax.device_count(),
+        }
 
     def prepare(self, task: int) -> dict[str, Any]:
         self.prepared = None

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from scaling.arch.arch import Sized
-from scaling.cost.traced import Value, largest, leaf_value, window
+from scaling.cost.traced import Value, inner_programs, largest, leaf_value, window
 from scaling.models.initialize import shapes_of
 from scaling.models.network import Applied, build
 
@@ -164,7 +164,7 @@ class Walker:
             return list(inputs[: len(eqn.outvars)])
         if name in HANDLERS:
             return HANDLERS[name](self, eqn, inputs)
-        if any(_holds_product(inner) for inner in _inner_jaxprs(eqn)):
+        if any(_holds_product(inner) for inner in inner_programs(eqn)):
             raise ValueError(
                 f"cannot count the convolutions or matrix products inside {name!r}: the program does not "
                 "say how often they run. Write the loop with lax.scan, or without a condition."
@@ -328,13 +328,7 @@ def _scope(eqn: Any) -> str:
     return inner or eqn.primitive.name
 
 
-def _inner_jaxprs(eqn: Any) -> list[Any]:
-    found = [item for p in eqn.params.values() for item in (p if isinstance(p, tuple | list) else (p,))]
-    programs = [getattr(item, "jaxpr", item) for item in found]
-    return [program for program in programs if hasattr(program, "eqns")]
-
-
 def _holds_product(jaxpr: Any) -> bool:
     return any(
-        eqn.primitive.name in PRODUCTS or any(map(_holds_product, _inner_jaxprs(eqn))) for eqn in jaxpr.eqns
+        eqn.primitive.name in PRODUCTS or any(map(_holds_product, inner_programs(eqn))) for eqn in jaxpr.eqns
     )

@@ -1,4 +1,5 @@
-"""What is known of an array while a network's program is walked: its parameter, its layer, what it sees."""
+"""What is known of an array while a program is walked: its parameter, its layer, what it sees; and what
+programs an equation holds."""
 
 from __future__ import annotations
 
@@ -69,3 +70,10 @@ def window(value: Value, sides: Sequence[int], strides: Sequence[int], before: S
         )
     )
     return replace(value, product=None, reach=reach, jump=jump, start=start)
+
+
+def inner_programs(eqn: Any) -> list[Any]:
+    """Return the jaxprs that an equation holds: of a call, a loop, the branches of a condition."""
+    found = [item for p in eqn.params.values() for item in (p if isinstance(p, tuple | list) else (p,))]
+    programs = [getattr(item, "jaxpr", item) for item in found]
+    return [program for program in programs if hasattr(program, "eqns")]

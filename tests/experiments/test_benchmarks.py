@@ -8,19 +8,20 @@ import sys
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 
 import scaling
 from experiments.benchmarks import __main__ as command
-from experiments.benchmarks import memory, races, rows, sections, shapes, worker
+from experiments.benchmarks import memory, races, rows, sections, shapes, summaries, worker
 from experiments.benchmarks.alternate import Outcome, alternate, ratio
 from experiments.benchmarks.contenders import Absent, Failed, Fresh, Process
-from experiments.benchmarks.peers import stock_flax
+from experiments.benchmarks.peers import our_epoch, stock_flax
 from experiments.benchmarks.plan import Group, Machine, Options
 from experiments.benchmarks.roofline import shares
 from experiments.benchmarks.sections import SECTIONS
 from experiments.benchmarks.table import cells, render
-from experiments.benchmarks.tasks import FirstStep, Job, Load, Operator, Step
+from experiments.benchmarks.tasks import FirstStep, Job, Load, Operator, Parallel, Step
 from scaling.models.initialize import abstract_variables
 
 MACHINE = Machine("cpu", "cpu", "a processor", 1)
@@ -252,7 +253,7 @@ def test_shares_of_the_peaks_are_empty_for_an_unknown_device():
 
 
 def test_the_peak_of_memory_can_be_reset():
-    held = bytearray(200_000_000)
+    held = bytearray(b"x") * 200_000_000  # written to, so that it is resident
     del held
     before = memory.peak()
     if not memory.reset_peak():
@@ -278,6 +279,56 @@ def test_a_network_that_the_zoo_lacks_is_one_line(monkeypatch, capsys):
     monkeypatch.setitem(sections.STEPS, "resnet49", (8, 8))
     command.measure(Options(("steps", "memory"), models=("resnet49",)), MACHINE)
     assert "skipped: resnet49 is not in the zoo" in capsys.readouterr().out
+
+
+def test_weak_scaling_grows_the_batch_and_strong_scaling_keeps_it():
+    (group,) = SECTIONS["devices"](Options(("devices",), models=("cifar_resnet20",)), MACHINE)
+    assert [(task.mode, task.devices, task.batch) for task in group.tasks] == [
+        *(("weak scaling", n, 128 * n) for n in (1, 2, 4)),
+        *(("strong scaling", n, 128) for n in (1, 2, 4)),
+    ]
+    on_eight = dataclasses.replace(MACHINE, backend="gpu", devices=8)
+    (group,) = SECTIONS["devices"](Options(("devices",), models=("cifar_resnet20",)), on_eight)
+    assert max(task.devices for task in group.tasks) == 8
+
+
+def test_shares_of_perfect_scaling_are_one_and_say_what_is_reduced():
+    group = Group("devices", (), ("ours", "ours, jit"))
+    measured = [
+        races.compare(
+            group, task, "ours, jit", Outcome("ok", (1.0,), {"all_reduced_bytes": 2e6}), Outcome("ok", (2.0,))
+        )
+        for task in (Parallel("a", "weak scaling", 8 * n, 32, n) for n in (1, 2))
+    ]
+    first, second = summaries.devices(measured)
+    assert "8.0 images/s by pmap (100%" in first and "16.0 images/s by pmap (100%" in second
+    assert "8.0 by jit (100%" in second and "2.0 MB all-reduced a step" in second
+
+
+def test_images_of_an_epoch_can_be_trained_on_and_are_gone_afterwards():
+    groups = SECTIONS["epoch"](Options(("epoch",), quick=True), MACHINE)
+    (task,) = next(groups).tasks
+    spec = our_epoch.spec(task)
+    assert spec.data.fingerprint and len(np.load(task.dir)["train_label"]) == task.images == 1000
+    assert list(groups) == [] and not Path(task.dir).exists()
+
+
+@pytest.mark.nightly
+def test_a_step_on_virtual_devices_end_to_end():
+    tasks = tuple(Parallel("cifar_resnet20", "weak scaling", 4 * n, 32, n) for n in (1, 2))
+    found = run([Process(Job(label, tasks[1:], 1), 100) for label in ("ours", "ours, jit")])
+    for outcome in found.values():
+        assert outcome.status == "ok" and outcome.facts["images"] == 8, outcome
+        assert outcome.facts["all_reduced_bytes"] > 4 * scaling.count(scaling.get("cifar_resnet20")).params
+
+
+@pytest.mark.parametrize("name", ["cifar_resnet20", "wrn_16_4", "nasbench201-333132", "nasbench201-041234"])
+def test_networks_written_for_pytorch_have_as_many_parameters(name):
+    pytest.importorskip("torch")
+    from experiments.benchmarks.peers import torch_networks
+
+    net = torch_networks.build(name)
+    assert sum(p.numel() for p in net.parameters()) == scaling.count(scaling.get(name)).params
 
 
 def test_the_loader_without_photos_is_one_line(capsys):

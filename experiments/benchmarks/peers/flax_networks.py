@@ -108,14 +108,14 @@ def train_step(net: nn.Module) -> Callable:
 
     def step(variables, images_nhwc, labels_b):
         def loss(params):
-            given = {"params": tree_of(params), "batch_stats": tree_of(variables["batch_stats"])}
+            given = {name: tree_of(value) for name, value in (variables | {"params": params}).items()}
             logits_bk, updates = net.apply(given, images_nhwc, train=True, mutable=["batch_stats"])
             chosen_b1 = jnp.take_along_axis(jax.nn.log_softmax(logits_bk), labels_b[:, None], axis=1)
-            return -jnp.mean(chosen_b1), like(variables["batch_stats"], updates["batch_stats"])
+            return -jnp.mean(chosen_b1), {name: like(variables[name], tree) for name, tree in updates.items()}
 
-        gradients, batch_stats = jax.grad(loss, has_aux=True)(variables["params"])
+        gradients, statistics = jax.grad(loss, has_aux=True)(variables["params"])
         params = jax.tree.map(lambda p, g: p - RATE * g, variables["params"], gradients)
-        return {"params": params, "batch_stats": batch_stats}
+        return {"params": params, **statistics}
 
     return step
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from experiments.benchmarks.peers import flax_networks, flax_operators, our_loader
+from experiments.benchmarks.peers import flax_networks, flax_operators, our_devices, our_epoch, our_loader
 from experiments.benchmarks.prepared import Prepared
-from experiments.benchmarks.tasks import FirstStep, Job, Load, Operator, Step, Task
+from experiments.benchmarks.tasks import Epoch, FirstStep, Job, Load, Operator, Parallel, Step, Task
 from scaling.training.allocator import keep_memory
 
 MAKERS = {
@@ -12,6 +12,8 @@ MAKERS = {
     FirstStep: flax_networks.first_step,
     Operator: flax_operators.operator,
     Load: our_loader.load,
+    Parallel: our_devices.parallel,
+    Epoch: our_epoch.epoch,
 }
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from experiments.benchmarks.peers import torch_loader, torch_networks, torch_operators
+from experiments.benchmarks.peers import torch_epoch, torch_loader, torch_networks, torch_operators
 from experiments.benchmarks.prepared import Prepared
-from experiments.benchmarks.tasks import Job, Load, Operator, Step, Task
+from experiments.benchmarks.tasks import Epoch, Job, Load, Operator, Step, Task
 
 MAKERS = {
     Step: torch_networks.step,
     Operator: torch_operators.operator,
     Load: torch_loader.load,
+    Epoch: torch_epoch.epoch,
 }
 
 

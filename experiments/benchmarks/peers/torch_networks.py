@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from torch import nn
 
 import scaling.zoo
 from experiments.benchmarks import memory
-from experiments.benchmarks.peers import torch_cifar
+from experiments.benchmarks.peers import torch_cifar, torch_nasbench201, torch_wide
 from experiments.benchmarks.prepared import Prepared, repeated
 from experiments.benchmarks.tasks import Job, Step
 
@@ -32,6 +33,11 @@ def step(job: Job, task: Step) -> Prepared:
 
 def build(model: str) -> nn.Module:
     """Make timm's network of that name, or for small images our own; nothing drops by default."""
+    family, *sizes = re.split("[_-]", model)
+    if family == "wrn":
+        return torch_wide.WideResNet(*map(int, sizes))
+    if family == "nasbench201":
+        return torch_nasbench201.NasBench201(*sizes)
     if model.startswith("cifar_resnet"):
         return torch_cifar.CifarResNet(scaling.zoo.get(model).depth)
     from experiments.benchmarks.peers.torchvision_shim import make_importable
