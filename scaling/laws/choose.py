@@ -25,14 +25,13 @@ class Choice:
     """The candidate of least predicted error, and how far the runs decide it.
 
     `share` is the part of resamples in which it is the best; `among` the fewest candidates, likeliest
-    first, that hold the best in a share `level` of them; `interval` that of the winner's error. None,
-    and `among` all, where a law has no interval.
+    first, that hold the best in a share `level` of them; `interval` that of the winner's error.
     """
 
     best: Candidate
     error: float
-    interval: Interval | None
-    share: float | None
+    interval: Interval
+    share: float
     among: tuple[Candidate, ...]
     level: float
 
@@ -52,8 +51,6 @@ def choose(candidates: Sequence[Candidate], seed: int = 0) -> Choice:
     errors = np.array([c.law.error([c.x])[0] for c in candidates])
     first = int(errors.argmin())
     best, error = candidates[first], min(float(errors[first]), 1.0)
-    if any(c.law.intervals is None for c in candidates):
-        return Choice(best, error, None, None, tuple(candidates), level)
     samples = _samples(candidates, np.random.default_rng(seed))
     shares = np.bincount(samples.argmin(1), minlength=len(candidates)) / len(samples)
     low, high = np.minimum(interval(samples[:, first], level), 1.0)

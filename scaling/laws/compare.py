@@ -17,7 +17,7 @@ class Estimate:
     """The error that a law predicts, with its interval; `extrapolated` outside the law's own sizes."""
 
     error: float
-    interval: Interval | None
+    interval: Interval
     extrapolated: bool
 
 
@@ -26,12 +26,12 @@ class Difference:
     """The error of one law less that of another at one cost; below 0 where the one is better.
 
     `sure` is the share of resamples, each of the one against each of the other, in which the one is
-    better, ties by half. Both None where either law has no interval.
+    better, ties by half.
     """
 
     error: float
-    interval: Interval | None
-    sure: float | None
+    interval: Interval
+    sure: float
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,14 @@ class Entry:
 
 def predict(law: Law, budget: float) -> Estimate:
     """The law's error at a budget, in the unit of its sizes."""
-    band = law.band([budget])
-    bounds = None if band is None else (float(band[0][0]), float(band[1][0]))
+    low, high = law.band([budget])
+    bounds = float(low[0]), float(high[0])
     return Estimate(min(float(law.error([budget])[0]), 1.0), bounds, not law.covers(budget))
 
 
 def difference(one: Law, other: Law, budget: float) -> Difference:
     """Compare two laws at a budget; they come from different runs, so their resamples are independent."""
     value = float(one.error([budget])[0] - other.error([budget])[0])
-    if one.intervals is None or other.intervals is None:
-        return Difference(value, None, None)
     pairs = (one.curves([budget]) - other.curves([budget])[:, 0]).ravel()
     low, high = interval(pairs, min(one.level, other.level))
     sure = (pairs < 0).mean() + 0.5 * (pairs == 0).mean()

@@ -17,13 +17,15 @@ def deviations(
     the sizes' means about the law, with sizes - parameters degrees of freedom, and the runs of a size
     (seeds), with runs - sizes. Each resample draws both mean squares from what they leave possible and
     takes their difference, so that few points give wide intervals, also where scatter between the
-    sizes hides in the runs' own. No rows where nothing is left to judge by.
+    sizes hides in the runs' own. ValueError where nothing is left to judge by.
     """
     counts = np.bincount(group)
     means = np.bincount(group, residual) / counts
     between_free, within_free = len(counts) - parameters, len(residual) - len(counts)
     if between_free + within_free <= 0:
-        return np.empty((0, 2))
+        raise ValueError(
+            f"{len(residual)} runs of {len(counts)} sizes leave no freedom beside {parameters} parameters."
+        )
     of_means = _variance((means**2).sum(), between_free, resamples, random)
     within = _variance(((residual - means[group]) ** 2).sum(), within_free, resamples, random)
     between = np.maximum(of_means - within * (1 / counts).mean(), 0.0)

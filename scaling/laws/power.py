@@ -19,15 +19,16 @@ SATURATING_SIZES = 4
 LEVEL = 0.95
 # A flatter curve than this is flat: a hundredfold size would take half a percent off the error.
 LEAST_EXPONENT = 1e-3
+AT_BOUND = 1e-3  # a fit that ends this part of the way from the bound has not found its exponent
 
 
 @dataclass(frozen=True)
 class Law:
     """A fitted law. `a` is the reducible error at `x_ref`, the geometric mean of the sizes.
 
-    `intervals` give (low, high) of e_inf, a and b at `level`; None where the points leave no freedom
-    to judge by. `samples` are the bootstrap's parameters, one row each (e_inf, a, b), and `deviations`
-    the standard deviations of log error that it drew (between sizes, within a size).
+    `intervals` give (low, high) of e_inf, a and b at `level`. `samples` are the bootstrap's parameters, one
+    row each (e_inf, a, b), and `deviations` the standard deviations of log error that it drew (between sizes,
+    within a size).
     """
 
     e_inf: float
@@ -41,7 +42,7 @@ class Law:
     level: float
     samples: np.ndarray
     deviations: np.ndarray
-    intervals: dict[str, tuple[float, float]] | None
+    intervals: dict[str, tuple[float, float]]
 
     @property
     def saturating(self) -> bool:
@@ -57,20 +58,25 @@ class Law:
         """The error that the law gives at each x."""
         return self._curves(np.array([[self.e_inf, self.a, self.b]]), x)[0]
 
-    def band(self, x: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """The interval (low, high) of the law at each x, at `level`; None without intervals."""
-        if self.intervals is None:
-            return None
+    def band(self, x: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The interval (low, high) of the law at each x, at `level`."""
         low, high = interval(self.curves(x), self.level)
         return low, np.minimum(high, 1.0)
 
     def curves(self, x: Sequence[float] | np.ndarray) -> np.ndarray:
-        """The bootstrap's errors [resample, x]; no rows without intervals."""
+        """The bootstrap's errors [resample, x]."""
         return self._curves(self.samples, x)
 
     def _curves(self, samples: np.ndarray, x: Sequence[float] | np.ndarray) -> np.ndarray:
         e_inf, a, b = samples.T[..., None]
         return e_inf + a * np.exp(-b * np.log(np.asarray(x, float) / self.x_ref))
+
+
+@dataclass(frozen=True)
+class NoLaw:
+    """Why runs have no law, as the end of a sentence."""
+
+    why: str
 
 
 def fit(
@@ -80,11 +86,12 @@ def fit(
     seed: int = 0,
     resamples: int = 200,
     level: float = LEVEL,
-) -> Law | None:
+) -> Law | NoLaw:
     """Fit a law to runs of sizes `x` with errors in [0, 1]; several runs may share a size (seeds).
 
     Errors below `floor` count as `floor`, the smallest that the test set can tell from 0. With two or
-    three distinct sizes e_inf is 0. None, no law, with one size, or where the error does not fall.
+    three distinct sizes e_inf is 0. No law with one size, with no more runs than parameters, where the error
+    does not fall, or falls as no power law of an exponent below `MAX_EXPONENT` does.
     """
     x_all, y_all = np.asarray(x, float), np.maximum(np.asarray(error, float), floor)
     if x_all.size and x_all.min() <= 0:
@@ -93,18 +100,27 @@ def fit(
         )
     distinct, group = np.unique(x_all, return_inverse=True)
     if len(distinct) < 2:
-        return None
+        return NoLaw(f"it takes two sizes or more, there {_are(len(distinct))}")
     x_ref = float(np.exp(np.log(distinct).mean()))
     free_asymptote = len(distinct) >= SATURATING_SIZES
+    parameters = 2 + free_asymptote
+    if x_all.size <= parameters:
+        return NoLaw(
+            f"{x_all.size} runs leave nothing to judge its {parameters} parameters by: add seeds or sizes"
+        )
     log_x, log_y = np.log(x_all / x_ref), np.log(y_all)
     starts = _starts(log_x, y_all, free_asymptote)
     found, losses = solve(log_x, np.tile(log_y, (len(starts), 1)), starts, free_asymptote)
     best = found[np.argmin(losses)]
     if best[2] < LEAST_EXPONENT:
-        return None
+        return NoLaw("over these sizes the error does not fall")
+    if best[2] > MAX_EXPONENT * (1 - AT_BOUND):
+        return NoLaw(
+            f"the error falls more steeply than any exponent up to {MAX_EXPONENT:g}: add sizes or seeds"
+        )
     fitted = np.log(evaluate(best[None], log_x))[0]
     random = np.random.default_rng(seed)
-    deviation = deviations(log_y - fitted, group, 2 + free_asymptote, resamples, random)
+    deviation = deviations(log_y - fitted, group, parameters, resamples, random)
     noisy = fitted + draws(deviation, group, random)
     samples, _ = solve(log_x, noisy, np.tile(best, (len(noisy), 1)), free_asymptote)
     return Law(
@@ -117,7 +133,7 @@ def fit(
         level=level,
         samples=_natural(samples),
         deviations=deviation,
-        intervals=_intervals(_natural(samples), level) if len(samples) else None,
+        intervals=_intervals(_natural(samples), level),
     )
 
 
@@ -127,6 +143,10 @@ def interval(samples: np.ndarray, level: float) -> np.ndarray:
     A quantile p is the (n + 1) p-th of n samples: interpolation among them alone would be too narrow.
     """
     return np.quantile(samples, ((1 - level) / 2, (1 + level) / 2), axis=0, method="weibull")
+
+
+def _are(count: int) -> str:
+    return f"is {count}" if count == 1 else f"are {count}"
 
 
 def _natural(theta: np.ndarray) -> np.ndarray:

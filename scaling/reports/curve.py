@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaling.border.typed import flatten, plain
-from scaling.laws.power import Law, fit
+from scaling.laws.power import Law, NoLaw, fit
+from scaling.laws.proportion import wilson
+from scaling.reports.units import percent
 from scaling.runs.recorded import SECTIONS, by_object
-from scaling.runs.rows import OK, Row
+from scaling.runs.rows import AVERAGED, OK, Row
 from scaling.runs.spec import RunSpec, identity
 from scaling.tasks import named
 from scaling.tasks.task import Metric
@@ -86,10 +88,26 @@ def validation(row: Row) -> float | None:
     return row.metrics.get(_measured(row, "val"))
 
 
+def interval_of(row: Row) -> tuple[float, float] | None:
+    """The interval of a row's test score by its number of examples, for a metric that counts them."""
+    score, count = score_of(row), row.examples.get("test")
+    return wilson(score, count) if score is not None and count and metric_of([row]).of_examples else None
+
+
+def weights_of(row: Row) -> str:
+    """Whether the score is of "raw" or "averaged" weights; "" without a score."""
+    if score_of(row) is None:
+        return ""
+    return "averaged" if _measured(row, "test").endswith(AVERAGED) else "raw"
+
+
 def scored(row: Row) -> str:
-    """A row's test score in words; "" without one."""
-    found = score_of(row)
-    return "" if found is None else f"test {metric_of([row]).title} {100 * found:.2f} %"
+    """A row's test score in words, with its interval and whose it is; "" without one."""
+    score, interval = score_of(row), interval_of(row)
+    if score is None:
+        return ""
+    between = f"{percent(interval[0])} to {percent(interval[1])} %, " if interval else ""
+    return f"test {metric_of([row]).title} {percent(score)} % ({between}{weights_of(row)} weights)"
 
 
 def drawn(rows: Sequence[Row]) -> list[Row]:
@@ -120,8 +138,8 @@ def law_points(points: Sequence[Group], axis: str) -> tuple[list[float], list[fl
     return x, error, LEAST_MISTAKES / max(counts, default=10_000)
 
 
-def fit_law(points: Sequence[Group], axis: str, resamples: int = 200) -> Law | None:
-    """The law of one series along an axis."""
+def fit_law(points: Sequence[Group], axis: str, resamples: int = 200) -> Law | NoLaw:
+    """The law of one series along an axis, or why it has none."""
     return fit(*law_points(points, axis), resamples=resamples)
 
 
@@ -161,10 +179,9 @@ def tells(section: str, key: str, value: Any) -> bool:
 def _measured(row: Row, split: str) -> str:
     """Which of a row's metrics is its score on a split."""
     name, found = named(row.spec.task).metric.name, row.metrics
-    averaged = found.get(f"test_{name}_ema") is not None and (found.get(f"val_{name}_ema") or 0) >= (
-        found.get(f"val_{name}") or 0
-    )
-    return f"{split}_{name}_ema" if averaged else f"{split}_{name}"
+    validated = [found.get(f"val_{name}{form}") or 0 for form in (AVERAGED, "")]
+    averaged = found.get(f"test_{name}{AVERAGED}") is not None and validated[0] >= validated[1]
+    return f"{split}_{name}{AVERAGED if averaged else ''}"
 
 
 @functools.cache

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from scaling.laws.power import Law
-from scaling.reports.curve import AXES, metric_of, score_of
+from scaling.laws.power import Law, NoLaw
+from scaling.reports.curve import AXES, Group, interval_of, metric_of, score_of
 from scaling.reports.labels import size_label
 from scaling.reports.study import Series, Study
 from scaling.reports.units import si
@@ -30,7 +30,8 @@ def colour(i: int) -> str:
 
 
 def save_curve(study: Study, title: str, path: Path) -> None:
-    """Draw every finished run, means over seeds with their deviation, and the laws; write a PNG."""
+    """Draw every finished run, means over seeds with their deviation, single runs with their interval, and
+    the laws; write a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -65,10 +66,10 @@ def save_curve(study: Study, title: str, path: Path) -> None:
     figure.savefig(path)
 
 
-def _subtitle(study: Study, laws: dict[str, Law | None]) -> str:
+def _subtitle(study: Study, laws: dict[str, Law | NoLaw]) -> str:
     drawn = sum(len(found.drawn) for found in study.series.values())
     parts = [", ".join(sorted({row.dataset for row in study.rows})), f"{drawn} runs"]
-    if levels := {law.level for law in laws.values() if law is not None and law.intervals is not None}:
+    if levels := {law.level for law in laws.values() if isinstance(law, Law)}:
         parts.append(f"fitted power law with its {min(levels):.0%} interval")
     return " · ".join(part for part in parts if part)
 
@@ -107,14 +108,26 @@ def _draw_points(axes: Any, found: Series, colour_: str, labels: bool) -> None:
     )
     x = [g.first.macs for g in groups]
     y = [100 * float(np.mean(g.scores)) for g in groups]
-    spread = [100 * (g.deviation or 0.0) for g in groups]
+    spread = np.transpose([_spread(g) for g in groups]) if groups else []
     style = {"fmt": "o", "color": colour_, "markersize": 7, "markeredgecolor": "white", "capsize": 0}
     axes.errorbar(
-        x, y, yerr=spread if any(spread) else None, elinewidth=1.4, label=found.name, zorder=3, **style
+        x, y, yerr=spread if np.any(spread) else None, elinewidth=1.4, label=found.name, zorder=3, **style
     )
     for g, x_, y_ in zip(groups if labels else (), x, y):
         text = size_label(g.first)
         axes.annotate(text, (x_, y_), (7, -12), textcoords="offset points", fontsize=8.5, color=MUTED)
+
+
+def _spread(found: Group) -> tuple[float, float]:
+    """Points below and above the mean score: the deviation over seeds, or the one run's interval."""
+    if found.deviation is not None:
+        return 100 * found.deviation, 100 * found.deviation
+    score, interval = score_of(found.first), interval_of(found.first)
+    return (
+        (0.0, 0.0)
+        if score is None or interval is None
+        else (100 * (score - interval[0]), 100 * (interval[1] - score))
+    )
 
 
 def _name_beside(axes: Any, curves: dict[str, Series]) -> None:
@@ -135,16 +148,13 @@ def _name_beside(axes: Any, curves: dict[str, Series]) -> None:
         )
 
 
-def _draw_law(axes: Any, rows: Sequence[Row], law: Law | None, colour_: str) -> None:
-    if law is None:
+def _draw_law(axes: Any, rows: Sequence[Row], law: Law | NoLaw, colour_: str) -> None:
+    if isinstance(law, NoLaw):
         return
     x = law_grid([r.macs for r in rows])
     axes.plot(x, 100 * (1 - law.error(x)), color=colour_, linewidth=1.8, zorder=2)
-    if (band := law.band(x)) is not None:
-        low, high = band
-        axes.fill_between(
-            x, 100 * (1 - high), 100 * (1 - low), color=colour_, alpha=0.12, linewidth=0, zorder=1
-        )
+    low, high = law.band(x)
+    axes.fill_between(x, 100 * (1 - high), 100 * (1 - low), color=colour_, alpha=0.12, linewidth=0, zorder=1)
 
 
 def law_grid(x: Sequence[float], points: int = 80) -> np.ndarray:

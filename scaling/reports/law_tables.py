@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scaling.laws.choose import Candidate, choose
 from scaling.laws.compare import Interval, at_budget, shared_budgets
 from scaling.laws.holdout import Prediction, hold_out
-from scaling.laws.power import LEVEL, Law
+from scaling.laws.power import LEVEL, Law, NoLaw
 from scaling.reports.curve import AXES, BY_LENGTH, Group, fit_law, group, law_points
 from scaling.reports.labels import size_label
 from scaling.reports.study import Study
@@ -24,7 +24,7 @@ class Curve:
     name: str
     points: tuple[Group, ...]
     one_network: bool
-    law: Law | None
+    law: Law | NoLaw
 
 
 def curves(study: Study, axis: str) -> list[Curve]:
@@ -46,7 +46,7 @@ def to_markdown(
     found: Sequence[Curve], axis: str, largest: int, budgets: Sequence[float] = (), extrapolate: bool = False
 ) -> str:
     """All tables, `largest` sizes held out; without budgets, three over the range that most laws share."""
-    laws = {curve.name: curve.law for curve in found if curve.law is not None}
+    laws = {curve.name: curve.law for curve in found if isinstance(curve.law, Law)}
     chosen = list(budgets) or shared_budgets(list(laws.values()))
     word = AXES[axis].word
     parts = [
@@ -73,7 +73,7 @@ def candidates(found: Sequence[Curve], axis: str, budget: float, extrapolate: bo
     """
     able = []
     for curve in found:
-        if curve.law is None:
+        if isinstance(curve.law, NoLaw):
             continue
         if not curve.one_network:
             costs = [(same, _cost(same, axis)) for same in curve.points]
@@ -115,8 +115,8 @@ def _held_out(found: Sequence[Curve], axis: str, largest: int) -> list[str]:
             )
             continue
         law, predictions = hold_out(*points, largest=largest)
-        if law is None:
-            lost.append(f"- {curve.name}: not tested, the error of its smaller sizes does not fall.")
+        if isinstance(law, NoLaw):
+            lost.append(f"- {curve.name}: not tested, its smaller sizes have no law: {law.why}.")
         lines += [_prediction_cells(curve.name, sizes - largest, p) for p in predictions]
     heads = ["series", "fitted sizes", word, "runs", "predicted error (%)", f"{LEVEL:.0%} interval"]
     table = _table([*heads, "observed (%)", "miss (points)", "held"], lines, left=1) if lines else []
@@ -124,9 +124,8 @@ def _held_out(found: Sequence[Curve], axis: str, largest: int) -> list[str]:
 
 
 def _prediction_cells(name: str, fitted: int, p: Prediction) -> list[str]:
-    held = {None: MISSING, True: "yes", False: "no"}[p.held]
     middle = [percent(p.predicted), _range(p.interval), percent(p.observed), f"{100 * p.miss:+.2f}"]
-    return [name, str(fitted), si(p.x), str(p.runs), *middle, held]
+    return [name, str(fitted), si(p.x), str(p.runs), *middle, "yes" if p.held else "no"]
 
 
 def _compared(laws: dict[str, Law], axis: str, budgets: Sequence[float], extrapolate: bool) -> list[str]:
@@ -141,9 +140,8 @@ def _compared(laws: dict[str, Law], axis: str, budgets: Sequence[float], extrapo
             if e.behind is None:
                 lines.append([*cells, MISSING, MISSING, MISSING])
             else:
-                sure = None if e.behind.sure is None else 1 - e.behind.sure
                 behind = [f"{100 * e.behind.error:+.2f}", _range(e.behind.interval)]
-                lines.append([*cells, *behind, percent(sure, digits=0)])
+                lines.append([*cells, *behind, percent(1 - e.behind.sure, digits=0)])
         if not entries:
             lines.append([si(budget), "no series covers it", *[MISSING] * 5])
     heads = [AXES[axis].word, "series", "predicted error (%)", f"{LEVEL:.0%} interval"]
@@ -166,8 +164,8 @@ def _chosen(found: Sequence[Curve], axis: str, budgets: Sequence[float], extrapo
     return _table([*heads, "is the best (% of resamples)", f"others within {LEVEL:.0%}"], lines, left=2)
 
 
-def _range(bounds: Interval | None) -> str:
-    return MISSING if bounds is None else f"{percent(bounds[0])} to {percent(bounds[1])}"
+def _range(bounds: Interval) -> str:
+    return f"{percent(bounds[0])} to {percent(bounds[1])}"
 
 
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]], left: int) -> list[str]:

@@ -7,24 +7,35 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from scaling.laws.power import Law
+from scaling.laws.power import Law, NoLaw
 from scaling.reports import html
-from scaling.reports.curve import AXES, LEAST_MISTAKES, drawn, metric_of, score_of, swept, validation
+from scaling.reports.curve import (
+    AXES,
+    LEAST_MISTAKES,
+    drawn,
+    interval_of,
+    metric_of,
+    score_of,
+    scored,
+    swept,
+    validation,
+    weights_of,
+)
 from scaling.reports.figure import colour, law_grid
 from scaling.reports.labels import network, size_label
 from scaling.reports.learning import Learning, metrics
 from scaling.reports.study import Study
-from scaling.reports.table import NO_LAW, basis, formula
+from scaling.reports.table import basis, describe, formula
 from scaling.reports.units import MISSING, duration, number, percent, si
 from scaling.runs.rows import OK, Row
 
 # The costs that the page can be drawn against, by their names on its buttons.
 AXIS_NAMES = {"macs": "MACs", "params": "Parameters", "step_ms": "Step time", "train_flops": "Training FLOPs"}
 HEADS = (
-    "Run", "Network", "Size", "px", "Params", "MACs", "Val {metric} %", "Test {metric} %", "Train FLOPs", "Step ms",
-    "Time", "Seed", "Status",
+    "Run", "Network", "Size", "px", "Params", "MACs", "Val {metric} %", "Test {metric} %", "Weights", "Train FLOPs",
+    "Step ms", "Time", "Seed", "Status",
 )  # fmt: skip
-TEXT_HEADS = ("Run", "Network", "Size", "Status")
+TEXT_HEADS = ("Run", "Network", "Size", "Weights", "Status")
 
 
 def to_html(study: Study, curves: Sequence[Learning], title: str) -> str:
@@ -65,7 +76,6 @@ def _data(study: Study, curves: Sequence[Learning]) -> dict[str, Any]:
         "series": series_,
         "curves": _curves(curves, names, colours),
         "metrics": metrics(curves),
-        "noLaw": NO_LAW,
         "score": metric_of(study.rows).word,
     }
 
@@ -74,13 +84,17 @@ def _point(row: Row) -> dict[str, Any]:
     score = score_of(row) or 0.0
     floor = LEAST_MISTAKES / row.examples.get("test", 10_000)
     x = {axis: AXES[axis].value(row) for axis in AXIS_NAMES}
-    return {"id": row.id, "x": x, "error": round(max(1 - score, floor), 6), "hover": _hover(row)}
+    point = {"id": row.id, "x": x, "error": round(max(1 - score, floor), 6), "hover": _hover(row)}
+    if (interval := interval_of(row)) is not None:
+        point["errors"] = [round(max(1 - end, floor), 6) for end in reversed(interval)]
+    return point
 
 
 def _hover(row: Row) -> str:
     lines = [
         f"<b>{escape(network(row))} {escape(size_label(row))}</b>",
-        f"test {percent(score_of(row))} %, validation {percent(validation(row))} %",
+        scored(row),
+        f"validation {percent(validation(row))} %",
         f"depth ×{number(row.depth_factor)}, width ×{number(row.width_factor)}, {row.resolution} px",
         f"{si(row.params)} params, {si(row.macs)} MACs",
         f"step {number(row.step_ms)} ms, {si(row.train_flops)} training FLOPs",
@@ -89,19 +103,19 @@ def _hover(row: Row) -> str:
     return "<br>".join(lines)
 
 
-def _law(law: Law | None, rows: Sequence[Row], axis: str) -> dict[str, Any] | None:
-    if law is None:
-        return None
+def _law(law: Law | NoLaw, rows: Sequence[Row], axis: str) -> dict[str, Any]:
+    if isinstance(law, NoLaw):
+        return {"none": describe(law, axis)}
     x = law_grid([v for row in rows if (v := AXES[axis].value(row))], points=60)
-    drawn_law = {
+    low, high = law.band(x)
+    return {
         "x": _rounded(x),
         "mid": _rounded(law.error(x)),
         "formula": formula(law, axis),
         "basis": basis(law),
+        "low": _rounded(low),
+        "high": _rounded(high),
     }
-    if (band := law.band(x)) is not None:
-        drawn_law |= {"low": _rounded(band[0]), "high": _rounded(band[1])}
-    return drawn_law
 
 
 def _curves(
@@ -176,6 +190,7 @@ def _table_line(name: str, row: Row) -> list[html.Cell]:
         html.number_cell(row.macs, si(row.macs)),
         html.number_cell(validation(row), percent(validation(row))),
         html.number_cell(score_of(row), percent(score_of(row))),
+        html.text_cell(weights_of(row) or MISSING),
         html.number_cell(row.train_flops, si(row.train_flops)),
         html.number_cell(row.step_ms, number(row.step_ms)),
         html.number_cell(row.seconds, duration(row.seconds)),

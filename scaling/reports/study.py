@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scaling.laws.power import Law
+from scaling.laws.power import Law, NoLaw
 from scaling.reports.curve import BY_LENGTH, Group, drawn, fit_law, group
 from scaling.reports.labels import curve_names
 from scaling.runs.rows import Row
@@ -59,8 +59,8 @@ class Study(Runs):
         return _series(self.rows, by_length=False) if axis in BY_LENGTH else self.series
 
     @functools.cached_property
-    def laws(self) -> Callable[[str], dict[str, Law | None]]:
-        """Of an axis the law of each series; each fitted once."""
+    def laws(self) -> Callable[[str], dict[str, Law | NoLaw]]:
+        """Of an axis the law of each series, or why it has none; each fitted once."""
         return functools.cache(
             lambda axis: {name: fit_law(found.points, axis) for name, found in self.series.items()}
         )

@@ -6,27 +6,25 @@ import statistics
 from collections.abc import Sequence
 
 from scaling.laws.pareto import front
-from scaling.laws.power import Law
-from scaling.reports.curve import AXES, Group, drawn, metric_of, score_of, validation
+from scaling.laws.power import LEVEL, Law, NoLaw
+from scaling.reports.curve import AXES, Group, drawn, interval_of, metric_of, score_of, validation, weights_of
 from scaling.reports.labels import network, size_label
 from scaling.reports.study import Study
 from scaling.reports.units import MISSING, duration, number, percent, si
 from scaling.runs.rows import OK, Row
-
-NO_LAW = "no power law: it takes two sizes or more, over which the error falls"
+from scaling.tasks.task import Metric
 
 HEADINGS = (
     "network", "size", "depth ×", "width ×", "resolution (px)", "params", "MACs / image", "train FLOPs",
-    "step (ms)", "time / run", "val {metric} (%)", "test {metric} (%)", "runs",
+    "step (ms)", "time / run", "val {metric} (%)", "test {metric} (%)", "weights", "runs",
 )  # fmt: skip
 
 
 def to_markdown(study: Study, title: str) -> str:
     """The study as Markdown: networks by curve and size, laws, runs without a result, bad rows."""
     lines = [f"# {title}", "", *_networks(study), ""]
-    lines += ["Scores are means over runs (seeds), ± their standard deviation; **bold**: on the Pareto front"]
-    word = metric_of(study.rows).word
-    lines += [f"of test {word} against MACs. One MAC is two FLOPs; train FLOPs are of one run.", ""]
+    metric = metric_of(study.rows)
+    lines += [_legend(metric), ""]
     if laws := study.laws("macs"):
         lines += ["## Laws", "", *(f"- {name}: {describe(law, 'macs')}" for name, law in laws.items()), ""]
     lost = [row for row in study.rows if row.status != OK]
@@ -40,10 +38,10 @@ def to_markdown(study: Study, title: str) -> str:
     return "\n".join(lines)
 
 
-def describe(law: Law | None, axis: str) -> str:
+def describe(law: Law | NoLaw, axis: str) -> str:
     """A law in words: the formula in percent, its intervals, what it rests on."""
-    if law is None:
-        return NO_LAW
+    if isinstance(law, NoLaw):
+        return f"no power law: {law.why}"
     left, power = formula(law, axis)
     return f"{left}^{power} ({basis(law)})"
 
@@ -62,8 +60,6 @@ def basis(law: Law) -> str:
     rests_on = f"{law.sizes} sizes, {law.points} runs"
     if not law.saturating:
         rests_on += "; too few sizes to fit an asymptote, taken as 0"
-    if law.intervals is None:
-        return f"{rests_on}; no interval: as many parameters as points"
     ranges = [f"exponent {law.intervals['b'][0]:.2f} to {law.intervals['b'][1]:.2f}"]
     for name, word in (("a", "factor"), ("e_inf", "asymptote")):
         if name == "a" or law.saturating:
@@ -72,9 +68,24 @@ def basis(law: Law) -> str:
     return f"{law.level:.0%} intervals: {', '.join(ranges)}; {rests_on}"
 
 
+def _legend(metric: Metric) -> str:
+    alone = (
+        f" Of one run: its {LEVEL:.0%} interval by the number of test examples." if metric.of_examples else ""
+    )
+    return (
+        f"Scores are means over runs (seeds), ± their standard deviation.{alone}\n"
+        "They are of raw or of averaged weights, whichever validated better. **Bold**: on the Pareto front of\n"
+        f"test {metric.word} against MACs. One MAC is two FLOPs; train FLOPs are of one run."
+    )
+
+
+def _interval(found: Group) -> tuple[float, float] | None:
+    return next((interval for row in found.rows if (interval := interval_of(row)) is not None), None)
+
+
 def _networks(study: Study) -> list[str]:
     heads = " | ".join(HEADINGS).format(metric=metric_of(study.rows).title)
-    lines = [f"| {heads} |", "|" + "|".join([" --- "] * 2 + [" ---: "] * 11) + "|"]
+    lines = [f"| {heads} |", "|" + "|".join([" --- "] * 2 + [" ---: "] * 10 + [" --- ", " ---: "]) + "|"]
     groups = [(name, same) for name, found in study.series.items() for same in found.groups]
     best = _on_front([g for _, g in groups])
     for name, found in groups:
@@ -95,6 +106,8 @@ def _on_front(groups: Sequence[Group]) -> set[str]:
 def _network_cells(name: str, found: Group, on_front: bool) -> list[str]:
     row = found.first
     score = percent(found.mean(score_of), found.deviation)
+    if len(found.scores) == 1 and (interval := _interval(found)) is not None:
+        score += f" ({percent(interval[0])} to {percent(interval[1])})"
     finished = sum(r.status == OK for r in found.rows)
     counted = row.params > 0
     return [
@@ -110,6 +123,7 @@ def _network_cells(name: str, found: Group, on_front: bool) -> list[str]:
         duration(found.mean(lambda r: r.seconds)),
         percent(found.mean(validation)),
         f"**{score}**" if on_front else score,
+        ", ".join(sorted({weights for row in found.rows if (weights := weights_of(row))})) or MISSING,
         str(finished) if finished == len(found.rows) else f"{finished} of {len(found.rows)}",
     ]
 

@@ -25,6 +25,9 @@ RENAMED = {"depth": "depth_factor", "width": "width_factor"}
 MEASURED = ("val_", "test_")
 
 
+AVERAGED = "_ema"  # how the names of metrics of averaged weights end
+
+
 @dataclass(frozen=True)
 class Row:
     """One finished run; None where something was not measured.
@@ -118,7 +121,7 @@ def _gathered(values: dict[str, Any]) -> dict[str, Any]:
 
 def _place(name: str) -> tuple[bool, bool, bool, str]:
     """Validation before test, raw before averaged parameters, a loss last, else by name."""
-    return name.startswith("test_"), name.endswith("_ema"), name.endswith("loss"), name
+    return name.startswith("test_"), name.endswith(AVERAGED), name.endswith("loss"), name
 
 
 # What a row on disk has, in order, and what it cannot lack

@@ -58,7 +58,7 @@ def _means(totals: dict[str, Any]) -> dict[str, float]:
 
 CLASSIFICATION = Task(
     name="classification",
-    metric=Metric("top1", "top-1", "accuracy"),
+    metric=Metric("top1", "top-1", "accuracy", of_examples=True),
     fields=("label",),
     heads=("Head",),
     train_inputs=_train_inputs,

@@ -19,11 +19,13 @@ class Metric:
     """A number by which runs are compared.
 
     It is a fraction of which 1 is the best; what is left to it is the error that laws are fitted to. `name`
-    is its key, `title` stands over columns, `word` in sentences."""
+    is its key, `title` stands over columns, `word` in sentences. `of_examples` says that it is the share of
+    examples that are right, which has an interval of its own."""
 
     name: str
     title: str
     word: str
+    of_examples: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import jax
 from scaling.border.files import write_json
 from scaling.runs import store
 from scaling.runs.failures import is_out_of_memory
-from scaling.runs.rows import NAN, OK, OOM, TIMEOUT, Row, write_row
+from scaling.runs.rows import AVERAGED, NAN, OK, OOM, TIMEOUT, Row, write_row
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CHECKPOINTS, ENVIRONMENT, NETWORK, ROW, check_owner, claim, finished_row
 from scaling.training import checkpoints, environment
@@ -170,7 +170,7 @@ def _score(attempt: Attempt, state: Any, name: str, split: Any) -> dict[str, flo
     """Evaluate raw and averaged models on a split and tell it; return {"loss", "top1", ..., "top1_ema"}."""
     scored: dict[str, Scores] = attempt.runtime.evaluate(models(state), split)
     values = scored["raw"]
-    values |= {f"{key}_ema": value for key, value in scored.get("ema", {}).items() if key != "loss"}
+    values |= {f"{key}{AVERAGED}": value for key, value in scored.get("ema", {}).items() if key != "loss"}
     plan, steps = attempt.plan, attempt.steps
     attempt.journal.write(steps, steps / plan.steps_per_epoch, name, values)
     shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())

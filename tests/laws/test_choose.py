@@ -47,12 +47,6 @@ def test_which_length_of_training_pays_for_a_larger_network():
     assert best == ["small", "large"]
 
 
-def test_without_an_interval_none_is_ruled_out():
-    choice = choose([Candidate("bare", law(sizes=2), 1e7), Candidate("worse", law(2.0), 1e7)])
-    assert choice.best.label == "bare" and choice.share is None and choice.interval is None
-    assert [c.label for c in choice.among] == ["bare", "worse"]
-
-
 def test_nothing_to_choose_from_is_an_error():
     with pytest.raises(ValueError, match="budget that pays"):
         choose([])

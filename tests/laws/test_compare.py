@@ -57,13 +57,5 @@ def test_budgets_lie_where_most_laws_do():
     assert shared_budgets([law(low=1e6, high=1e7), law(low=2e7, high=2e8)]) == shared_budgets([]) == []
 
 
-def test_without_intervals_nothing_is_sure():
-    bare = law(sizes=2)
-    assert bare.intervals is None
-    assert predict(bare, 1e7).interval is None
-    found = difference(law(), bare, 1e7)
-    assert found.interval is None and found.sure is None
-
-
 def test_a_predicted_error_is_at_most_one():
     assert predict(law(5.0), 1e3).error == 1.0

@@ -41,13 +41,14 @@ def test_the_interval_is_of_the_observed_mean_and_so_wider_than_the_laws():
     assert prediction.observed == pytest.approx(np.exp(np.log(y[20:]).mean()))
 
 
-def test_two_points_predict_without_an_interval():
-    law, (prediction,) = hold_out(SIZES[:3], error(SIZES[:3]), floor=1e-6)
-    assert law.intervals is None and prediction.interval is None and prediction.held is None
+def test_two_points_predict_nothing():
+    law, predictions = hold_out(SIZES[:3], error(SIZES[:3]), floor=1e-6)
+    assert predictions == [] and "nothing to judge" in law.why
 
 
 def test_no_prediction_where_the_small_sizes_do_not_improve():
-    assert hold_out(SIZES[:3], [0.1, 0.2, 0.1], floor=1e-6) == (None, [])
+    law, predictions = hold_out(np.repeat(SIZES[:3], 2), [0.1, 0.1, 0.2, 0.2, 0.1, 0.1], floor=1e-6)
+    assert predictions == [] and "does not fall" in law.why
 
 
 @pytest.mark.parametrize(("sizes", "largest"), [(2, 1), (4, 3), (4, 0)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scaling.laws.power import fit
+from scaling.laws.power import NoLaw, fit
 
 TRUTH = {"e_inf": 0.05, "a": 0.1, "b": 0.4}
 SIZES = np.geomspace(1e6, 1e8, 8)
@@ -55,33 +55,42 @@ def test_one_bad_run_does_not_bend_the_law():
 
 
 @pytest.mark.parametrize(
-    ("sizes", "repeats", "exists", "saturating", "has_interval"),
+    ("sizes", "repeats", "why"),
     [
-        (0, 1, False, False, False),
-        (1, 3, False, False, False),
-        (2, 1, True, False, False),
-        (2, 3, True, False, True),
-        (3, 1, True, False, True),
-        (4, 1, True, True, True),
+        (0, 1, "two sizes"),
+        (1, 3, "two sizes"),
+        (2, 1, "nothing to judge"),
+        (2, 2, ""),
+        (3, 1, ""),
+        (4, 1, ""),
     ],
 )
-def test_few_sizes_give_no_more_than_they_hold(sizes, repeats, exists, saturating, has_interval):
+def test_few_sizes_give_no_more_than_they_hold(sizes, repeats, why):
     x = np.repeat(SIZES[:sizes], repeats)
     law = fit(x, noisy(x, 0.02, 0), floor=1e-6, resamples=10)
-    assert (law is not None) == exists
-    if law is not None:
-        assert law.saturating == saturating and (law.e_inf == 0 or saturating)
-        assert (law.intervals is not None) == (law.band(x) is not None) == has_interval
+    if why:
+        assert isinstance(law, NoLaw) and why in law.why
+    else:
+        assert law.saturating == (sizes >= 4) and (law.e_inf == 0 or law.saturating)
+        assert len(law.samples) == 10 and set(law.intervals) == {"e_inf", "a", "b"}
+
+
+@pytest.mark.parametrize("sizes", [3, 6])
+def test_an_error_that_falls_off_a_cliff_has_no_law(sizes):
+    error = np.where(np.arange(sizes) < 1, 0.9, 0.1)
+    law = fit(X_REF * np.geomspace(0.9, 1.1, sizes), error, floor=1e-6)
+    assert isinstance(law, NoLaw) and "steeply" in law.why
 
 
 @pytest.mark.parametrize("sizes", [2, 8])
 def test_an_error_that_rises_has_no_law(sizes):
     x = SIZES[:sizes]
-    assert fit(x, 0.1 * (x / X_REF) ** 0.3, floor=1e-6) is None
+    law = fit(np.repeat(x, 2), 0.1 * (np.repeat(x, 2) / X_REF) ** 0.3, floor=1e-6)
+    assert isinstance(law, NoLaw) and "does not fall" in law.why
 
 
 def test_a_perfect_score_counts_as_the_floor():
-    law = fit([1e6, 1e7], [0.1, 0.0], floor=0.01)
+    law = fit([1e6, 1e6, 1e7, 1e7], [0.1, 0.1, 0.0, 0.0], floor=0.01)
     np.testing.assert_allclose(law.error([1e7]), [0.01], rtol=1e-3)
 
 

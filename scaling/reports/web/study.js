@@ -11,7 +11,7 @@ function drawCurve() {
   for (const s of DATA.series) {
     const law = s.laws[a],
       rows = s.rows.filter((r) => r.x[a]);
-    if (law?.low)
+    if (law.x)
       traces.push({
         x: law.x.concat([...law.x].reverse()),
         y: law.low.map(y).concat(law.high.map(y).reverse()),
@@ -23,7 +23,7 @@ function drawCurve() {
         showlegend: false,
         legendgroup: s.name,
       });
-    if (law)
+    if (law.x)
       traces.push({
         x: law.x,
         y: law.mid.map(y),
@@ -43,6 +43,7 @@ function drawCurve() {
       legendgroup: s.name,
       hovertemplate: "%{text}<extra></extra>",
       marker: { color: s.colour, size: 10, opacity: 0.85, line: { color: "#fff", width: 1.5 } },
+      error_y: whiskers(rows, y, s.colour),
     });
     for (const r of rows) {
       xs.push(r.x[a]);
@@ -76,13 +77,28 @@ function drawCurve() {
   document.getElementById("laws").replaceChildren(...DATA.series.map((s) => lawItem(s, s.laws[a])));
 }
 
+// The interval of each run's score, as lengths above and below its point.
+function whiskers(rows, y, colour) {
+  const reach = (which) => rows.map((r) => (r.errors ? Math.abs(y(r.errors[which(r)]) - y(r.error)) : 0));
+  const up = (r) => (y(r.errors[1]) > y(r.errors[0]) ? 1 : 0);
+  return {
+    type: "data",
+    symmetric: false,
+    array: reach(up),
+    arrayminus: reach((r) => 1 - up(r)),
+    color: colour,
+    thickness: 1,
+    width: 0,
+  };
+}
+
 function lawItem(series, law) {
   const item = document.createElement("li"),
     dot = document.createElement("span");
   dot.className = "dot";
   dot.style.background = series.colour;
-  item.append(dot, `${series.name}: ${law ? law.formula[0] : DATA.noLaw}`);
-  if (law) {
+  item.append(dot, `${series.name}: ${law.x ? law.formula[0] : law.none}`);
+  if (law.x) {
     const power = document.createElement("sup"),
       basis = document.createElement("small");
     power.textContent = law.formula[1];
