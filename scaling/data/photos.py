@@ -6,19 +6,21 @@ import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 MODES = {1: "L", 3: "RGB"}
+ORIENTATION = 0x0112  # the EXIF tag
 ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND\xaeB`\x82"}
 
 
 def decode(encoded: bytes, side: int | None, channels: int) -> np.ndarray:
     """Decode to uint8[H, W, C] and squeeze to `side` x `side` (None: its own size).
 
-    Grey becomes RGB (or colour grey), transparency and EXIF orientation are ignored. Raises what
-    Pillow raises for damaged data, ValueError for more than 8 bits a channel.
+    Grey becomes RGB (or colour grey); what is transparent lies on white, and a photo is turned as its EXIF
+    orientation says. Raises what Pillow raises for damaged data, ValueError for more than 8 bits a channel.
     """
     from PIL import Image
 
@@ -27,11 +29,23 @@ def decode(encoded: bytes, side: int | None, channels: int) -> np.ndarray:
             raise ValueError(f"mode {image.mode} has more than 8 bits a channel: store it with 8")
         if side is not None:
             image.draft(MODES[channels], (2 * side, 2 * side))  # a JPEG decoder that skips what is not needed
-        # Converting copies, also where the mode is already right; an image of the right size is not resized.
-        pixels = image if image.mode == MODES[channels] else image.convert(MODES[channels])
+        pixels = seen(image, MODES[channels])  # an image of the right size is not resized
         if side is not None and pixels.size != (side, side):
             pixels = pixels.resize((side, side), Image.Resampling.BILINEAR)
         return np.asarray(pixels, np.uint8).reshape(pixels.height, pixels.width, channels)
+
+
+def seen(image: Any, mode: str) -> Any:
+    """Return a Pillow image as a viewer shows it, in `mode`: upright, on white where it is transparent."""
+    from PIL import Image, ImageOps
+
+    if image.getexif().get(ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        layers = image.convert("RGBA")
+        image = Image.new("RGBA", image.size, "white")
+        image.alpha_composite(layers)
+    return image if image.mode == mode else image.convert(mode)  # converting copies, also where mode is right
 
 
 def squeeze(images_nhwc: np.ndarray, side: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from scaling.border.typed import check_fields, nearest
-from scaling.data.photos import MODES
+from scaling.data.photos import MODES, seen
 
 CROP_MODES = ("center", "squash", "border")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")  # Pillow's filters
@@ -105,7 +105,7 @@ def _opened(image: Any, mode: str) -> Any:
     from PIL import Image
 
     if isinstance(image, Image.Image):
-        return image if image.mode == mode else image.convert(mode)
+        return seen(image, mode)
     array = np.asarray(image)
     grey = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
     good = grey.ndim == 2 if mode == "L" else array.ndim == 3 and array.shape[2] == 3

@@ -1,11 +1,13 @@
 """The photo folder: every packing reads alike, bad files are listed, nothing disappears in silence."""
 
+import io
 import pickle
 import tarfile
 import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from scaling.border.fingerprint import of_files
 from scaling.data import load
@@ -87,16 +89,26 @@ def test_photos_of_any_shape_are_squeezed_to_one_side(packing, tmp_path):
     assert found.train.images.shape[1:] == (16, 16, 3)
 
 
-def test_exif_orientation_is_ignored(packing):
-    import io
-
-    from PIL import Image
-
-    image = Image.open(io.BytesIO(packing.photo(3)))
+@pytest.mark.parametrize(
+    ("orientation", "turn"), [(1, lambda x: x), (3, lambda x: x[::-1, ::-1]), (6, lambda x: np.rot90(x, -1))]
+)
+def test_a_photo_is_turned_as_its_exif_orientation_says(packing, orientation, turn):
+    image = Image.open(io.BytesIO(packing.photo(3, size=(20, 12))))
     exif, out = image.getexif(), io.BytesIO()
-    exif[0x0112] = 6
+    exif[0x0112] = orientation
     image.save(out, "PNG", exif=exif)
-    np.testing.assert_array_equal(decode(out.getvalue(), None, 3), decode(packing.photo(3), None, 3))
+    upright = decode(packing.photo(3, size=(20, 12)), None, 3)
+    np.testing.assert_array_equal(decode(out.getvalue(), None, 3), turn(upright))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_lies_on_white(mode):
+    image = Image.new("RGBA", (4, 2), (0, 0, 0, 0))
+    image.putpixel((1, 0), (0, 0, 0, 255))
+    out = io.BytesIO()
+    image.convert(mode).save(out, "PNG")
+    found = decode(out.getvalue(), None, 3)
+    assert found[0, 1].tolist() == [0, 0, 0] and found[1, 3].tolist() == [255, 255, 255]
 
 
 @pytest.mark.parametrize("resident", [True, False])
