@@ -72,7 +72,7 @@ def load(
     `fields` are what each example needs beside its image. Raises ValueError where a split is missing, empty
     or mostly damaged."""
     _check_distinct(data)
-    source = _opener(data, fields)(data, data.store or round(resolution / augment.eval_crop))
+    source = open_source(data, augment, resolution, fields)
     for name in filter(None, (data.train, data.validation, data.test)):
         source.check(name)
     train, validation = _train_and_validation(source, data)
@@ -90,15 +90,17 @@ def load(
     return Dataset(source.name, source.class_names, source.in_channels, train, validation, last, mean, std)
 
 
-def _opener(data: DataSpec, fields: Sequence[str]) -> Callable[[DataSpec, int], Source]:
-    """What opens a source whose examples have these fields."""
+def open_source(
+    data: DataSpec, augment: AugmentSpec, resolution: int, fields: Sequence[str] = ("label",)
+) -> Source:
+    """Open the source, whose examples must have these fields; photos are squeezed as `load` says."""
     openers = SOURCES if tuple(fields) == ("label",) else WITH_FIELD[fields[0]]
     if data.source not in openers:
         raise ValueError(
             f"data.source={data.source!r} has images without a {fields[0]}, which this task needs: use "
             f"{' or '.join(openers)}."
         )
-    return openers[data.source]
+    return openers[data.source](data, data.store or round(resolution / augment.eval_crop))
 
 
 def _check_distinct(data: DataSpec) -> None:

@@ -12,12 +12,12 @@ from scaling.runs.workdir import CHECKPOINTS, NETWORK
 from scaling.training import checkpoints
 from scaling.training.plan import Plan
 from scaling.training.state import TrainState, models
-from scaling.weights.files import Weights
+from scaling.weights.files import Weights, class_names
 from scaling.weights.preprocessing import Preprocessing
 
 
 def network_record(plan: Plan) -> dict[str, Any]:
-    """Return what `network.json` holds: the resolved network, and how pictures become its input.
+    """Return what `network.json` holds: the resolved network, how pictures become its input, its classes.
 
     Photos are squeezed to a square when read, bilinearly: "squash" is that, up to a pixel of rounding and,
     where `data.store` differs from the resolution over the crop, a second resampling.
@@ -26,7 +26,11 @@ def network_record(plan: Plan) -> dict[str, Any]:
     if data.in_channels in MODES:
         crop, side = plan.spec.augment.eval_crop, plan.arch.resolution
         preprocessing = Preprocessing(side, crop, "squash", "bilinear", data.mean, data.std).to_dict()
-    return {"arch": plan.arch.to_dict(), "preprocessing": preprocessing}
+    return {
+        "arch": plan.arch.to_dict(),
+        "preprocessing": preprocessing,
+        "classes": list(data.class_names),
+    }
 
 
 def trained(workdir: Path, which: str | None = None, trust_code: bool = False) -> tuple[Weights, int]:
@@ -54,7 +58,8 @@ def trained(workdir: Path, which: str | None = None, trust_code: bool = False) -
         )
     told = record["preprocessing"]
     preprocessing = None if told is None else Preprocessing.from_dict(told)
-    return Weights(from_record(record["arch"], trust_code), known[which], preprocessing), int(state.step)
+    arch, classes = from_record(record["arch"], trust_code), class_names(record.get("classes", []))
+    return Weights(arch, known[which], preprocessing, classes), int(state.step)
 
 
 def _record(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,16 +17,21 @@ from scaling.weights.preprocessing import Preprocessing
 from scaling.weights.torch import from_paths, load_paths, load_torch, to_paths, to_torch
 
 # Keys of the file's metadata, text each; "format" is what PyTorch's loaders look for.
-NAMES, ARCH, PREPROCESSING = ("jax_compound.names", "jax_compound.arch", "jax_compound.preprocessing")
+NAMES, ARCH = "jax_compound.names", "jax_compound.arch"
+PREPROCESSING, CLASSES = "jax_compound.preprocessing", "jax_compound.classes"
 SCHEMES = {"ours": {"format": "flax"}, "peer": {"format": "pt"}}
 
 
 class Weights(NamedTuple):
-    """A network, its variables (float32 NumPy) and how pictures become its input (None: not known)."""
+    """A network, its variables (float32 NumPy), how pictures become its input (None: not known), its classes.
+
+    `classes` are the names in the order of the outputs; empty where they are not known.
+    """
 
     arch: Sized
     variables: dict[str, Any]
     preprocessing: Preprocessing | None
+    classes: tuple[str, ...] = ()
 
 
 def save(
@@ -35,16 +40,21 @@ def save(
     variables: Mapping[str, Any],
     preprocessing: Preprocessing | None = None,
     names: str = "ours",
+    classes: Sequence[str] = (),
 ) -> None:
     """Write a network with its variables so that `load(path)` needs nothing else.
 
     Arrays are named "ours" ("params/stem_0/first/conv/kernel", channels last) or as the "peer" of
-    `arch.weights` has them (PyTorch's layout). The file appears whole or not at all. ValueError listing
-    every array that does not fit `arch`, or where `arch` has no peer.
+    `arch.weights` has them (PyTorch's layout). `classes` names the outputs. The file appears whole or not at
+    all. ValueError listing every array that does not fit `arch`, or where `arch` has no peer.
     """
     if names not in SCHEMES:
         raise ValueError(
             f"names={names!r} must be one of {', '.join(SCHEMES)}{nearest(names, SCHEMES) or '.'}"
+        )
+    if classes and len(classes) != arch.num_classes:
+        raise ValueError(
+            f"{arch.name} has {arch.num_classes} outputs, not {len(classes)}: name each or none."
         )
     if names == "peer" and not arch.weights:
         raise ValueError(f"{arch.name} has no peer whose names could be written: take names=ours.")
@@ -55,6 +65,8 @@ def save(
     metadata = {**SCHEMES[names], NAMES: names, ARCH: arch.to_json()}
     if preprocessing is not None:
         metadata[PREPROCESSING] = json.dumps(preprocessing.to_dict())
+    if classes:
+        metadata[CLASSES] = json.dumps(list(classes))
     write_safetensors(path, tensors, metadata)
 
 
@@ -76,9 +88,17 @@ def load(path: str | os.PathLike[str], arch: Sized | None = None, trust_code: bo
         if PREPROCESSING in metadata:
             preprocessing = Preprocessing.from_dict(parse_json(metadata[PREPROCESSING]))
         build = load_paths if metadata.get(NAMES) == "ours" else load_torch
-        return Weights(arch, build(arch, read_safetensors(path)), preprocessing)
+        classes = class_names(parse_json(metadata.get(CLASSES, "[]")))
+        return Weights(arch, build(arch, read_safetensors(path)), preprocessing, classes)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{os.fspath(path)} cannot be loaded: {error}") from error
+
+
+def class_names(told: Any) -> tuple[str, ...]:
+    """Return the names of classes as a record holds them; ValueError for anything but a list of text."""
+    if not isinstance(told, list) or not all(isinstance(name, str) for name in told):
+        raise ValueError("its names of classes are no list of text")
+    return tuple(told)
 
 
 def load_variables(path: str | os.PathLike[str]) -> dict[str, Any]:
