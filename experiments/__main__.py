@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 # What each module does that `python -m experiments.NAME` runs.
 COMMANDS = {
+    "init": "look at your own pictures and write a config that trains on them",
     "train": "train one network",
     "sweep": "run every trial of a config's get_sweep(), then write table, picture and page",
     "coefficients": "train the grid of compound coefficients at phi = 1 and rank them",

@@ -24,7 +24,7 @@ def decode(encoded: bytes, side: int | None, channels: int) -> np.ndarray:
     """
     from PIL import Image
 
-    with Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG", "WEBP")) as image:
+    with opened(encoded) as image:
         if image.mode.startswith(("I", "F")):
             raise ValueError(f"mode {image.mode} has more than 8 bits a channel: store it with 8")
         if side is not None:
@@ -33,6 +33,16 @@ def decode(encoded: bytes, side: int | None, channels: int) -> np.ndarray:
         if side is not None and pixels.size != (side, side):
             pixels = pixels.resize((side, side), Image.Resampling.BILINEAR)
         return np.asarray(pixels, np.uint8).reshape(pixels.height, pixels.width, channels)
+
+
+def opened(encoded: bytes) -> Any:
+    """Open an encoded photo with Pillow; ValueError where it is of no format that we read."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG", "WEBP"))
+    except UnidentifiedImageError:
+        raise ValueError("it is no JPEG, PNG or WebP picture, or is damaged at its beginning") from None
 
 
 def seen(image: Any, mode: str) -> Any:
