@@ -113,16 +113,21 @@ def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="experiments.predict", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
     )
-    weights = made.add_mutually_exclusive_group(required=True)
-    weights.add_argument("--run", type=Path, metavar="DIR", help="a run's directory: its newest checkpoint")
-    weights.add_argument("--weights", type=Path, metavar="FILE", help="a .safetensors file of scaling.save")
+    name_weights(made)
     made.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="pictures, or folders of them")
     made.add_argument("--top", type=int, default=5, metavar="N", help="classes a picture (default 5)")
     made.add_argument("--csv", type=Path, metavar="FILE", help="write a line a picture and class")
+    return made
+
+
+def name_weights(made: argparse.ArgumentParser) -> None:
+    """Add the arguments that `load_weights` reads."""
+    weights = made.add_mutually_exclusive_group(required=True)
+    weights.add_argument("--run", type=Path, metavar="DIR", help="a run's directory: its newest checkpoint")
+    weights.add_argument("--weights", type=Path, metavar="FILE", help="a .safetensors file of scaling.save")
     made.add_argument(
         "--trust_code", action="store_true", help="run the .py file that a network of your own comes from"
     )
-    return made
 
 
 if __name__ == "__main__":
