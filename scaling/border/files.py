@@ -13,13 +13,15 @@ from scaling.border.disk import naming, sync
 LARGEST_JSON = 2**26  # bytes: a thousand times what any of our files holds
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write so that a reader sees the old file or the whole new one, also after a power cut."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write so that a reader sees the old file or the whole new one, also after a power cut.
+
+    Text is written as UTF-8."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
     try:
-        with naming(path), open(temporary, "x", encoding="utf-8") as file:
-            file.write(text)
+        with naming(path), open(temporary, "xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

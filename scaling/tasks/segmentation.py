@@ -16,6 +16,8 @@ from scaling.data.masks import VOID
 from scaling.data.placement import move_mask, placement
 from scaling.models.map_heads import resize
 from scaling.tasks.intervals import by_group, margins
+from scaling.tasks.mask_panels import mask_panels
+from scaling.tasks.pictures import Pictures
 from scaling.tasks.task import Inputs, Metric, Task
 
 
@@ -101,6 +103,21 @@ def of_confusion(confusion: np.ndarray) -> dict[str, float]:
     }
 
 
+def _see(outputs, inputs, *_) -> dict[str, Any]:
+    """Masks, and the classes predicted at their size."""
+    scores_nhwk, _ = _at(outputs["out"], inputs["mask"])
+    return {"mask": inputs["mask"], "predicted": jnp.argmax(scores_nhwk, -1).astype(jnp.uint8)}
+
+
+def _score(seen: dict[str, Any]) -> float:
+    """The mean IoU of one image, over the classes that occur in it."""
+    known = seen["mask"] != VOID
+    truth, predicted = (seen[name][known].astype(int) for name in ("mask", "predicted"))
+    classes = 1 + max(truth.max(initial=0), predicted.max(initial=0))
+    counted = np.bincount(truth * classes + predicted, minlength=classes**2)
+    return of_confusion(counted.reshape(classes, classes))["miou"]
+
+
 def _at(scores_nhwk, mask_nhw):
     """Scores at the mask's size, and which of its pixels count."""
     return resize(scores_nhwk, mask_nhw.shape[1:3]), mask_nhw != VOID
@@ -130,4 +147,5 @@ SEGMENTATION = Task(
     loss=_loss,
     sums=_sums,
     means=_means,
+    pictures=Pictures(_see, _score, mask_panels),
 )
