@@ -53,6 +53,7 @@ def get_config() -> ConfigDict:
     config.train.duration = "60 epochs"
     config.train.eval_every = "10 epochs"
     config.train.eval_batch = 8
+    config.train.pictures = False  # those of this set may not be passed on
     config.train.checkpoint_every = "5 epochs"
     return config
 

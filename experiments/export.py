@@ -1,7 +1,7 @@
 """Trained weights for others: python -m experiments.export --run=DIR --to=net.stablehlo
 
-The file's ending chooses the form, .stablehlo, .onnx or .safetensors; a program is run once, and deleted where
-it does not give what the network gives. --card=FILE writes a model card from the run's row.
+The file's ending chooses the form: .stablehlo, .onnx or .safetensors. A program is run once, and deleted
+where it does not give what the network gives. --card=FILE writes a model card from the run's row.
 """
 
 from __future__ import annotations

@@ -18,16 +18,9 @@ from scaling.arch.encoding import decode, encode
 from scaling.arch.fields import LATER
 from scaling.arch.head import Auxiliary, Head
 from scaling.arch.map_heads import KINDS, MapHead
+from scaling.arch.norm import Norm
 from scaling.arch.stages import FeatureGrid, Stage, least_side, small_stem
 from scaling.border.files import parse_json
-
-
-@dataclass(frozen=True)
-class Norm:
-    """Normalisation: `eps`, and `momentum` as the decay of batch norm's running statistics."""
-
-    eps: float = 1e-5
-    momentum: float = 0.9
 
 
 @dataclass(frozen=True)

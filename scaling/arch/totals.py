@@ -49,6 +49,12 @@ class Totals:
         self.conv(1, width, squeeze, bias=True)
         self.conv(1, squeeze, width, bias=True)
 
+    def resize(self, side: int, out: int, channels: int) -> None:
+        """Add bilinear resizing: two matrix products, rows then columns; none where the side stays."""
+        if side != out:
+            self.macs += out * channels * side * (side + out)
+            self.activations += out * channels * (side + out)
+
     def add(self, other: Totals, times: int = 1) -> None:
         """Add the sums of another part, `times` over."""
         self.params += times * other.params
@@ -71,3 +77,11 @@ class Site:
     def changes(self) -> bool:
         """Whether what leaves has another shape than what enters."""
         return self.stride != 1 or self.channels != self.width
+
+
+@dataclass(frozen=True)
+class Map:
+    """A feature map that a head reads: its channels, and its side in pixels."""
+
+    channels: int
+    side: int

@@ -14,7 +14,9 @@ LARGEST_JSON = 2**26  # bytes: a thousand times what any of our files holds
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write so that a reader sees the old file or the whole new one, also after a power cut."""
+    """Write so that a reader sees the old file or the whole new one, also after a power cut.
+
+    Text is written as UTF-8."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
     try:

@@ -9,28 +9,40 @@ from __future__ import annotations
 
 from scaling.arch.arch import Arch, Sized
 from scaling.arch.head import Head
-from scaling.arch.stages import Stage
-from scaling.arch.totals import Site, Totals
+from scaling.arch.stages import FeatureGrid, Stage
+from scaling.arch.totals import Map, Site, Totals
 
 
 def totals(arch: Sized) -> Totals | None:
     """Return the sums over the whole network, or None where there is no closed form of it here.
 
-    That is for blocks without one, heads that answer a pixel, auxiliary classifiers, dilated networks and a
+    That is for blocks and heads without one, dilated windows that lose pixels, auxiliary classifiers and a
     user's own.
     """
-    if not isinstance(arch, Arch) or not isinstance(arch.head, Head):
+    if not isinstance(arch, Arch) or arch.auxiliary:
         return None
-    if arch.auxiliary or arch.output_stride:
-        return None
-    sums, channels, side = Totals(), arch.in_channels, arch.resolution
-    for stage in arch.stem + arch.stages:
-        out = stage.block.side_after(stage.stride, side, arch.padding)
-        if not _add_stage(sums, stage, Site(channels, stage.width, side, out, stage.stride)):
+    sums, grids, maps = Totals(), arch.feature_grids, [Map(arch.in_channels, arch.resolution)]
+    for stage, grid in zip(arch.stem + arch.stages, grids):
+        channels, side = maps[-1].channels, maps[-1].side
+        out = _side_after(stage, grid, side, arch.padding)
+        if out is None or not _add_stage(sums, stage, Site(channels, stage.width, side, out, stage.stride)):
             return None
-        channels, side = stage.width, out
-    _add_head(sums, arch.head, channels, side, arch.num_classes)
+        maps.append(Map(stage.width, out))
+    if isinstance(arch.head, Head):
+        _add_head(sums, arch.head, maps[-1].channels, maps[-1].side, arch.num_classes)
+        return sums
+    read = [maps[1 + place] for place in arch.head.places(tuple(grid.stride for grid in grids))]
+    cost = arch.head.cost(read, arch.num_classes, arch.resolution)
+    if cost is None:
+        return None
+    sums.add(cost)
     return sums
+
+
+def _side_after(stage: Stage, grid: FeatureGrid, side: int, padding: str) -> int | None:
+    """The side of a stage's map; None where dilated windows make it smaller."""
+    out = side if grid.traded else stage.block.side_after(stage.stride, side, padding)
+    return out if out == side or grid.dilation == 1 else None
 
 
 def _add_stage(sums: Totals, stage: Stage, first: Site) -> bool:

@@ -11,15 +11,18 @@ from scaling.border.pinned import digest
 from scaling.data import photos
 from scaling.data.digits import open_digits
 from scaling.data.folder import open_folder
-from scaling.data.masks import open_masks
+from scaling.data.mask_arrays import open_npz_masks
+from scaling.data.mask_folder import open_masks
 from scaling.data.npz import open_npz
 from scaling.data.source import Source
 from scaling.data.splits import ArraySplit, Split, StreamSplit, carve
 from scaling.data.tfds import open_tfds
+from scaling.data.tfds_masks import open_tfds_masks
 from scaling.runs.spec import AugmentSpec, DataSpec
 
 SOURCES = {"digits": open_digits, "folder": open_folder, "npz": open_npz, "tfds": open_tfds}
-WITH_FIELD = {"mask": {"folder": open_masks}}  # sources of examples that have more than a label
+# Sources of examples that have another field than a label
+WITH_FIELD = {"mask": {"folder": open_masks, "npz": open_npz_masks, "tfds": open_tfds_masks}}
 MEMORY_BUDGET = 2 * 2**30  # bytes of decoded images of one split held at once
 STATISTICS_PIXELS = 2**27  # enough for the whole of CIFAR-10, and some 2,700 photos at 224 pixels
 NAMED_PROBLEMS = 5  # how many bad files an error spells out

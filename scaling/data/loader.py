@@ -102,8 +102,8 @@ def eval_batches(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yield every example exactly once over all processes, in order, the last batch padded.
 
-    Each is this process's slice: image uint8[b, H, W, C], label int32[b], real float32[b] (0 where
-    padded). All processes yield the same number of batches.
+    Each is this process's slice: image uint8[b, H, W, C], label int32[b], position int32[b] (the place in the
+    split), real float32[b] (0 where padded). All processes yield the same number of batches.
     """
     _check_batch(batch, process_count)
     local = batch // process_count
@@ -112,8 +112,8 @@ def eval_batches(
         rows = np.arange(first, min(first + local, len(split)))
         found = gather(split, rows, photos.in_threads)
         padding = local - len(rows)
-        real = np.ones(len(rows), np.float32)
-        yield {name: _pad(array, padding) for name, array in {**found, "real": real}.items()}
+        found |= {"position": rows.astype(np.int32), "real": np.ones(len(rows), np.float32)}
+        yield {name: _pad(array, padding) for name, array in found.items()}
 
 
 def _check_batch(batch: int, process_count: int) -> None:

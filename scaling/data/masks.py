@@ -1,123 +1,115 @@
-"""Images with a mask each, a class for every pixel: `<split>/images/<id>.*` beside `<split>/masks/<id>.png`.
+"""Masks, a class for every pixel: what their values say, and examples that are an image and a mask each.
 
-`dir` is a directory that holds a folder or a .zip or .tar for each split, or one such archive with `<split>/`
-folders. A mask's values are classes, numbered from 0; `classes.txt` beside the splits names them, a line
-each. `data.void` is a value that counts for nothing; `data.binary` makes all values above 0 class 1."""
+A mask's values are classes, numbered from 0. `data.void` is a value that counts for nothing, and
+`data.binary` makes all values above 0 class 1."""
 
 from __future__ import annotations
 
 import collections
-import functools
 import io
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from scaling.border import archives
-from scaling.border.archives import Member
-from scaling.border.fingerprint import of_files
 from scaling.data import photos
-from scaling.data.source import Source
-from scaling.data.splits import ArraySplit, parse
-from scaling.runs.pinning import confirm_data
+from scaling.data.splits import ArraySplit
 from scaling.runs.spec import DataSpec
 
 VOID = 255  # the class of pixels that count for nothing, whatever value the files have
-CLASSES = "classes.txt"
+ALL_VOID = "its mask is void everywhere"
 NAMED = 5  # files that an error spells out
-Pairs = dict[str, tuple[Member, Member]]
 
 
-def open_masks(data: DataSpec, side: int) -> Source:
-    """Find the splits and read the training masks; images are squeezed to `side`, masks stay as they are.
+class Pair(NamedTuple):
+    """An encoded image and its mask, each read when asked for; `image_name` and `mask_name` find them."""
 
-    ValueError names what breaks the rules above.
-    """
-    root = Path(data.dir).expanduser()
-    if not data.dir or not root.exists():
-        raise ValueError(f"data.dir={data.dir!r} does not exist: give the directory with images and masks.")
-    confirm_data(data, lambda: of_files(root, functools.cache(archives.walk)))
-    where = _places(root)
-    find = functools.cache(lambda name: _read(*where[name], data, side))
-    name, _ = parse(data.train, where)
-    class_names = _class_names(root, find(name))
-
-    def read(split: str) -> ArraySplit:
-        name, part = parse(split, where)
-        whole = find(name)
-        masks = whole.extra["mask"]
-        if masks[masks != VOID].max(initial=0) >= len(class_names):
-            raise ValueError(
-                f"split {name!r} has a mask with class {masks[masks != VOID].max()}, but there are {len(class_names)} "
-                f"classes, from 0: name all of them in {CLASSES}, or set data.void to the value that counts for nothing."
-            )
-        return whole.take(np.arange(len(whole))[part(len(whole))])
-
-    return Source(root.stem, class_names, 3, lambda split: parse(split, where), read)
+    image_name: str
+    mask_name: str
+    image: Callable[[], bytes]
+    mask: Callable[[], bytes]
 
 
-def _places(root: Path) -> dict[str, tuple[str, tuple[Member, ...]]]:
-    """The files of each split by its name."""
-    inside = [root] if root.is_file() else sorted(p for p in root.iterdir() if p.suffix in archives.SUFFIXES)
-    found: dict[str, list[Member]] = {}
-    for archive in inside:
-        for member in archives.walk(archive).members:
-            if len(member.parts) > 1:
-                deep = len(member.parts) > 2
-                found.setdefault(member.parts[-3] if deep else archive.stem, []).append(member)
-    if root.is_dir():
-        for member in archives.walk(root).members:
-            if len(member.parts) > 2 and member.parts[-2] in ("images", "masks"):
-                found.setdefault(member.parts[-3], []).append(member)
-    if not found:
-        raise ValueError(
-            f"{root} holds no split: it must have <split>/images and <split>/masks, as folders or in <split>.zip."
-        )
-    return {name: (name, tuple(members)) for name, members in found.items()}
+class Decoded(NamedTuple):
+    """Pixels uint8[side, side, C], the size (width, height) that the image had, classes uint8[H, W]."""
+
+    pixels: np.ndarray
+    size: tuple[int, int]
+    classes: np.ndarray
 
 
-def _read(name: str, members: Sequence[Member], data: DataSpec, side: int) -> ArraySplit:
-    """Decode one split into memory, leaving out and naming what has no partner or cannot be read."""
-    pairs, problems = _pairs(members)
-    read: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for key in sorted(pairs):
-        image, mask = pairs[key]
-        try:
-            read[key] = photos.decode(image.read(), side, 3), _classes(mask.read(), data)
-        except Exception as error:  # noqa: BLE001 - Pillow raises nearly anything on damaged data
-            problems.append(f"{image.describe()}: {error}")
-    sizes = collections.Counter(classes.shape for _, classes in read.values())
+def read_pairs(
+    split: str,
+    pairs: Sequence[Pair],
+    data: DataSpec,
+    side: int,
+    channels: int = 3,
+    mask_side: int | None = None,
+    problems: Sequence[str] = (),
+) -> ArraySplit:
+    """Decode one split into memory, leaving out and naming what cannot be used, beside the `problems` so far.
+
+    Images are squeezed to `side`; masks are brought to `mask_side` (None: they stay as they are, and one of
+    another size than most is left out). ValueError where more is left out than used."""
+    bad, read = list(problems), dict[Pair, Decoded]()
+    decode = lambda pair: _attempt(pair, data, side, channels, mask_side)
+    for pair, found in zip(pairs, photos.in_threads(decode, pairs)):
+        if isinstance(found, Decoded):
+            read[pair] = found
+        else:
+            bad.append(f"{pair.image_name}: {found}")
+    sizes = collections.Counter(found.classes.shape for found in read.values())
     usual = max(sizes, key=lambda size: sizes[size], default=(0, 0))
-    for key in [key for key, (_, classes) in read.items() if classes.shape != usual]:
-        height, width = read.pop(key)[1].shape
-        problems.append(
-            f"{pairs[key][1].describe()}: is {width}x{height}, most masks of the split {usual[1]}x{usual[0]}: bring all "
-            "to one size"
-        )
-    if len(problems) > len(read):
+    for pair, found in list(read.items()):
+        if problem := _misfit(found, usual, mask_side):
+            bad.append(f"{pair.mask_name}: {problem}")
+            del read[pair]
+    check_usable(split, len(read), bad)
+    images, masks = (np.stack([found[i] for found in read.values()]) for i in (0, 2))
+    return ArraySplit(images, np.zeros(len(read), np.int32), tuple(bad), {"mask": masks})
+
+
+def _attempt(
+    pair: Pair, data: DataSpec, side: int, channels: int, mask_side: int | None
+) -> Decoded | Exception:
+    """Decode a pair, or return why it cannot be decoded."""
+    from PIL import Image
+
+    try:
+        encoded, classes = pair.image(), _decode_mask(pair.mask(), data)
+        with Image.open(io.BytesIO(encoded)) as image:
+            size = image.size
+        if mask_side is not None:
+            squeezed = Image.fromarray(classes).resize((mask_side, mask_side), Image.Resampling.NEAREST)
+            classes = np.asarray(squeezed, np.uint8)
+        return Decoded(photos.decode(encoded, side, channels), size, classes)
+    except Exception as error:  # noqa: BLE001 - Pillow raises nearly anything on damaged data
+        return error
+
+
+def _misfit(found: Decoded, usual: tuple[int, ...], mask_side: int | None) -> str:
+    """Say how a mask's size differs from its split's or does not belong to its image; "" where it fits."""
+    (height, width), (across, down) = found.classes.shape, found.size
+    if (height, width) != usual:
+        most = f"{usual[1]}x{usual[0]}"
+        return f"is {width}x{height}, most masks of the split {most}: bring all to one size"
+    # By a pixel of the larger side at most: what halving odd sides leaves
+    if mask_side is None and abs(width * down - height * across) > max(width, height, across, down):
+        return f"is {width}x{height}, its image {across}x{down}: a mask must show what its image shows"
+    return ""
+
+
+def check_usable(split: str, count: int, problems: Sequence[str]) -> None:
+    """Raise ValueError where a split has fewer examples than problems, or none."""
+    if len(problems) > count or not count:
         raise ValueError(
-            f"split {name!r}: {len(problems)} of {len(problems) + len(read)} images cannot be used, more than half: "
+            f"split {split!r}: {len(problems)} of {len(problems) + count} images cannot be used, more than half: "
             + "; ".join(problems[:NAMED])
         )
-    images, masks = (np.stack(arrays) for arrays in zip(*read.values()))
-    return ArraySplit(images, np.zeros(len(read), np.int32), tuple(problems), {"mask": masks})
 
 
-def _pairs(members: Sequence[Member]) -> tuple[Pairs, list[str]]:
-    by_folder: dict[str, dict[str, Member]] = {"images": {}, "masks": {}}
-    for member in members:
-        if member.parts[-1].lower().endswith(photos.SUFFIXES) and member.parts[-2] in by_folder:
-            by_folder[member.parts[-2]][Path(member.parts[-1]).stem] = member
-    images, masks = by_folder["images"], by_folder["masks"]
-    alone = [f"{images[key].describe()}: has no mask" for key in sorted(images.keys() - masks.keys())]
-    alone += [f"{masks[key].describe()}: has no image" for key in sorted(masks.keys() - images.keys())]
-    return {key: (images[key], masks[key]) for key in images.keys() & masks.keys()}, alone
-
-
-def _classes(encoded: bytes, data: DataSpec) -> np.ndarray:
-    """A mask's values as classes, uint8[H, W], with VOID where nothing counts; ValueError for a colour
-    image."""
+def _decode_mask(encoded: bytes, data: DataSpec) -> np.ndarray:
+    """An encoded mask as classes, uint8[H, W]; ValueError for a colour image, or one that is void alone."""
     from PIL import Image
 
     with Image.open(io.BytesIO(encoded), formats=("PNG",)) as image:
@@ -125,18 +117,34 @@ def _classes(encoded: bytes, data: DataSpec) -> np.ndarray:
             raise ValueError(
                 f"its mask has mode {image.mode}: store classes as numbers in a grey or palette PNG"
             )
-        values = np.asarray(image, np.uint8)
-    classes = np.minimum(values, 1) if data.binary else values.copy()
-    if data.void is not None:
-        classes[values == data.void] = VOID
+        classes = as_classes(np.asarray(image, np.uint8), data)
     if np.all(classes == VOID):
-        raise ValueError("its mask is void everywhere")
+        raise ValueError(ALL_VOID)
     return classes
 
 
-def _class_names(root: Path, train: ArraySplit) -> tuple[str, ...]:
-    named = root / CLASSES
-    if root.is_dir() and named.is_file():
-        return tuple(line.strip() for line in named.read_text().splitlines() if line.strip())
-    masks = train.extra["mask"]
-    return tuple(str(i) for i in range(int(masks[masks != VOID].max()) + 1))
+def as_classes(values: np.ndarray, data: DataSpec) -> np.ndarray:
+    """Masks' values from 0 to 255 as classes, uint8, with VOID where nothing counts."""
+    classes = (np.minimum(values, 1) if data.binary else values).astype(np.uint8)
+    if data.void is not None:
+        classes[values == data.void] = VOID
+    return classes
+
+
+def number_classes(train: ArraySplit) -> tuple[str, ...]:
+    """Names for classes that nobody named: numbers up to the largest in the training masks."""
+    return tuple(str(i) for i in range(_largest(train) + 1))
+
+
+def check_classes(split: str, examples: ArraySplit, class_names: Sequence[str], named: str) -> None:
+    """Raise ValueError where a mask has a class that is not among the names, which stand in `named`."""
+    if _largest(examples) >= len(class_names):
+        raise ValueError(
+            f"split {split!r} has a mask with class {_largest(examples)}, but there are {len(class_names)} classes, "
+            f"from 0: name all of them in {named}, or set data.void to the value that counts for nothing."
+        )
+
+
+def _largest(examples: ArraySplit) -> int:
+    masks = examples.extra["mask"]
+    return int(masks[masks != VOID].max(initial=0))

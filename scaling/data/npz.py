@@ -12,6 +12,7 @@ import math
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -48,7 +49,8 @@ def open_npz(data: DataSpec, side: int) -> Source:
     confirm_data(data, lambda: of_arrays(path))
     name, _ = parse(data.train, where)
     images, labels = _arrays(*where[name])
-    class_names, channels = _class_names(where[name][0], labels), images.shape[3]
+    class_names = read_names(where[name][0]) or tuple(str(i) for i in range(int(labels.max()) + 1))
+    channels = images.shape[3]
 
     def read(split: str) -> ArraySplit:
         name, part = parse(split, where)
@@ -64,8 +66,8 @@ def open_npz(data: DataSpec, side: int) -> Source:
     return Source(path.stem, class_names, channels, lambda split: parse(split, where), read)
 
 
-def places(path: Path) -> dict[str, tuple[Path, str]]:
-    """The file and key prefix of each split; reads the names of the keys only."""
+def places(path: Path, field: str = "label") -> dict[str, tuple[Path, str]]:
+    """The file and key prefix of each split, of images with a `field`; reads the names of the keys only."""
     if path.is_dir():
         found = {file.stem: (file, "") for file in sorted(path.glob("*.npz"))}
     elif path.is_file():
@@ -76,28 +78,36 @@ def places(path: Path) -> dict[str, tuple[Path, str]]:
         found = {}
     if not found:
         raise ValueError(
-            f"data.dir={str(path)!r} holds no images: give an .npz with train_image, train_label, test_image and "
-            "test_label, or a directory with train.npz and test.npz, each with image and label."
+            f"data.dir={str(path)!r} holds no images: give an .npz with train_image, train_{field}, test_image and "
+            f"test_{field}, or a directory with train.npz and test.npz, each with image and {field}."
         )
     return found
 
 
 def _arrays(file: Path, prefix: str) -> tuple[np.ndarray, np.ndarray]:
     """Images [N, S, S, C] and labels [N] of one split."""
+    images, labels = read_arrays(file, prefix, ("image", "label"))
+    where = f"{file}, {prefix}image and {prefix}label"
+    images = check_images(images, where)
+    _check_labels(images, labels, where)
+    return images, labels
+
+
+def read_arrays(file: Path, prefix: str, names: Sequence[str]) -> list[np.ndarray]:
+    """The named arrays of one split; ValueError where one is missing or damaged."""
     with _opened(file) as arrays:
-        missing = {f"{prefix}image", f"{prefix}label"} - set(arrays.files)
+        missing = {f"{prefix}{name}" for name in names} - set(arrays.files)
         if missing:
             raise ValueError(f"{file} lacks the key {min(missing)!r}: it has {', '.join(arrays.files)}.")
-        images, labels = (_array(file, arrays, f"{prefix}{name}") for name in ("image", "label"))
-    check(images, labels, f"{file}, {prefix}image and {prefix}label")
-    return (images if images.ndim == 4 else images[..., None]), labels
+        return [_array(file, arrays, f"{prefix}{name}") for name in names]
 
 
-def _class_names(file: Path, labels: np.ndarray) -> tuple[str, ...]:
+def read_names(file: Path) -> tuple[str, ...]:
+    """The classes that a file names; none where it names none."""
     with _opened(file) as arrays:
-        if "label_names" in arrays.files:
-            return tuple(str(name) for name in _array(file, arrays, "label_names").ravel())
-    return tuple(str(i) for i in range(int(labels.max()) + 1))
+        if "label_names" not in arrays.files:
+            return ()
+        return tuple(str(name) for name in _array(file, arrays, "label_names").ravel())
 
 
 def _opened(file: Path) -> np.lib.npyio.NpzFile:
@@ -144,21 +154,26 @@ def _header(content: IO[bytes]) -> tuple[tuple[int, ...], np.dtype, int]:
     return shape, dtype, content.tell()
 
 
-def check(images: np.ndarray, labels: np.ndarray, where: str) -> None:
-    """Raise ValueError where shapes or types are wrong, or a label is negative."""
+def check_images(images: np.ndarray, where: str) -> np.ndarray:
+    """Return images as [N, S, S, C]; ValueError where their shape or type is wrong, or there is none."""
     if images.dtype != np.uint8:
         raise ValueError(
             f"{where}: images are {images.dtype}, must be uint8 from 0 to 255: scale and convert them."
         )
     if images.ndim not in (3, 4) or images.shape[1] != images.shape[2]:
         raise ValueError(f"{where}: images have shape {images.shape}, must be [N, S, S] or [N, S, S, C].")
+    if not len(images):
+        raise ValueError(f"{where}: there is no image.")
+    return images if images.ndim == 4 else images[..., None]
+
+
+def _check_labels(images: np.ndarray, labels: np.ndarray, where: str) -> None:
+    """Raise ValueError where labels have a wrong shape or type, or one is negative."""
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or len(labels) != len(images):
         raise ValueError(
             f"{where}: labels are {labels.dtype}{list(labels.shape)}, must be integers, one for each of the "
             f"{len(images)} images."
         )
-    if not len(labels):
-        raise ValueError(f"{where}: there is no image.")
     if labels.min() < 0:
         raise ValueError(
             f"{where}: a label is {labels.min()}, must be at least 0: number the classes from 0."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from scaling.arch.arch import Arch
-from scaling.arch.map_heads import Aspp, Fcn, UNet
+from scaling.arch.map_heads import UP_KERNELS, Aspp, Fcn, LrAspp, OwnLayers, UNet
 from scaling.models.layers import BatchNorm, Convolution, Settings, dropout
 
 
@@ -55,7 +56,8 @@ class AsppModule(nn.Module):
 
     @nn.compact
     def __call__(self, maps, train: bool, keys_b=None):
-        (x,), width, settings = maps, self.value.width, self.settings
+        (x,), width, settings = maps, self.value.width, settings_of(self.value, self.settings)
+        x = last_convolution(self.value, x, train, self.settings)
         branches = [ConvNorm(width, 1, settings, name="branch_0")(x, train)]
         for i, rate in enumerate(self.value.rates, start=1):
             branches.append(ConvNorm(width, 3, settings.spread(rate), name=f"branch_{i}")(x, train))
@@ -65,6 +67,26 @@ class AsppModule(nn.Module):
         x = dropout(x, self.value.drop_rate, keys_b)
         x = ConvNorm(width, 3, settings, name="conv")(x, train)
         return Convolution(self.num_classes, 1, settings, use_bias=True, name="scores")(x)
+
+
+class LrAsppModule(nn.Module):
+    """The last map's scores, gated by its mean, and those of a finer map."""
+
+    value: LrAspp
+    num_classes: int
+    settings: Settings
+
+    @nn.compact
+    def __call__(self, maps, train: bool, keys_b=None):
+        del keys_b
+        (low, high), width, settings = maps, self.value.width, settings_of(self.value, self.settings)
+        high = last_convolution(self.value, high, train, self.settings)
+        x = ConvNorm(width, 1, settings, name="conv")(high, train)
+        mean = jnp.mean(high, (1, 2), keepdims=True)
+        x = x * jax.nn.sigmoid(Convolution(width, 1, settings, name="gate")(mean))
+        x = resize(x, low.shape[1:3])
+        scores = Convolution(self.num_classes, 1, settings, use_bias=True, name="scores")(x)
+        return scores + Convolution(self.num_classes, 1, settings, use_bias=True, name="scores_low")(low)
 
 
 class UNetModule(nn.Module):
@@ -88,13 +110,21 @@ class UNetModule(nn.Module):
 
     def _up(self, x, sides, width: int, step: int):
         how = self.value.upsampling
-        if how in ("bilinear", "nearest"):
+        if how not in UP_KERNELS:
             return resize(x, sides, how)
-        kernel = {"transposed": 1, "shuffle": 3}[
-            how
-        ]  # a 2x2 window of stride 2 overlaps none: four pixels each
-        x = Convolution(4 * width, kernel, self.settings, use_bias=True, name=f"step_{step}_up")(x)
+        x = Convolution(4 * width, UP_KERNELS[how], self.settings, use_bias=True, name=f"step_{step}_up")(x)
         return to_space(x)[:, : sides[0], : sides[1]]
+
+
+def settings_of(value: OwnLayers, settings: Settings) -> Settings:
+    """The settings of a head's own layers in a network of these."""
+    norm = {} if value.norm is None else dataclasses.asdict(value.norm)
+    return dataclasses.replace(settings, activation=value.act or settings.activation, **norm)
+
+
+def last_convolution(value: OwnLayers, x, train: bool, settings: Settings):
+    """The network's last convolution where the head holds it; a module of the compact method that calls."""
+    return x if value.last is None else ConvNorm(value.last, 1, settings, name="last")(x, train)
 
 
 class ConvNorm(nn.Module):
@@ -125,4 +155,4 @@ def to_space(x_nhwc):
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * h, 2 * w, c // 4)
 
 
-MODULES: dict[type, Any] = {Fcn: FcnModule, Aspp: AsppModule, UNet: UNetModule}
+MODULES: dict[type, Any] = {Fcn: FcnModule, Aspp: AsppModule, LrAspp: LrAsppModule, UNet: UNetModule}

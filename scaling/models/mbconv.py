@@ -26,7 +26,8 @@ class MBConvModule(nn.Module):
         if value.expand != 1:
             x = Convolution(inner, 1, settings, name="expand")(x)
             x = BatchNorm(settings, act=True, name="norm_expand")(x, train)
-        x = Convolution(inner, value.kernel, settings, self.stride, inner, name="depthwise")(x)
+        depthwise = settings.spread(value.dilation)
+        x = Convolution(inner, value.kernel, depthwise, self.stride, inner, name="depthwise")(x)
         x = BatchNorm(settings, act=True, name="norm_depthwise")(x, train)
         if value.se_ratio:
             activation = value.se_act or settings.activation

@@ -18,7 +18,6 @@ from scaling.arch.blocks.base import LEADING
 from scaling.arch.blocks.cell import Cell
 from scaling.arch.custom import Custom
 from scaling.arch.head import Head
-from scaling.arch.maps import last_stages
 from scaling.arch.stages import Stage
 from scaling.models.auxiliary import AUXILIARY, AuxiliaryModule
 from scaling.models.blocks import MODULES
@@ -184,7 +183,7 @@ class Network(nn.Module):
         keys_b = fold(keys_b, self.arch.depth)
         if isinstance(self.arch.head, Head):
             return classify(self.arch, collections.deque(maps, maxlen=1).pop(), train, settings, keys_b)
-        wanted = set(last_stages(self.arch, self.arch.head.reads(self.arch.map_strides)).values())
+        wanted = self.arch.head.places(tuple(grid.stride for grid in self.arch.feature_grids))
         read = [x for i, x in enumerate(maps) if i in wanted]
         return per_pixel(self.arch, read, images_nhwc.shape, train, settings, keys_b)
 
@@ -235,7 +234,8 @@ class Network(nn.Module):
         """The examples' keys and each block's drop-path rate, linear in depth; None where unused."""
         arch, seen = self.arch, self.is_mutable_collection(AUXILIARY)
         early = seen and any(value.drop_rate for value in arch.auxiliary)
-        if not train or not (arch.drop_rate or arch.drop_path_rate or early) or self.is_initializing():
+        drops = arch.drop_rate or arch.drop_path_rate or getattr(arch.head, "drop_rate", 0.0) or early
+        if not train or not drops or self.is_initializing():
             return None, None
         if keys_b is None:
             keys_b = jax.random.split(self.make_rng("dropout"), batch)

@@ -11,7 +11,7 @@ from scaling.reports.study import Study
 from scaling.runs import store
 from scaling.runs.rows import Row
 from scaling.runs.rows_csv import read_csv, to_csv
-from scaling.runs.workdir import METRICS, ROW
+from scaling.runs.workdir import METRICS, PICTURES, ROW
 
 CSV, TABLE, PICTURE, PAGE = "rows.csv", "table.md", "scaling_curve.png", "report.html"
 
@@ -59,5 +59,16 @@ def build(study: Study, out: Path, title: str) -> dict[str, Path]:
     write_atomically(paths[CSV], to_csv(study.rows))
     write_atomically(paths[TABLE], table.to_markdown(study, title))
     figure.save_curve(study, title, paths[PICTURE])
-    write_atomically(paths[PAGE], page.to_html(study, curves, title))
+    write_atomically(paths[PAGE], page.to_html(study, curves, title, _sheets(study)))
     return paths
+
+
+def _sheets(study: Study) -> dict[str, bytes]:
+    """What runs answered, by their ids: of each size of a series the first seed's that left pictures."""
+    chosen: dict[tuple[str, int], tuple[str, bytes]] = {}
+    for name, series in study.series.items():
+        for row in sorted(series.rows, key=lambda row: row.seed):
+            directory, size = study.directories.get(row.id), (name, row.macs)
+            if directory and size not in chosen and (directory / PICTURES).is_file():
+                chosen[size] = row.id, (directory / PICTURES).read_bytes()
+    return dict(chosen.values())

@@ -32,6 +32,14 @@ class Message:
     text: str
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A picture within the page, as a data URI, and what it shows."""
+
+    source: str
+    about: str
+
+
 def document(
     template: Path,
     title: str,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -38,14 +39,19 @@ HEADS = (
 TEXT_HEADS = ("Run", "Network", "Size", "Weights", "Status")
 
 
-def to_html(study: Study, curves: Sequence[Learning], title: str) -> str:
-    """The page of a study."""
+def to_html(
+    study: Study, curves: Sequence[Learning], title: str, sheets: Mapping[str, bytes] | None = None
+) -> str:
+    """The page of a study; `sheets` are PNGs of what runs answered, by the runs' ids."""
     rows = study.rows
     parts = {
         "curves_note": _curves_note(rows, curves),
         "columns": html.heads([head.format(metric=metric_of(rows).title) for head in HEADS], TEXT_HEADS),
         "runs": [
             _table_line(name, row) for name, found in study.series.items() for row in _by_size(found.rows)
+        ],
+        "pictures": [
+            _picture(row, (sheets or {})[row.id]) for row in _by_size(rows) if row.id in (sheets or {})
         ],
         "lost": _lost(rows),
         "problems": study.problems,
@@ -197,6 +203,12 @@ def _table_line(name: str, row: Row) -> list[html.Cell]:
         html.number_cell(row.seed, str(row.seed)),
         html.status_cell(row.status),
     ]
+
+
+def _picture(row: Row, sheet: bytes) -> html.Picture:
+    """What a run answered, under the name of its network."""
+    about = f"{network(row)} {size_label(row)}, seed {row.seed}: test {percent(score_of(row))} %"
+    return html.Picture(f"data:image/png;base64,{base64.b64encode(sheet).decode()}", about)
 
 
 def _lost(rows: Sequence[Row]) -> list[html.Message]:

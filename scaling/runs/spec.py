@@ -187,6 +187,7 @@ class TrainSpec:
     `progressive` lists (fraction of training, fraction of the resolution): from that point on,
     train at that part of the final resolution; `progressive_drop_rate` and `progressive_magnitude` may give
     each entry its own dropout rate and RandAugment magnitude. `timeout` is in seconds, 0 for none.
+    `pictures` has the best, median and worst test examples drawn, where the task can.
     """
 
     batch: int = 128
@@ -206,6 +207,7 @@ class TrainSpec:
     devices: int | None = execution(None)
     steps_per_call: int | None = execution(None)
     timeout: float = execution(0.0)
+    pictures: bool = execution(True)
     progressive_drop_rate: tuple[float, ...] = field(default=(), metadata=LATER)
     progressive_magnitude: tuple[float, ...] = field(default=(), metadata=LATER)
 

@@ -14,7 +14,7 @@ from scaling.runs.spec import RunSpec
 
 # What a run's directory holds
 CONFIG, ENVIRONMENT, NETWORK, ROW = "config.json", "env.json", "network.json", "row.json"
-METRICS, EVENTS, CHECKPOINTS = "metrics.jsonl", "events", "checkpoints"
+METRICS, EVENTS, CHECKPOINTS, PICTURES = "metrics.jsonl", "events", "checkpoints", "pictures.png"
 LOG = "log.txt"  # what the process of a sweep's trial printed
 
 

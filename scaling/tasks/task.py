@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaling.runs.spec import AugmentSpec, TrainSpec
+from scaling.tasks.pictures import Fields, Pictures
 
-# Fields of examples, or what became of them: "image" is the network's input
-Fields = dict[str, Any]
 # Images -> (what the network returns, its collections that changed)
 Apply = Callable[[Any], tuple[Any, Mapping[str, Any]]]
 
@@ -49,7 +48,7 @@ class Task:
     "image" is float32 (n, h, w, c). `loss(apply, inputs, spec)` is a mean over the examples, beside the
     collections that changed and metrics of the same kind. `sums(outputs, inputs, mask_b)` may be added over
     batches and devices, examples whose mask is False left out; `means` makes metrics of the totals, NumPy
-    arrays, "loss" and `metric.name` among them."""
+    arrays, "loss" and `metric.name` among them. `pictures` show answers beside the truth."""
 
     name: str
     metric: Metric
@@ -60,3 +59,4 @@ class Task:
     loss: Callable[[Apply, Fields, TrainSpec], tuple[Any, Mapping[str, Any], Fields]]
     sums: Callable[[Any, Fields, Any], dict[str, Any]]
     means: Callable[[dict[str, Any]], dict[str, float]]
+    pictures: Pictures | None = None

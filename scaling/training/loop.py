@@ -14,8 +14,17 @@ from scaling.runs import store
 from scaling.runs.failures import is_out_of_memory
 from scaling.runs.rows import AVERAGED, NAN, OK, OOM, TIMEOUT, Row, write_row
 from scaling.runs.spec import RunSpec
-from scaling.runs.workdir import CHECKPOINTS, ENVIRONMENT, NETWORK, ROW, check_owner, claim, finished_row
-from scaling.training import checkpoints, environment
+from scaling.runs.workdir import (
+    CHECKPOINTS,
+    ENVIRONMENT,
+    NETWORK,
+    PICTURES,
+    ROW,
+    check_owner,
+    claim,
+    finished_row,
+)
+from scaling.training import checkpoints, environment, pictures
 from scaling.training.attempt import Attempt, finite, make_row, prepared, saved_with
 from scaling.training.evaluate import Scores
 from scaling.training.export import network_record
@@ -151,6 +160,8 @@ def _finish(attempt: Attempt, state: Any) -> dict[str, Any]:
     test = data.test()
     attempt.name_problems(test.problems)
     found |= {f"test_{name}": value for name, value in _score(attempt, state, "test", test).items()}
+    if attempt.plan.spec.train.pictures and jax.process_index() == 0:
+        pictures.save(attempt.workdir / PICTURES, attempt.runtime, attempt.runtime.to_host(state), test)
     return {
         "examples": {**data.examples, "test": len(test)},
         "message": _left_out(len(data.problems) + len(test.problems)),

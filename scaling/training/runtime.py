@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -18,7 +18,7 @@ from scaling.data.prefetch import ahead
 from scaling.models.initialize import initialize
 from scaling.models.network import Buildable, build, frozen_stages
 from scaling.runs.spec import AugmentSpec
-from scaling.tasks.task import Inputs
+from scaling.tasks.task import Fields, Inputs
 from scaling.training import optimizers, schedules
 from scaling.training.evaluate import Scorer
 from scaling.training.packing import pack_state, unpack_state
@@ -82,9 +82,12 @@ class Runtime:
 
     def scorer(self, arch: Sized, batch: int, by_batch: bool = False) -> Scorer:
         """Return what evaluates variables of an architecture, `batch` images at a time (`Scorer`)."""
-        task = self.plan.task
-        inputs = task.eval_inputs(self._inputs(self.plan.spec.augment, arch))
-        return Scorer(task, self.engine, self._network(arch), inputs, batch, by_batch)
+        inputs, network = self.evaluated(arch)
+        return Scorer(self.plan.task, self.engine, network, inputs, batch, by_batch)
+
+    def evaluated(self, arch: Sized) -> tuple[Callable[[Fields], Fields], Buildable]:
+        """Return what makes inputs of examples in evaluation, and the network of an architecture."""
+        return self.plan.task.eval_inputs(self._inputs(self.plan.spec.augment, arch)), self._network(arch)
 
     def with_choice(self, state: TrainState, choice: Mapping[str, Sequence[int]]) -> TrainState:
         """Tell a supernet on the devices which operation each edge does (`scaling.models.universal`)."""

@@ -2,8 +2,8 @@
 
 A scheme gives the peer's prefix for a module of ours; the leaf is then weight, bias, running_mean or
 running_var. Sources: the state dicts of timm's ResNet (torchvision's ResNets agree), RegNet, DenseNet,
-ConvNeXt, NASNet and VGG, and of torchvision's AlexNet and SqueezeNet. Mobile and Inception families have
-files of their own.
+ConvNeXt, NASNet and VGG, and of torchvision's AlexNet and SqueezeNet. Mobile and Inception families, and
+networks for segmentation, have files of their own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from scaling.arch.blocks.base import LEADING
 from scaling.arch.stages import Stage
 from scaling.weights.inception_names import SCHEMES as INCEPTION
 from scaling.weights.mobile_names import SCHEMES as MOBILE
+from scaling.weights.segmentation_names import schemes as segmentation
 
 LEAVES = {
     "kernel": "weight",
@@ -228,6 +229,7 @@ SCHEMES: dict[str, Scheme] = {
     "tv_squeezenet": sequential,
     **MOBILE,
     **INCEPTION,
+    **segmentation(timm_resnet),
 }
 
 

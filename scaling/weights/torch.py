@@ -13,19 +13,21 @@ from scaling.arch.arch import Arch, Sized
 from scaling.models.initialize import abstract_variables, draw, stated_variables
 from scaling.models.network import build
 from scaling.weights.peer_names import places
+from scaling.weights.segmentation_names import AUXILIARY
 
-IGNORED = ("num_batches_tracked",)
+COUNTERS = ("num_batches_tracked",)
 
 
 def load_torch(arch: Sized, state_dict: Mapping[str, Any]) -> dict[str, Any]:
     """Return {"params", "batch_stats"} of float32 arrays from a peer's tensors.
 
     `state_dict` maps the peer's names to arrays (NumPy, or CPU tensors); convolutions OIHW, dense
-    (out, in). Counters such as num_batches_tracked are ignored. Raises ValueError listing every
-    tensor that is missing, unknown or of another shape.
+    (out, in). Counters such as num_batches_tracked are ignored, as is the auxiliary classifier of
+    torchvision's networks for segmentation. Raises ValueError listing every tensor that is missing, unknown
+    or of another shape.
     """
     shapes = shapes_of(arch)
-    left = {name for name in state_dict if not name.endswith(IGNORED)}
+    left = {name for name in state_dict if not name.endswith(COUNTERS) and not name.startswith(AUXILIARY)}
     problems, fitting = [], []
     for place in places(arch, shapes):
         if place.peer not in state_dict:

@@ -29,6 +29,7 @@ from scaling.zoo import (
     regnet,
     resnet,
     resnet_rs,
+    segmentation,
     shufflenet_v1,
     shufflenet_v2,
     squeezenet,
@@ -65,6 +66,7 @@ ZOO: dict[str, Arch] = {
     **amoebanet.ARCHS,
     **darts.ARCHS,
     **enas.ARCHS,
+    **segmentation.ARCHS,
 }
 
 

@@ -7,10 +7,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
+from scaling.laws.student import student_quantile
 
 LEVEL = 0.95
-ANGLES = 20_000  # of the integral below: enough for four digits up to a hundred thousand degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -37,17 +36,6 @@ def welch(one: Sequence[float], other: Sequence[float]) -> Difference:
     freedom = sum(parts) ** 2 / sum(p**2 / (len(s) - 1) for p, s in zip(parts, (one, other)))
     reach = student_quantile(freedom, LEVEL) * math.sqrt(sum(parts))
     return Difference(mean, (mean - reach, mean + reach))
-
-
-def student_quantile(freedom: float, level: float) -> float:
-    """The t that |T| of Student's distribution stays below with probability `level`; freedom at least 1.
-
-    With T = sqrt(freedom) tan(angle) the density of the angle is cos(angle)**(freedom - 1).
-    """
-    angles = np.linspace(0, math.pi / 2, ANGLES)
-    density = np.cos(angles) ** (freedom - 1)
-    below = np.cumsum(np.concatenate([[0.0], (density[1:] + density[:-1]) / 2]))
-    return math.sqrt(freedom) * math.tan(float(np.interp(level * below[-1], below, angles)))
 
 
 def verdict(names: tuple[str, str], difference: Difference, scale: float = 1.0, unit: str = "") -> str:

@@ -86,6 +86,16 @@ def test_what_cannot_be_used_is_named_and_left_out(tmp_path):
     assert "has no mask" in told and "is 5x5, most masks of the split 16x12" in told and "mode RGB" in told
 
 
+def test_a_mask_of_another_shape_than_its_image_is_named_and_left_out(tmp_path):
+    write(tmp_path, "train")
+    write(tmp_path, "val")
+    (tmp_path / "train/images/2.png").write_bytes(png(np.zeros((16, 12, 3)), "RGB"))
+    (tmp_path / "train/images/3.png").write_bytes(png(np.zeros((6, 8, 3)), "RGB"))  # half as large: it fits
+    data = opened(tmp_path)
+    assert len(data.train) == 3
+    assert "masks/2.png: is 16x12, its image 12x16" in " ".join(data.problems)
+
+
 @pytest.mark.parametrize(
     "damage, told",
     [

@@ -111,3 +111,12 @@ def test_an_inverted_bottleneck_without_its_skip_is_its_branch():
     variables = whole.init(jax.random.key(0), x_nhwc, False)
     difference = whole.apply(variables, x_nhwc, False) - branch.apply(variables, x_nhwc, False)
     np.testing.assert_allclose(difference, x_nhwc, atol=1e-5)
+
+
+def test_a_dilated_bottleneck_is_the_plain_one_on_every_second_pixel():
+    plain, dilated = (MBConvModule(MBConv(3, 2, 0.0, dilation=d), 8, 1, Settings()) for d in (1, 2))
+    x_nhwc = np.random.default_rng(0).normal(size=(1, 8, 8, 8)).astype(np.float32)
+    variables = jax.jit(lambda x: plain.init(jax.random.key(0), x, False))(x_nhwc)
+    whole = jax.jit(lambda v, x: dilated.apply(v, x, False))(variables, x_nhwc)
+    part = jax.jit(lambda v, x: plain.apply(v, x, False))(variables, x_nhwc[:, 1::2, ::2])
+    np.testing.assert_allclose(whole[:, 1::2, ::2], part, rtol=1e-4, atol=1e-5)

@@ -1,5 +1,6 @@
 """The artefacts hold every run, load nothing from elsewhere, and follow from the rows alone."""
 
+import base64
 import dataclasses
 import json
 import re
@@ -12,6 +13,7 @@ import pytest
 from scaling.reports import learning
 from scaling.reports.build import CSV, PAGE, PICTURE, TABLE, build, read_study
 from scaling.reports.units import duration, number, percent, si
+from scaling.runs.workdir import PICTURES
 
 
 class Loads(HTMLParser):
@@ -53,6 +55,18 @@ def test_every_run_is_in_every_table(study, built):
     assert len(study.rows) == 16
     assert "damaged" in text and "damaged" in built[TABLE]
     assert "A study & more" in text
+
+
+def test_pictures_are_in_the_page_once_a_size(study, workdir, tmp_path):
+    for row in study.rows:
+        (workdir / row.id / PICTURES).write_bytes(row.id.encode())
+    page = Loads(build(study, tmp_path / "out", "pictures")[PAGE].read_text())
+    shown = [
+        base64.b64decode(source.removeprefix("data:image/png;base64,")).decode() for source in page.fetched
+    ]
+    rows = {row.id: row for row in study.rows}
+    assert len(shown) == len({row.macs for row in study.rows}) and len(set(shown)) == len(shown)
+    assert sum(rows[run].seed == 0 for run in shown) >= len(shown) - 1
 
 
 def test_the_page_loads_nothing_and_runs_only_its_own_scripts(built):

@@ -4,11 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from scaling.data.augment import draws_of, train_images
 from scaling.data.masks import VOID
 from scaling.data.placement import move_mask, placement
 from scaling.runs.spec import AugmentSpec, TrainSpec
+from scaling.tasks.intervals import GROUPS
 from scaling.tasks.segmentation import SEGMENTATION, of_confusion
 from scaling.tasks.task import Inputs
 
@@ -25,6 +27,19 @@ def test_metrics_of_a_confusion_by_hand():
 def test_predicting_background_alone_is_accurate_and_worthless():
     found = of_confusion(np.array([[95, 0], [5, 0]]))
     assert found["pa"] == 0.95 and found["mpa"] == 0.5 and found["miou"] == pytest.approx(0.475)
+
+
+def test_metrics_have_intervals_over_images():
+    groups = np.zeros((GROUPS, 2, 2), int)
+    groups[:3] = [[[50, 10], [5, 35]], [[40, 20], [0, 40]], [[60, 0], [10, 30]]]
+    found = SEGMENTATION.means({"confusion": groups, "count": 3, "loss": 3.0})
+    assert set(found) == {
+        "loss",
+        *(f"{name}{end}" for name in ("miou", "pa", "mpa") for end in ("", "_margin")),
+    }
+    scores = [np.trace(group) / 100 for group in groups[:3]]
+    classical = stats.sem(scores) * stats.t.ppf(0.975, 2)  # of images of as many pixels, PA is the mean
+    assert found["pa_margin"] == pytest.approx(classical, rel=1e-4)
 
 
 def test_a_class_that_never_occurs_is_left_out():
@@ -44,13 +59,14 @@ def scored():
 def test_sums_are_numpys_over_pixels_that_count(scored):
     scores, masks = scored
     real = np.array([True, True, False])
-    found = SEGMENTATION.sums({"out": jnp.asarray(scores)}, {"mask": jnp.asarray(masks)}, jnp.asarray(real))
+    inputs = {"mask": jnp.asarray(masks), "position": jnp.arange(3)}
+    found = jax.jit(SEGMENTATION.sums)({"out": jnp.asarray(scores)}, inputs, jnp.asarray(real))
     expected = np.zeros((4, 4), int)
     for truth, predicted in zip(masks[:2].ravel(), scores[:2].argmax(-1).ravel()):
         if truth != VOID:
             expected[truth, predicted] += 1
-    np.testing.assert_array_equal(found["confusion"], expected)
-    assert found["count"] == 2
+    np.testing.assert_array_equal(found["confusion"].sum(0), expected)
+    assert found["count"] == 2 and not found["confusion"][2:].any()
 
 
 def test_the_loss_is_the_mean_of_the_images_means(scored):
@@ -67,8 +83,10 @@ def test_the_loss_is_the_mean_of_the_images_means(scored):
 def test_scores_of_another_size_are_resized_to_the_mask():
     scores = jnp.asarray(np.eye(2, dtype=np.float32)[[0, 1]]).reshape(1, 1, 2, 2)
     masks = jnp.asarray([[[0, 0, 1, 1]] * 4], jnp.uint8)
-    found = SEGMENTATION.sums({"out": scores}, {"mask": masks}, jnp.array([True]))
-    np.testing.assert_array_equal(found["confusion"], [[8, 0], [0, 8]])
+    found = jax.jit(SEGMENTATION.sums)(
+        {"out": scores}, {"mask": masks, "position": jnp.array([1])}, jnp.array([True])
+    )
+    np.testing.assert_array_equal(found["confusion"][1], [[8, 0], [0, 8]])
 
 
 @pytest.mark.parametrize("crop", ["none", "pad", "resized"])

@@ -102,7 +102,7 @@ def peer_tensors(golden) -> dict[str, np.ndarray]:
 
 def network(golden):
     """The network of a record that nothing drops in, and the peer's variables."""
-    arch = scaling.get(str(golden["model"]).removeprefix("tv:")).replace(drop_rate=0.0, drop_path_rate=0.0)
+    arch = scaling.get(str(golden["model"]).rpartition(":")[2]).replace(drop_rate=0.0, drop_path_rate=0.0)
     return arch, scaling.load_torch(arch, peer_tensors(golden))
 
 
@@ -154,14 +154,23 @@ def test_ghostnet_equals_timms():
     assert spread(logits - golden["logits_eval"], golden["logits_eval"]) < 1e-3
 
 
+def test_scores_of_every_pixel_equal_the_peers(shared):
+    golden = np.load(shared / "parity_tasks" / "fcn_resnet50_96.npz", allow_pickle=False)
+    arch, variables = network(golden)
+    assert sum(x.size for x in jax.tree.leaves(variables["params"])) == int(golden["params"])
+    images, net, expected = golden_images(golden, 2), scaling.build(arch, scan=True), golden["out:out"]
+    found = quick(net.apply, variables, images)(variables, images)["out"]
+    assert spread(found - expected.transpose(0, 2, 3, 1), expected) < 1e-3
+
+
 def quick(function, *arguments):
     """Compile for these arguments; a network that runs once or twice gains nothing by optimised code."""
     return jax.jit(function).lower(*arguments).compile(compiler_options={"xla_backend_optimization_level": 0})
 
 
-def golden_images(golden):
+def golden_images(golden, count: int = 4):
     side = int(golden["resolution"])
-    images_nchw = generator("input").standard_normal((4, 3, side, side)).astype(np.float32)
+    images_nchw = generator("input").standard_normal((count, 3, side, side)).astype(np.float32)
     return jnp.asarray(images_nchw.transpose(0, 2, 3, 1))
 
 

@@ -18,7 +18,8 @@ class MBConv(Block):
     `se_expanded` to the expanded width, rounded to a multiple of 8, as in MobileNetV3. `se_gate` is
     "sigmoid" or "hard_sigmoid". `act` and `se_act` name the block's activation and the squeeze's ("":
     the network's, and the block's). A fractional `expand` gives an inner width rounded to a multiple of 8.
-    Where shapes allow, the input is added, unless `skip` says no.
+    Where shapes allow, the input is added, unless `skip` says no. The depthwise window takes every
+    `dilation`-th value.
     Source: arXiv 1801.04381, arXiv 1807.11626, arXiv 1905.02244.
     """
 
@@ -30,6 +31,7 @@ class MBConv(Block):
     se_act: str = field(default="", metadata=LATER)
     se_gate: str = field(default="sigmoid", metadata=LATER)
     skip: bool = field(default=True, metadata=LATER)
+    dilation: int = field(default=1, metadata=LATER)
 
     def expanded(self, channels: int) -> int:
         """Return the inner width: exact for a whole factor, else as slim's MobileNetV3 rounds it."""

@@ -1,0 +1,50 @@
+"""Masks as pictures: a colour a class, laid over the image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from scaling.data.masks import VOID
+
+OPACITY = 0.6  # of a class over the image
+GREY = 160  # of pixels that count for nothing
+
+
+def mask_panels(
+    pixels_hwc: np.ndarray, seen: dict[str, Any], class_names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """An image, its mask and the predicted classes, at the mask's size."""
+    del class_names
+    mask_hw, predicted_hw = seen["mask"], seen["predicted"]
+    image = _resized(pixels_hwc, mask_hw.shape)
+    known = mask_hw != VOID
+    return {
+        "image": image,
+        "truth": _laid_over(image, mask_hw, known),
+        "predicted": _laid_over(image, predicted_hw, np.ones_like(known)),
+    }
+
+
+def colours(count: int) -> np.ndarray:
+    """Colours uint8 (count, 3) that stay apart, black first: those of Pascal VOC's masks."""
+    classes = np.arange(count)
+    channels = [
+        sum(((classes >> 3 * bit + channel) & 1) << 7 - bit for bit in range(8)) for channel in range(3)
+    ]
+    return np.stack(channels, 1).astype(np.uint8)
+
+
+def _laid_over(image_hwc: np.ndarray, classes_hw: np.ndarray, known_hw: np.ndarray) -> np.ndarray:
+    """An image under the colours of its pixels' classes, grey where they are not known."""
+    painted = np.where(known_hw[..., None], colours(VOID + 1)[classes_hw], GREY)
+    return np.round(OPACITY * painted + (1 - OPACITY) * image_hwc).astype(np.uint8)
+
+
+def _resized(pixels_hwc: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
+    """The nearest pixels, in three channels."""
+    rows, columns = ((np.arange(side) + 0.5) * old // side for side, old in zip(sides, pixels_hwc.shape))
+    image = pixels_hwc[rows.astype(int)][:, columns.astype(int)]
+    return np.broadcast_to(image, (*image.shape[:2], 3))

@@ -1,0 +1,60 @@
+"""A run that gives every pixel a class: it learns, its row has intervals, three examples are drawn."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scaling.arch.map_heads import Fcn
+from scaling.runs.workdir import PICTURES
+from scaling.training.loop import run
+from scaling.training.pictures import PANEL, choose, sheet
+
+EASY = {"optimizer.lr": 0.3, "train.batch": 8, "train.duration": "30 epochs", "train.eval_every": "30 epochs"}
+EASY |= {"train.ema": 0.0, "train.checkpoint_every": "30 epochs", "augment.flip": True}
+
+
+@pytest.fixture
+def pixels(tmp_path, tiny_arch, make_spec):
+    """Return the spec of a run on noise whose bright half is class 1."""
+    rng, arrays = np.random.default_rng(0), {}
+    for split, count in (("train", 40), ("test", 10)):
+        masks = np.stack(
+            [np.roll(np.repeat([[0, 1]], 8, 0).repeat(4, 1), rng.integers(8), 1) for _ in range(count)]
+        )
+        arrays[f"{split}_image"] = (60 + 120 * masks + rng.integers(0, 40, masks.shape)).astype(np.uint8)
+        arrays[f"{split}_mask"] = masks
+    np.savez(tmp_path / "set.npz", **arrays)
+    arch = tiny_arch.replace(head=Fcn(width=4), drop_rate=0.0)
+    data = {"data.source": "npz", "data.dir": str(tmp_path / "set.npz"), "data.limit": None}
+    return make_spec({**EASY, **data, "task": "segmentation", "model.arch": arch.to_dict()})
+
+
+def test_a_run_learns_and_shows_what_it_learnt(pixels, tmp_path):
+    row = run(pixels, tmp_path / "run")
+    assert row.status == "ok" and row.metrics["test_miou"] > 0.6
+    assert {f"test_{name}_margin" for name in ("miou", "pa", "mpa")} < set(row.metrics)
+    with Image.open(tmp_path / "run" / PICTURES) as image:
+        assert image.format == "PNG" and image.width >= 3 * PANEL and image.height >= 3 * PANEL
+
+
+def test_the_best_the_median_and_the_worst_are_chosen():
+    assert choose(np.array([0.5, 0.9, 0.1, 0.7, 0.3])) == {
+        "best": (1, 0.9),
+        "median": (0, 0.5),
+        "worst": (2, 0.1),
+    }
+    assert choose(np.array([0.5])) == dict.fromkeys(("best", "median", "worst"), (0, 0.5))
+
+
+def test_a_sheet_holds_its_panels_unchanged_but_for_their_size():
+    panel = np.zeros((10, 20, 3), np.uint8)
+    panel[:, 10:] = 255, 0, 0
+    with Image.open(
+        io.BytesIO(sheet({"best": {"image": panel}, "worst": {"image": panel[:, ::-1]}}))
+    ) as image:
+        pixels = np.asarray(image)
+    middle = pixels[18 + PANEL // 4]
+    assert middle[PANEL // 8].tolist() == [0, 0, 0] and middle[PANEL - PANEL // 8].tolist() == [255, 0, 0]
+    assert len(pixels) >= 2 * (18 + PANEL // 2)
