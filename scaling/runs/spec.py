@@ -83,8 +83,9 @@ class ModelSpec:
 class DataSpec:
     """Where images come from and how they are split.
 
-    `source` is digits, folder, npz or tfds; `name` the TFDS name; `dir` a directory or file. A set without a
-    name (folder, npz) is identified by `fingerprint`, a digest of the listing of `dir`, which a run adds.
+    `source` is digits, folder, npz or tfds, or, of images with boxes, coco, voc or boxes; `name` the TFDS
+    name; `dir` a directory or file. A set without a name (all but digits and tfds) is identified by
+    `fingerprint`, a digest of the listing of `dir`, which a run adds.
     Split names follow the source. An empty `validation` takes `validation_fraction` of the training split, by
     `split_seed`; an empty `test` leaves the test split unread (a search). `limit` keeps that many training
     images, the first after the split. `store` is the side in pixels at which images are kept in memory (None:
@@ -187,6 +188,9 @@ class TrainSpec:
     `progressive` lists (fraction of training, fraction of the resolution): from that point on,
     train at that part of the final resolution; `progressive_drop_rate` and `progressive_magnitude` may give
     each entry its own dropout rate and RandAugment magnitude. `timeout` is in seconds, 0 for none.
+    Of detection: `box_loss` is smooth_l1 or a loss of the overlap (`scaling.tasks.box_losses`), which counts
+    `box_weight` times; predictions of less than `least_score` are dropped in evaluation, and those that
+    overlap a better one of their class by an IoU above `most_overlap`.
     """
 
     batch: int = 128
@@ -208,6 +212,10 @@ class TrainSpec:
     timeout: float = execution(0.0)
     progressive_drop_rate: tuple[float, ...] = field(default=(), metadata=LATER)
     progressive_magnitude: tuple[float, ...] = field(default=(), metadata=LATER)
+    box_loss: str = field(default="smooth_l1", metadata=LATER)
+    box_weight: float = field(default=1.0, metadata=LATER)
+    least_score: float = field(default=0.05, metadata=LATER)
+    most_overlap: float = field(default=0.5, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -285,6 +293,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("schedule", "name"): ("cosine", "exponential", "step", "constant"),
     ("train", "batch_norm"): ("local", "synced"),
     ("train", "engine"): ("pmap", "jit"),
+    ("train", "box_loss"): ("smooth_l1", "iou", "giou", "diou", "ciou", "eiou", "alpha_iou", "siou", "wiou"),
 }
 
 
