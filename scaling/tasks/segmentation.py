@@ -45,7 +45,7 @@ def _eval_inputs(made: Inputs):
     return lambda fields: {"image": transform(fields["image"]), "mask": fields["mask"]}
 
 
-def _loss(apply, inputs, spec):
+def _loss(apply, inputs, spec, *_):
     """The mean over images of the mean over their pixels; an image of void alone counts 0."""
     outputs, updates = apply(inputs["image"])
     scores_nhwk, known_nhw = _at(outputs["out"], inputs["mask"])
@@ -54,7 +54,7 @@ def _loss(apply, inputs, spec):
     return jnp.mean(_over(loss_nhw, known_nhw)), updates, {"pa": jnp.mean(_over(right_nhw, known_nhw))}
 
 
-def _sums(outputs, inputs, real_b) -> dict[str, Any]:
+def _sums(outputs, inputs, real_b, *_) -> dict[str, Any]:
     """Examples, their losses, and pixels by (truth, prediction)."""
     scores_nhwk, known_nhw = _at(outputs["out"], inputs["mask"])
     classes = scores_nhwk.shape[-1]

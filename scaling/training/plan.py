@@ -124,6 +124,7 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
     dataset = dataset or read_data(spec)
     arch, coefficients = resolve(spec.model, dataset.num_classes, dataset.in_channels)
     _check_head(task, arch)
+    arch = task.adapt(arch)
     recomputed_stages(spec.model.remat, len(arch.stages))
     frozen_stages(spec.optimizer.frozen, arch)
     steps_per_epoch = max(1, len(dataset.train) // train.batch)

@@ -84,7 +84,8 @@ class Runtime:
         """Return what evaluates variables of an architecture, `batch` images at a time (`Scorer`)."""
         task = self.plan.task
         inputs = task.eval_inputs(self._inputs(self.plan.spec.augment, arch))
-        return Scorer(task, self.engine, self._network(arch), inputs, batch, by_batch)
+        spec = self.plan.spec.train
+        return Scorer(task, self.engine, self._network(arch), inputs, batch, by_batch, spec, arch)
 
     def with_choice(self, state: TrainState, choice: Mapping[str, Sequence[int]]) -> TrainState:
         """Tell a supernet on the devices which operation each edge does (`scaling.models.universal`)."""
@@ -145,6 +146,7 @@ class Runtime:
             self.plan.task.train_inputs(self._inputs(augment, arch)),
             spec.train,
             spec.seed,
+            arch,
         )
         return several(step)
 
