@@ -34,6 +34,14 @@ def decode(encoded: bytes, side: int | None, channels: int) -> np.ndarray:
         return np.asarray(pixels, np.uint8).reshape(pixels.height, pixels.width, channels)
 
 
+def size_of(encoded: bytes) -> tuple[int, int]:
+    """The width and height that an encoded photo states."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG", "WEBP")) as image:
+        return image.size
+
+
 def squeeze(images_nhwc: np.ndarray, side: int) -> np.ndarray:
     """Resize uint8 images of one or three channels to `side` x `side`, antialiased."""
     from PIL import Image
