@@ -33,6 +33,11 @@ class Anchors:
         """What is wrong with its fields; "" where nothing is."""
         return ""
 
+    def misfit(self, levels: int) -> str:
+        """What keeps it from so many levels; "" where nothing does."""
+        del levels
+        return ""
+
     def boxes(self, height: int, width: int, levels: Sequence[Level]) -> np.ndarray:
         """Return float32 (anchors, 4) for images of `height` x `width` pixels."""
         parts = []
@@ -134,6 +139,11 @@ class DefaultBoxes(Anchors):
     def problem(self) -> str:
         sizes = (self.least, self.most, *self.scales, *self.steps, *(r for row in self.ratios for r in row))
         return "" if self.ratios and min(sizes) > 0 else f"needs ratios, and all sizes above 0: {self}."
+
+    def misfit(self, levels: int) -> str:
+        if not self.scales or len(self.scales) > levels:
+            return ""
+        return f"has scales={self.scales}, but {levels} levels need {levels + 1}: one each and one more."
 
     def _ratios(self, index: int) -> tuple[float, ...]:
         return self.ratios[min(index, len(self.ratios) - 1)]
