@@ -71,3 +71,11 @@ class Site:
     def changes(self) -> bool:
         """Whether what leaves has another shape than what enters."""
         return self.stride != 1 or self.channels != self.width
+
+
+@dataclass(frozen=True)
+class Map:
+    """A feature map that a head reads: its channels, and its side in pixels."""
+
+    channels: int
+    side: int

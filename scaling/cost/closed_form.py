@@ -8,9 +8,11 @@ Conventions are those of `counting`.
 from __future__ import annotations
 
 from scaling.arch.arch import Arch, Sized
+from scaling.arch.box_heads import BoxHead
 from scaling.arch.head import Head
+from scaling.arch.maps import last_stages
 from scaling.arch.stages import Stage
-from scaling.arch.totals import Site, Totals
+from scaling.arch.totals import Map, Site, Totals
 
 
 def totals(arch: Sized) -> Totals | None:
@@ -19,17 +21,22 @@ def totals(arch: Sized) -> Totals | None:
     That is for blocks without one, heads that answer a pixel, auxiliary classifiers, dilated networks and a
     user's own.
     """
-    if not isinstance(arch, Arch) or not isinstance(arch.head, Head):
+    if not isinstance(arch, Arch) or arch.auxiliary or arch.output_stride:
         return None
-    if arch.auxiliary or arch.output_stride:
-        return None
-    sums, channels, side = Totals(), arch.in_channels, arch.resolution
+    sums, maps = Totals(), [Map(arch.in_channels, arch.resolution)]
     for stage in arch.stem + arch.stages:
+        channels, side = maps[-1].channels, maps[-1].side
         out = stage.block.side_after(stage.stride, side, arch.padding)
         if not _add_stage(sums, stage, Site(channels, stage.width, side, out, stage.stride)):
             return None
-        channels, side = stage.width, out
-    _add_head(sums, arch.head, channels, side, arch.num_classes)
+        maps.append(Map(stage.width, out))
+    if isinstance(arch.head, Head):
+        _add_head(sums, arch.head, maps[-1].channels, maps[-1].side, arch.num_classes)
+    elif isinstance(arch.head, BoxHead):
+        last = last_stages(arch, arch.head.reads(arch.map_strides)).values()
+        sums.add(arch.head.cost([maps[1 + i] for i in last], arch.num_classes, arch.resolution))
+    else:
+        return None
     return sums
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from scaling.arch.arch import Arch
 from scaling.arch.fields import LATER
 from scaling.border.typed import build, changed, nearest, plain, read_by, written
-from scaling.rules.factors import RULES, Table, dwr
+from scaling.rules.factors import RULES, Detectors, Table, dwr
 from scaling.runs.pinning import SOURCES, fingerprint, pin_data, pin_model, unpinned_as
 
 
@@ -42,8 +42,9 @@ class ModelSpec:
     `alpha**phi`, `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`; the other rules
     are those of `scaling.rules.factors.RULES`: "depth", "width", "resolution", "uniform" and "dwr" (with its
     `exponent`) double the multiply-adds with every `phi`, "efficientnet", "resnet_rs" and "mobilenet" have a
-    published `size` ("b3", "152@224", "0.75@192"). Rates and the momentum (decay) of batch norm keep the
-    architecture's own where None. `head` replaces the head by one of `scaling.arch.map_heads.MAP_HEADS`
+    published `size` ("b3", "152@224", "0.75@192"), and "efficientdet", of detectors, takes a `size` ("d1") or
+    a `phi`. Rates and the momentum (decay) of batch norm keep the architecture's own where None. `head`
+    replaces the head by one of `scaling.arch.heads.HEADS`
     (empty: its own), `output_stride` has later maps dilated. `scan` runs repeated blocks as a
     loop (None: where the backend gains by it). `remat` saves memory by time: the blocks of all stages, or of
     those listed by index, are computed again in the backward pass (on a CPU it helps stages that run as a
@@ -344,10 +345,14 @@ def check(spec: RunSpec) -> None:
 
 def _check_rule(model: ModelSpec) -> None:
     rule = RULES.get(model.rule)
-    if isinstance(rule, Table):
+    if isinstance(rule, Table) or (isinstance(rule, Detectors) and model.size):
         rule.size(model.size)
+        if isinstance(rule, Detectors) and model.phi:
+            raise ValueError(
+                f"config.model.size={model.size!r} and config.model.phi={model.phi} both say how large: set one."
+            )
     elif model.size:
-        tables = ", ".join(name for name, rule in RULES.items() if isinstance(rule, Table))
+        tables = ", ".join(name for name, rule in RULES.items() if isinstance(rule, Table | Detectors))
         raise ValueError(
             f"config.model.size={model.size!r} is of a rule with published sizes ({tables}), but config.model.rule="
             f"{model.rule!r} goes by phi or factors: leave size empty."

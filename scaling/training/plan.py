@@ -10,7 +10,7 @@ import jax
 
 from scaling.arch.arch import Sized
 from scaling.arch.custom import Custom
-from scaling.arch.map_heads import MAP_HEADS
+from scaling.arch.heads import HEADS
 from scaling.cost.counting import Cost, count
 from scaling.data import Dataset, load
 from scaling.models.network import frozen_stages, recomputed_stages
@@ -159,7 +159,7 @@ def _check_head(task: Task, arch: Sized) -> None:
     """Raise ValueError where the task cannot train what the network returns."""
     found = "Head" if isinstance(arch, Custom) else type(arch.head).__name__
     if found not in task.heads:
-        heads = [name for name, head in MAP_HEADS.items() if type(head).__name__ in task.heads]
+        heads = [name for name, head in HEADS.items() if type(head).__name__ in task.heads]
         raise ValueError(
             f"config.task={task.name!r} does not train the {found} of {arch.name}: set config.model.head to "
             f"{' or '.join(map(repr, heads)) or 'nothing'}."
