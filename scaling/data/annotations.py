@@ -85,9 +85,10 @@ def voc(files: Files) -> Splits:
 
 def plain(files: Files) -> Splits:
     """The splits of a boxes.json."""
-    member = next((member for path, member in sorted(files.items()) if path[-1] == "boxes.json"), None)
-    if member is None:
+    found = [member for path, member in sorted(files.items()) if path[-1] == "boxes.json"]
+    if not found:
         return {}
+    member = found[0]
     told = _named(member, lambda told: _fields(told, classes=list, splits=dict))
     classes, splits = tuple(map(str, told[0])), told[1]
     return {
