@@ -20,8 +20,8 @@ from scaling.training.state import models
 
 HEADS = {
     "retinanet": RetinaNet(Fpn(1, 1, 8), PixelAnchors(octaves=1), repeats=1),
-    "efficientdet": EfficientDet(BiFpn(2, 1, 8, 1), OctaveAnchors(octaves=1), repeats=1),
-    "ssd": Ssd(Extras(2, 1, (8,)), DefaultBoxes()),
+    "efficientdet": EfficientDet(BiFpn(2, 1, 8, 1), OctaveAnchors(scale=2.0, octaves=1), repeats=1),
+    "ssd": Ssd(Extras(2, 1, (8,)), DefaultBoxes(least=0.3, most=0.5)),
 }
 STEPS = 2
 
