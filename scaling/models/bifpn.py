@@ -24,7 +24,7 @@ class BiFpnModule(nn.Module):
     @nn.compact
     def __call__(self, maps, train: bool) -> list[Any]:
         value, settings, levels = self.value, self.settings, list(maps)
-        for i in range(len(levels), value.levels):
+        for i in range(value.levels - len(maps)):
             x = Fitted(value, settings, name=f"further_{i}")(levels[-1], train)
             levels.append(resample(x, [-(-side // 2) for side in x.shape[1:3]], settings))
         for i in range(value.cells):

@@ -187,7 +187,7 @@ class Prediction(nn.Module):
 class GroupNorm(nn.Module):
     """Normalise each example over its places and groups of channels, in float32. Source: arXiv 1803.08494.
 
-    There are 32 groups, or as many as divide both that and the channels.
+    There are 32 groups, or fewer, so that each has eight channels at least.
     """
 
     settings: Settings
@@ -197,7 +197,7 @@ class GroupNorm(nn.Module):
         n, h, w, c = x_nhwc.shape
         scale = parameter(self, "scale", (c,), ONES)
         bias = parameter(self, "bias", (c,), ZEROS)
-        groups = math.gcd(32, c)
+        groups = math.gcd(32, max(1, c // 8))
         x = x_nhwc.astype(jnp.float32).reshape(n, h, w, groups, c // groups)
         centred = x - jnp.mean(x, (1, 2, 4), keepdims=True)
         variance = jnp.mean(jnp.square(centred), (1, 2, 4), keepdims=True)

@@ -24,10 +24,11 @@ def grown_head(arch: Any, factors: DetectorFactors) -> BoxHead:
             f"(config.model.head={' or '.join(map(repr, BOX_HEADS))})."
         )
     changes: dict[str, Any] = {"neck": _grown_neck(head.neck, factors)}
-    if hasattr(head, "repeats"):
-        changes["repeats"] = max(1, head.repeats + factors.repeats)
-    if hasattr(head.priors, "scale") and factors.anchors != 1:
-        changes["priors"] = dataclasses.replace(head.priors, scale=head.priors.scale * factors.anchors)
+    if (repeats := getattr(head, "repeats", None)) is not None:
+        changes["repeats"] = max(1, repeats + factors.repeats)
+    if factors.anchors != 1 and (size := getattr(head.priors, "scale", None)) is not None:
+        priors: Any = head.priors
+        changes["priors"] = dataclasses.replace(priors, scale=size * factors.anchors)
     return dataclasses.replace(head, **changes)
 
 

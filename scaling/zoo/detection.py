@@ -83,7 +83,9 @@ SSDLITE320 = mobilenet_v3.LARGE.replace(
     source="arXiv 1905.02244 section 6.3, details as torchvision",
 )
 
-HEAD = EfficientDet(BiFpn(), eps=1e-3, momentum=0.99)
+# the authors' code, which `tf_` names follow, has biases before norms
+TF_HEAD = EfficientDet(BiFpn(), eps=1e-3, momentum=0.99)
+HEAD = dataclasses.replace(TF_HEAD, neck=BiFpn(bias=False), bias=False)
 
 
 def _efficientdet(base: Arch, name: str, source: str, **changes) -> Arch:
@@ -97,7 +99,8 @@ D0 = _efficientdet(
 
 
 def _sized(size: str, tf: bool) -> Arch:
-    arch = apply(D0, EFFICIENTDET, size).replace(name=f"efficientdet_{size}")
+    base = D0.replace(head=TF_HEAD) if tf else D0
+    arch = apply(base, EFFICIENTDET, size).replace(name=f"efficientdet_{size}")
     rate = 0.2 if tf or size != "d0" else 0.1
     return (efficientnet.tensorflow(arch) if tf else arch).replace(drop_path_rate=rate)
 
@@ -109,7 +112,7 @@ LITE_ROWS = {"lite0": (320, 3), "lite1": (384, 3), "lite2": (448, 3), "lite3": (
 def _lite(size: str) -> Arch:
     """The necks and towers of D0 to D4, without weights, over EfficientNet-Lite."""
     side, scale = LITE_ROWS[size]
-    neck_and_towers = apply(D0, EFFICIENTDET, size.replace("lite", "d")).head
+    neck_and_towers = apply(D0.replace(head=TF_HEAD), EFFICIENTDET, size.replace("lite", "d")).head
     assert isinstance(neck_and_towers, EfficientDet) and isinstance(neck_and_towers.neck, BiFpn)
     neck = dataclasses.replace(neck_and_towers.neck, fusion="sum")
     head = dataclasses.replace(neck_and_towers, neck=neck, priors=OctaveAnchors(scale=float(scale)))

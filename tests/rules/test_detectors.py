@@ -110,5 +110,5 @@ def test_it_is_solved_for_a_budget_of_parameters():
     arch = scaling.get("cifar_resnet20").replace(head=BOX_HEADS["efficientdet"], resolution=32)
     found = scaling.solve(arch, along="efficientdet", params=2 * scaling.count(arch).params)
     assert isinstance(found.rule, Detectors) and found.at > 0
-    assert found.value == scaling.count(found.arch).params
+    assert scaling.count(found.arch).params == pytest.approx(2 * scaling.count(arch).params, rel=0.1)
     assert EFFICIENTNET.size("b0").depth == 1

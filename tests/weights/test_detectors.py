@@ -35,6 +35,9 @@ def test_outputs_equal_the_peers(name, shared):
     for key, peer in wanted.items():
         peer = peer.transpose(0, 2, 3, 1) if peer.ndim == 4 else peer
         assert found[key].shape == peer.shape
-        assert golden_rule.spread(found[key] - peer, peer) < 1e-3, key
+        # Where no value tells the images apart, all that reaches a norm is its mean: what is compared is
+        # rounding times 32 a norm (1 / sqrt(eps)), and the peer in float64 is 3e-3 from its own record.
+        bar = 1e-2 if np.array_equal(peer[0], peer[-1]) and len(peer) > 1 else 1e-3
+        assert golden_rule.spread(found[key] - peer, peer) < bar, key
     again = scaling.load_torch(arch, scaling.to_torch(arch, variables))
     jax.tree.map(np.testing.assert_array_equal, again, variables)
