@@ -191,7 +191,8 @@ class TrainSpec:
     each entry its own dropout rate and RandAugment magnitude. `timeout` is in seconds, 0 for none.
     Of detection: `box_loss` is smooth_l1 or a loss of the overlap (`scaling.tasks.box_losses`), which counts
     `box_weight` times; predictions of less than `least_score` are dropped in evaluation, and those that
-    overlap a better one of their class by an IoU above `most_overlap`.
+    overlap a better one of their class by an IoU above `most_overlap` (`suppression` "greedy"), or they get
+    lower scores by their overlap ("soft").
     """
 
     batch: int = 128
@@ -217,6 +218,7 @@ class TrainSpec:
     box_weight: float = field(default=1.0, metadata=LATER)
     least_score: float = field(default=0.05, metadata=LATER)
     most_overlap: float = field(default=0.5, metadata=LATER)
+    suppression: str = field(default="greedy", metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -294,6 +296,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("schedule", "name"): ("cosine", "exponential", "step", "constant"),
     ("train", "batch_norm"): ("local", "synced"),
     ("train", "engine"): ("pmap", "jit"),
+    ("train", "suppression"): ("greedy", "soft"),
     ("train", "box_loss"): ("smooth_l1", "iou", "giou", "diou", "ciou", "eiou", "alpha_iou", "siou", "wiou"),
 }
 

@@ -17,11 +17,13 @@ import optax
 from scaling.data.augment import draws_of, eval_transform, train_images
 from scaling.data.placement import move_boxes, placement
 from scaling.models.box_heads import flattened
-from scaling.tasks.average_precision import Boxes, average_precision, summary
+from scaling.runs.spec import TrainSpec
+from scaling.tasks.average_precision import average_precision, summary
 from scaling.tasks.box_losses import IOU_LOSSES, smooth_l1
+from scaling.tasks.box_panels import boxes_of
 from scaling.tasks.boxes import clip, decode, encode, iou_matrix
 from scaling.tasks.matching import BACKGROUND, IGNORED, RETINANET, SSD, hard_negatives
-from scaling.tasks.nms import nms
+from scaling.tasks.nms import nms, soft_nms
 from scaling.tasks.task import Inputs, Metric, Task
 
 LEAST_SHOWN = 0.3  # of a box's area: one that a crop shows less of is no example of its class
@@ -128,20 +130,27 @@ def _off_by(deltas_a4, truth_a4, anchors_a4, head, spec):
     return IOU_LOSSES[spec.box_loss](decode(deltas_a4, anchors_a4, head.box_weights), truth_a4)
 
 
-def detect(arch, outputs, height: int, width: int, least_score: float, most_overlap: float) -> Detections:
-    """Return what a network's outputs for images of `height` x `width` pixels say is there, after NMS."""
+def detect(arch, outputs, height: int, width: int, spec: TrainSpec) -> Detections:
+    """Return what a network's outputs for images of `height` x `width` pixels say is there, after NMS.
+
+    `spec` has `least_score`, `most_overlap` and `suppression`.
+    """
     head = arch.head
     anchors_a4 = jnp.asarray(head.anchors(arch, height, width))
 
     def of_image(scores_ak, deltas_a4):
         known_ak = jax.nn.softmax(scores_ak)[:, 1:] if head.background else jax.nn.sigmoid(scores_ak)
         classes = known_ak.shape[-1]
-        flat = jnp.where(known_ak > least_score, known_ak, -jnp.inf).ravel()
+        flat = jnp.where(known_ak > spec.least_score, known_ak, -jnp.inf).ravel()
         scores_c, place_c = jax.lax.top_k(flat, min(CANDIDATES, flat.size))
         anchor_c, class_c = place_c // classes, place_c % classes
         boxes_c4 = decode(deltas_a4[anchor_c], anchors_a4[anchor_c], head.box_weights)
         boxes_c4 = clip(boxes_c4, height, width)
-        kept_c = nms(boxes_c4, scores_c, class_c, most_overlap)
+        if spec.suppression == "soft":
+            scores_c = soft_nms(boxes_c4, scores_c, class_c)
+            kept_c = scores_c > spec.least_score
+        else:
+            kept_c = nms(boxes_c4, scores_c, class_c, spec.most_overlap)
         scores_d, best_d = jax.lax.top_k(jnp.where(kept_c, scores_c, -jnp.inf), min(DETECTIONS, len(kept_c)))
         found_d = scores_d > -jnp.inf
         return Detections(
@@ -162,19 +171,16 @@ def _sums(outputs, inputs, real_b, spec, arch) -> dict[str, Any]:
 def _gather(outputs, inputs, spec, arch) -> dict[str, Any]:
     """Predictions and truth of each image, boxes as fractions of its sides."""
     height, width = inputs["image"].shape[1:3]
-    found = detect(arch, outputs, height, width, spec.least_score, spec.most_overlap)
+    found = detect(arch, outputs, height, width, spec)
     scale = jnp.asarray([width, height, width, height], jnp.float32)
     predicted = {"predicted": found.boxes / scale, "score": found.scores, "class": found.classes}
     return {**predicted, "boxes": inputs["boxes"], "label": inputs["label"]}
 
 
 def _means(totals: dict[str, Any]) -> dict[str, float]:
-    there = totals["label"] >= 0
-    truth = [Boxes(boxes[t], label[t]) for boxes, label, t in zip(totals["boxes"], totals["label"], there)]
-    predicted = [
-        Boxes(boxes[score > 0], label[score > 0], score[score > 0])
-        for boxes, label, score in zip(totals["predicted"], totals["class"], totals["score"])
-    ]
+    arrays = {name: totals[name] for name in ("predicted", "score", "class", "boxes", "label")}
+    images = [boxes_of(dict(zip(arrays, image))) for image in zip(*arrays.values())]
+    predicted, truth = zip(*images)
     found = average_precision(predicted, truth, int(np.max(totals["label"], initial=-1)) + 1)
     return {**summary(found), "loss": float(totals["loss"] / totals["count"])}
 

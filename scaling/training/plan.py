@@ -227,6 +227,9 @@ def _check_ranges(train: TrainSpec) -> None:
         "eval_batch": (train.eval_batch >= 1, "at least 1"),
         "keep": (train.keep >= 1, "at least 1 checkpoint"),
         "steps_per_call": ((train.steps_per_call or 1) >= 1, "at least 1, or None for the backend's own"),
+        "box_weight": (train.box_weight >= 0, "at least 0"),
+        "least_score": (0 <= train.least_score < 1, "in [0, 1)"),
+        "most_overlap": (0 < train.most_overlap <= 1, "in (0, 1]"),
         "timeout": (train.timeout >= 0, "a number of seconds, 0 for none"),
     }
     for name, (good, rule) in rules_of.items():

@@ -124,7 +124,8 @@ def test_outputs_that_say_the_truth_score_1(arch):
     if arch.head.background:
         sure = np.concatenate([np.zeros_like(sure[..., :1]), sure], -1)
     outputs = {"cls_logits": sure, "bbox_regression": deltas}
-    found = jax.jit(lambda outputs: detect(arch, outputs, SIDE, SIDE, 0.05, 0.5))(outputs)
+    soft = TrainSpec(suppression="soft")
+    found = jax.jit(lambda outputs: detect(arch, outputs, SIDE, SIDE, soft))(outputs)
     assert [int((s > 0).sum()) for s in found.scores] == [2, 0]
     assert set(found.classes[0, :2].tolist()) == {0, 1}
 
