@@ -20,6 +20,7 @@ from experiments import cli
 from experiments.tables import (
     coefficients,
     densenet,
+    efficientdet,
     efficientnet,
     mobile,
     nasbench201,
@@ -41,6 +42,7 @@ TABLES: dict[str, Callable[[], Table]] = {
     "efficientnet-7-proxy": proxy.table_7,
     "efficientnet-coefficients": coefficients.strict_or_official,
     "efficientnetv2-7": efficientnet.v2_table_7,
+    "efficientdet-1": efficientdet.table_1,
     "mobilenetv1-6": mobile.v1_table_6,
     "mobilenetv1-7": mobile.v1_table_7,
     "mobilenetv2-4": mobile.v2_table_4,

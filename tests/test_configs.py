@@ -42,6 +42,7 @@ DATA = {
     "tfds/fashion_mnist": (10, 1, 28, 54000),
     "tfds/cifar10": (10, 3, 32, 45000),
     "folder/": (10, 3, 64, 1000),
+    "boxes/": (3, 3, 256, 205),
     "tfds/imagenet2012": (1000, 3, 512, 1255544),
 }
 
@@ -129,7 +130,7 @@ def test_the_scaled_networks_of_table_7_cost_alike():
     assert len(macs) == 4 and max(macs) < 1.02 * min(macs)
 
 
-@pytest.mark.representatives("quickstart", "cifar10_resnet", "imagenet_efficientnet]", "camvid")
+@pytest.mark.representatives("quickstart", "cifar10_resnet", "imagenet_efficientnet]", "camvid", "bccd")
 def test_every_recipe_of_its_sweep_passes_a_shape_only_train_step(config):
     # The networks of one recipe differ in numbers only: the smallest's step is traced, the largest as a
     # network, with one block of each kind (tests/zoo traces more of every family).
@@ -164,7 +165,7 @@ def without_network(spec: RunSpec) -> RunSpec:
 def network(spec: RunSpec, shallow: bool = False) -> tuple[Arch, Network]:
     """The network of a run, its layers looped over and its convolutions plain: that is traced soonest."""
     classes, channels, _, _ = DATA[dataset(spec)]
-    arch = resolve(spec.model, classes, channels)[0]
+    arch = named(spec.task).adapt(resolve(spec.model, classes, channels)[0])
     if shallow:
         arch = arch.replace(stages=settle(one_each(arch.stages), arch.entering), auxiliary=())
     synced = AXIS if spec.train.batch_norm == "synced" else None
@@ -191,7 +192,7 @@ def check_train_step(spec: RunSpec) -> None:
     mean = std = (0.5,) * channels
     task = named(spec.task)
     inputs = task.train_inputs(Inputs(spec.augment, arch.resolution, classes, mean, std))
-    step = build_train_step(task, net, optimizer, rate, inputs, train, spec.seed)
+    step = build_train_step(task, net, optimizer, rate, inputs, train, spec.seed, arch)
 
     state = jax.eval_shape(
         lambda v: first_state(v, optimizer, train.ema > 0),
@@ -200,7 +201,8 @@ def check_train_step(spec: RunSpec) -> None:
     shape = jax.ShapeDtypeStruct
     batch = {
         "image": shape((1, train.batch, side, side, channels), jnp.uint8),
-        "label": shape((1, train.batch), jnp.int32),
+        "label": shape((1, train.batch, 5) if "boxes" in task.fields else (1, train.batch), jnp.int32),
+        "boxes": shape((1, train.batch, 5, 4), jnp.float32),
         "mask": shape((1, train.batch, side, side), jnp.uint8),
         "position": shape((1, train.batch), jnp.int32),
     }

@@ -17,7 +17,9 @@ from scaling.arch.custom import Custom
 from scaling.arch.encoding import decode, encode
 from scaling.arch.fields import LATER
 from scaling.arch.head import Auxiliary, Head
-from scaling.arch.map_heads import KINDS, MapHead
+from scaling.arch.heads import KINDS as HEAD_KINDS
+from scaling.arch.heads import PARTS as HEAD_PARTS
+from scaling.arch.map_heads import MapHead
 from scaling.arch.norm import Norm
 from scaling.arch.stages import FeatureGrid, Stage, least_side, small_stem
 from scaling.border.files import parse_json
@@ -89,6 +91,14 @@ class Arch:
         """Strides of the feature maps, each once, finest first."""
         return tuple(sorted({grid.stride for grid in self.feature_grids}))
 
+    def map_sides(self, side: int) -> dict[int, int]:
+        """Return the last map's side, by its stride, along an axis of `side` pixels of the image."""
+        sides = {}
+        for stage, grid in zip(self.stem + self.stages, self.feature_grids):
+            side = side if grid.traded else stage.block.side_after(stage.stride, side, self.padding)
+            sides[grid.stride] = side
+        return sides
+
     @property
     def feature_grids(self) -> tuple[FeatureGrid, ...]:
         """Where the values of each stage lie, in the order of `strides`."""
@@ -157,7 +167,7 @@ Sized = Arch | Custom  # a network of one size: ours, or a user's own
 
 # What a serialised architecture may hold, by the name of its type
 TYPES: dict[str, type] = {
-    t.__name__: t for t in (*BLOCKS, *PARTS, Stage, Head, *KINDS, Auxiliary, Norm, Arch)
+    t.__name__: t for t in (*BLOCKS, *PARTS, Stage, Head, *HEAD_KINDS, *HEAD_PARTS, Auxiliary, Norm, Arch)
 }
 
 

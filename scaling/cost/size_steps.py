@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaling.arch.arch import Sized
-from scaling.rules.factors import Powers, Rule
+from scaling.rules.factors import Rule, Table
 from scaling.rules.scale import apply
 
 REACH = 64.0  # no axis is scaled by more than this, or by less than its inverse
@@ -56,8 +56,8 @@ class Sizes:
 
     def span(self) -> tuple[float, float]:
         """The least and the largest phi; the least is 0 where the network cannot be made smaller."""
-        assert isinstance(self.rule, Powers)
-        bases = [getattr(self.rule, axis) for axis in self.rule.axes]
+        assert not isinstance(self.rule, Table)
+        bases = self.rule.bases
         if not bases:
             return 0.0, 0.0
         far = math.log(REACH) / max(abs(math.log(base)) for base in bases)
@@ -70,7 +70,7 @@ class Sizes:
 
 def sizes_near(sizes: Sizes, target: float) -> list[Point]:
     """Sizes among which is the one nearest the target; ValueError where the target is out of reach."""
-    if isinstance(sizes.rule, Powers):
+    if not isinstance(sizes.rule, Table):
         return _stepped(sizes, target)
     points = [sizes(size.name) for size in sizes.rule.sizes]
     _check_reach(sizes, target, points)

@@ -17,7 +17,7 @@ from scaling.cost.closed_form import totals
 from scaling.cost.counting import count
 from scaling.cost.measuring import measure
 from scaling.cost.size_steps import Memo, Point, Sizes, nearest, sizes_near, step
-from scaling.rules.factors import RULES, Coefficients, Powers, Rule, Table
+from scaling.rules.factors import RULES, Coefficients, Rule, Table
 from scaling.rules.scale import coefficients
 
 COUNTED = ("macs", "params", "activations")
@@ -116,12 +116,12 @@ def _target(**figures: Any) -> tuple[str, Any]:
 
 
 def _rule(along: str | Rule) -> Rule:
-    if isinstance(along, Powers | Table):
+    if isinstance(along, Rule):
         return along
     if along not in RULES:
         raise ValueError(
             f"along={along!r} is no rule{border.nearest(along, RULES) or '.'} Rules: {', '.join(RULES)}; or give a "
-            "scaling.rules.factors.Powers or Table."
+            "scaling.rules.factors.Powers, Table or Detectors."
         )
     return RULES[along]
 

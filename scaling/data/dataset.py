@@ -9,6 +9,7 @@ import numpy as np
 
 from scaling.border.pinned import digest
 from scaling.data import photos
+from scaling.data.boxes import open_boxes
 from scaling.data.digits import open_digits
 from scaling.data.folder import open_folder
 from scaling.data.mask_arrays import open_npz_masks
@@ -21,8 +22,11 @@ from scaling.data.tfds_masks import open_tfds_masks
 from scaling.runs.spec import AugmentSpec, DataSpec
 
 SOURCES = {"digits": open_digits, "folder": open_folder, "npz": open_npz, "tfds": open_tfds}
-# Sources of examples that have another field than a label
-WITH_FIELD = {"mask": {"folder": open_masks, "npz": open_npz_masks, "tfds": open_tfds_masks}}
+# Sources of examples that have another field than a label, or more
+WITH_FIELD = {
+    "mask": {"folder": open_masks, "npz": open_npz_masks, "tfds": open_tfds_masks},
+    "boxes": {"coco": open_boxes, "voc": open_boxes, "boxes": open_boxes},
+}
 MEMORY_BUDGET = 2 * 2**30  # bytes of decoded images of one split held at once
 STATISTICS_PIXELS = 2**27  # enough for the whole of CIFAR-10, and some 2,700 photos at 224 pixels
 NAMED_PROBLEMS = 5  # how many bad files an error spells out
@@ -156,7 +160,8 @@ def hold(split: Split, data: DataSpec, name: str) -> Split:
     problems = split.problems + lines
     check_enough(good, split.labels, lines, name)
     if images is not None:
-        return ArraySplit(images[good] if bad else images, split.labels[good], problems)
+        kept = split.take(good)
+        return ArraySplit(images[good] if bad else images, kept.labels, problems, kept.extra)
     if isinstance(split, ArraySplit) and data.store not in (None, split.side):
         return replace(split, images=photos.squeeze(split.images, data.store))
     return replace(split.take(good), problems=problems) if bad else split

@@ -12,7 +12,7 @@ import numpy as np
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 MODES = {1: "L", 3: "RGB"}
-ORIENTATION = 0x0112  # the EXIF tag
+ORIENTATION, TURNED = 0x0112, range(5, 9)  # the EXIF tag, its values for height and width exchanged
 ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND\xaeB`\x82"}
 
 
@@ -56,6 +56,13 @@ def seen(image: Any, mode: str) -> Any:
         image = Image.new("RGBA", image.size, "white")
         image.alpha_composite(layers)
     return image if image.mode == mode else image.convert(mode)  # converting copies, also where mode is right
+
+
+def size_of(encoded: bytes) -> tuple[int, int]:
+    """The width and height of an encoded photo as it is seen."""
+    with opened(encoded) as image:
+        width, height = image.size
+        return (height, width) if image.getexif().get(ORIENTATION, 1) in TURNED else (width, height)
 
 
 def squeeze(images_nhwc: np.ndarray, side: int) -> np.ndarray:

@@ -44,6 +44,22 @@ def move_mask(mask_hw: jax.Array, placed: Placement, resolution: int) -> jax.Arr
     return jnp.where(inside_y[:, None] & inside_x[None], seen, VOID)
 
 
+def move_boxes(boxes_m4: jax.Array, placed: Placement) -> tuple[jax.Array, jax.Array]:
+    """Return boxes as the augmented image shows them, and the share of each one's area that it shows.
+
+    Boxes are x1 y1 x2 y2 as fractions of the width and height, before and after; what lies outside is cut
+    off. A box without an area shows 0 of it.
+    """
+    start = jnp.tile(placed.start_yx[::-1], 2)
+    size = jnp.tile(placed.size_yx[::-1], 2)
+    moved_m4 = (boxes_m4 - start) / size
+    mirrored_m4 = jnp.stack([1 - moved_m4[:, 2], moved_m4[:, 1], 1 - moved_m4[:, 0], moved_m4[:, 3]], -1)
+    moved_m4 = jnp.where(placed.flipped, mirrored_m4, moved_m4)
+    seen_m4 = jnp.clip(moved_m4, 0.0, 1.0)
+    whole_m, seen_m = (jnp.prod(boxes[:, 2:] - boxes[:, :2], -1) for boxes in (moved_m4, seen_m4))
+    return seen_m4, jnp.where(whole_m > 0, seen_m / jnp.where(whole_m > 0, whole_m, 1.0), 0.0)
+
+
 def _nearest(fraction: jax.Array, side: int) -> tuple[jax.Array, jax.Array]:
     """Indices of the pixels at these fractions of a side, and which lie inside."""
     inside = (fraction >= 0) & (fraction < 1)

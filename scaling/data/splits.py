@@ -18,7 +18,8 @@ VALIDATION_STREAM = 2**63  # keeps the cut apart from the epochs' orders, whose 
 class ArraySplit:
     """Images in memory: `images` uint8[N, H, W, C], `labels` int32[N]; `problems` lists what was left out.
 
-    `extra` are more fields of each example by name, arrays [N, ...] such as masks.
+    `extra` are more fields of each example by name, arrays [N, ...] such as masks; one that is called "label"
+    takes the place of `labels` in examples.
     """
 
     images: np.ndarray
@@ -74,7 +75,10 @@ class Encoded(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class StreamSplit:
-    """Encoded images, decoded and squeezed to `side` when indexed; `rows` are their rows in `encoded`."""
+    """Encoded images, decoded and squeezed to `side` when indexed; `rows` are their rows in `encoded`.
+
+    `extra` as in `ArraySplit`.
+    """
 
     encoded: Encoded
     labels: np.ndarray
@@ -82,6 +86,7 @@ class StreamSplit:
     side: int
     channels: int = 3
     problems: tuple[str, ...] = ()
+    extra: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -116,7 +121,8 @@ class StreamSplit:
 
     def take(self, rows: np.ndarray) -> StreamSplit:
         """The examples at `rows`, in that order."""
-        return replace(self, labels=self.labels[rows], rows=self.rows[rows])
+        extra = {name: array[rows] for name, array in self.extra.items()}
+        return replace(self, labels=self.labels[rows], rows=self.rows[rows], extra=extra)
 
 
 Split = ArraySplit | StreamSplit

@@ -55,7 +55,7 @@ def gather(
         if release := getattr(images, "unlink_on_del", None):  # shared memory outlives its process
             release()
         raise
-    return {"image": images, "label": labels}
+    return {"image": images, "label": labels, **{name: array[rows] for name, array in split.extra.items()}}
 
 
 def streamed(steps: Steps, start_step: int, workers: int) -> Generator[dict[str, np.ndarray], None, None]:

@@ -41,7 +41,7 @@ class ConvModule(nn.Module):
     def __call__(self, x_nhwc, train: bool, drop_rate=None, keys_b=None):
         value, settings = self.value, self.settings
         form = self.width, value.kernel, settings, self.stride, value.groups, value.bias, value.pad
-        x: Any = Convolution(*form, name="conv")(x_nhwc)
+        x: Any = Convolution(*form, dilation=value.dilation, name="conv")(x_nhwc)
         if value.norm:
             x = BatchNorm(settings, value.act, name="norm")(x, train)
         elif value.act:

@@ -60,6 +60,11 @@ def fan_in(kernel_hwio: Sequence[int]) -> Law:
     return Law("normal", math.sqrt(2.0 / math.prod(kernel_hwio[:3])))
 
 
+def glorot(kernel_hwio: Sequence[int]) -> Law:
+    """The uniform law between those of input and gradient, without a gain for activations (Glorot 2010)."""
+    return Law("uniform", math.sqrt(6.0 / (math.prod(kernel_hwio[:2]) * sum(kernel_hwio[2:]))))
+
+
 def units(kernel_cf: Sequence[int]) -> Law:
     """The law of a matrix of this shape."""
     return Law("uniform", 1.0 / math.sqrt(kernel_cf[-1]))

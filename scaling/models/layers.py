@@ -20,7 +20,7 @@ from scaling.models.activations import ACTIVATIONS, GATES
 from scaling.models.batch_norm import affine, count, normalize
 from scaling.models.dense import dense, grouped, native_dense
 from scaling.models.depthwise import depthwise
-from scaling.models.initializers import ONES, ZEROS, fan_in, fan_out, parameter, statistic, units
+from scaling.models.initializers import ONES, ZEROS, Law, fan_in, fan_out, parameter, statistic, units
 from scaling.models.max_pool import max_pool
 from scaling.models.native import Window
 from scaling.models.operators import LAX, Operators
@@ -116,7 +116,8 @@ class Convolution(nn.Module):
 
     `kernel` and `stride` are one number, or (rows, columns). Shapes: (n, h, w, c) -> (n, oh, ow, features).
     Parameters and products' operands are float32 and `settings.dtype`. The first kernel keeps the spread of
-    the gradient (`fan` "out") or, for a width that jumps without a norm after it, of the input ("in").
+    the gradient (`fan` "out") or, for a width that jumps without a norm after it, of the input ("in"), or
+    follows `law`.
     """
 
     features: int
@@ -128,6 +129,8 @@ class Convolution(nn.Module):
     pad: int | None = None
     dilation: int = 1
     fan: Literal["in", "out"] = "out"
+    law: Law | None = None
+    bias_law: Law = ZEROS
 
     @nn.compact
     def __call__(self, x_nhwc):
@@ -138,11 +141,11 @@ class Convolution(nn.Module):
                 f"({self.features}): choose another width or group count."
             )
         shape = (*both(self.kernel), channels // self.groups, self.features)
-        law = fan_in(shape) if self.fan == "in" else fan_out(shape, self.groups)
+        law = self.law or (fan_in(shape) if self.fan == "in" else fan_out(shape, self.groups))
         kernel = parameter(self, "kernel", shape, law).astype(self.settings.dtype)
         y = convolve(x_nhwc, kernel, self.stride, self.groups, self.settings.spread(self.dilation), self.pad)
         if self.use_bias:
-            bias = parameter(self, "bias", (self.features,), ZEROS)
+            bias = parameter(self, "bias", (self.features,), self.bias_law)
             y = y + bias.astype(y.dtype)
         return y
 

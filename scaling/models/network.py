@@ -16,11 +16,13 @@ from jax import lax
 from scaling.arch.arch import Arch, Sized
 from scaling.arch.blocks.base import LEADING
 from scaling.arch.blocks.cell import Cell
+from scaling.arch.box_heads import BoxHead
 from scaling.arch.custom import Custom
 from scaling.arch.head import Head
 from scaling.arch.stages import Stage
 from scaling.models.auxiliary import AUXILIARY, AuxiliaryModule
 from scaling.models.blocks import MODULES
+from scaling.models.box_heads import detect
 from scaling.models.custom_network import CustomNetwork
 from scaling.models.head import classify
 from scaling.models.initializers import SHAPES, inner_rngs
@@ -151,7 +153,8 @@ def advance(module: StageModule, images, outputs: tuple[Any, ...], *args: Any) -
 class Network(nn.Module):
     """The network of an `Arch`: (n, h, w, c) images -> (n, num_classes) float32 logits.
 
-    With a head of `scaling.arch.map_heads` it returns {"out": (n, h, w, num_classes)}.
+    With a head of `scaling.arch.map_heads` it returns {"out": (n, h, w, num_classes)}, with one of
+    `scaling.arch.box_heads` what that file says.
 
     `dtype` is that of the computation (parameters, statistics and logits stay float32); `scan` runs
     repeated blocks as a loop (None: where the backend gains by it); `remat` recomputes the
@@ -185,6 +188,8 @@ class Network(nn.Module):
             return classify(self.arch, collections.deque(maps, maxlen=1).pop(), train, settings, keys_b)
         wanted = self.arch.head.places(tuple(grid.stride for grid in self.arch.feature_grids))
         read = [x for i, x in enumerate(maps) if i in wanted]
+        if isinstance(self.arch.head, BoxHead):
+            return detect(self.arch, read, train, settings)
         return per_pixel(self.arch, read, images_nhwc.shape, train, settings, keys_b)
 
     def maps(self, images_nhwc, train: bool, keys_b, rates) -> Iterator[Any]:

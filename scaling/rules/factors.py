@@ -1,8 +1,8 @@
 """Rules as values: the factors of depth, width and resolution that a published rule gives.
 
-A rule is a curve (`Powers`: any phi) or a list of published sizes (`Table`). Both know numbers only; how
+A rule is a curve (`Powers`: any phi) or a list of published sizes (`Table`). They know numbers only; how
 scaled sizes become integers is a rounding (`scaling.rules.rounding.ROUNDINGS`), and
-`scaling.rules.scale.apply` joins them.
+`scaling.rules.scale.apply` joins them. Detectors have a rule that is both (`Detectors`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import difflib
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class Powers:
         return Coefficients(self.depth**phi, self.width**phi, self.resolution**phi, phi)
 
     @property
+    def bases(self) -> tuple[float, ...]:
+        """What is taken to the power of phi, but for ones."""
+        return tuple(getattr(self, axis) for axis in self.axes)
+
+    @property
     def axes(self) -> tuple[str, ...]:
         """The axes that the rule moves."""
         return tuple(axis for axis in ("depth", "width", "resolution") if getattr(self, axis) != 1)
@@ -65,14 +72,100 @@ class Table:
 
     def size(self, name: str) -> Size:
         """The size of that name; ValueError with the nearest names where there is none."""
-        found = {size.name: size for size in self.sizes}
-        if name not in found:
-            close = difflib.get_close_matches(name, found, n=3, cutoff=0.4) or list(found)
-            raise ValueError(f"rule {self.name!r} has no size {name!r}: choose one of {', '.join(close)}.")
-        return found[name]
+        return _named(self.name, self.sizes, name)
 
 
-Rule = Powers | Table
+@dataclass(frozen=True)
+class DetectorFactors:
+    """What a size of a detector has over its base: factors, and the layers and levels that are added.
+
+    `depth` and `width` are the backbone's; `fusion` replaces that of a BiFPN (empty: keeps it); `anchors` is
+    the factor of the anchors' sides.
+    """
+
+    depth: float
+    width: float
+    neck_width: float
+    cells: int
+    repeats: int
+    resolution: float
+    fusion: str = ""
+    anchors: float = 1.0
+    levels: int = 0
+    phi: float | None = None
+
+
+@dataclass(frozen=True)
+class DetectorSize:
+    """A published detector: its EfficientNet, its neck's width and cells, its towers' layers, its side."""
+
+    name: str
+    backbone: str
+    width: int
+    cells: int
+    repeats: int
+    side: int
+    fusion: str = ""
+    anchors: float = 1.0
+    levels: int = 0
+
+
+@dataclass(frozen=True)
+class Detectors:
+    """EfficientDet's rule: one phi for backbone, neck, towers and resolution, or a published size.
+
+    phi takes the neck's width to 1.35**phi, adds phi cells, floor(phi / 3) layers to the towers and a quarter
+    of the side for each phi. The backbone is EfficientNet's of that phi, in between and beyond 7 by the same
+    steps, and below 0 by 1.2**phi and 1.1**phi. The published sizes depart from this here and there.
+    Source: arXiv 1911.09070 section 4.2, equations 1 to 3, and Table 1.
+    """
+
+    name: str
+    sizes: tuple[DetectorSize, ...]
+    source: str
+
+    bases = (1.2, 1.1, 1.35)
+
+    def at(self, at: float | str) -> DetectorFactors:
+        """The factors at a phi of any sign, or of the size of that name; ValueError where there is none."""
+        return self._published(at) if isinstance(at, str) else self._formula(float(at))
+
+    def size(self, name: str) -> DetectorSize:
+        """The size of that name; ValueError with the nearest names where there is none."""
+        return _named(self.name, self.sizes, name)
+
+    def _published(self, name: str) -> DetectorFactors:
+        base, size = self.sizes[0], self.size(name)
+        row = {name: (depth, width) for name, width, depth, _ in EFFICIENTNET_ROWS}[size.backbone]
+        grown = size.width / base.width, size.cells - base.cells, size.repeats - base.repeats
+        rest = size.side / base.side, size.fusion, size.anchors, size.levels
+        return DetectorFactors(*row, *grown, *rest)
+
+    def _formula(self, phi: float) -> DetectorFactors:
+        grown = 1.35**phi, math.floor(phi + 0.5), math.floor(phi / 3)
+        return DetectorFactors(*_efficientnet(phi), *grown, max(0.0, 1 + phi / 4), phi=phi)
+
+
+Rule = Powers | Table | Detectors
+
+
+def _efficientnet(phi: float) -> tuple[float, float]:
+    """EfficientNet's factors of depth and width: the rows of B0 to B7 at whole phi, lines between."""
+    rows = [(depth, width) for _, width, depth, _ in EFFICIENTNET_ROWS[:8]]
+    low = min(max(math.floor(phi), 0), len(rows) - 1)
+    (depth, width), part = rows[low], phi - low
+    if 0 <= part < 1 and low + 1 < len(rows):
+        further = rows[low + 1]
+        return depth + part * (further[0] - depth), width + part * (further[1] - width)
+    return depth * 1.2**part, width * 1.1**part
+
+
+def _named(rule: str, sizes: Sequence[Any], name: str) -> Any:
+    found = {size.name: size for size in sizes}
+    if name not in found:
+        close = difflib.get_close_matches(name, found, n=3, cutoff=0.4) or list(found)
+        raise ValueError(f"rule {rule!r} has no size {name!r}: choose one of {', '.join(close)}.")
+    return found[name]
 
 
 def check_factors(**factors: float) -> None:
@@ -152,6 +245,23 @@ EFFICIENTNET = Table(
     "tensorflow/tpu models/official/efficientnet/efficientnet_builder.py",
 )
 
+# arXiv 1911.09070 Table 1; D6 to D7x and the anchors from google/automl efficientdet/hparams_config.py
+EFFICIENTDET = Detectors(
+    "efficientdet",
+    (
+        DetectorSize("d0", "b0", 64, 3, 3, 512),
+        DetectorSize("d1", "b1", 88, 4, 3, 640),
+        DetectorSize("d2", "b2", 112, 5, 3, 768),
+        DetectorSize("d3", "b3", 160, 6, 4, 896),
+        DetectorSize("d4", "b4", 224, 7, 4, 1024),
+        DetectorSize("d5", "b5", 288, 7, 4, 1280),
+        DetectorSize("d6", "b6", 384, 8, 5, 1280, "sum"),
+        DetectorSize("d7", "b6", 384, 8, 5, 1536, "sum", 1.25),
+        DetectorSize("d7x", "b7", 384, 8, 5, 1536, "sum", 1.0, 1),
+    ),
+    "arXiv 1911.09070 Table 1",
+)
+
 # depth: blocks of the four stages. tensorflow/tpu models/official/resnet/resnet_rs
 RESNET_RS_REPEATS = {
     50: (3, 4, 6, 3),
@@ -202,5 +312,8 @@ MOBILENET = Table(
 
 RULES: dict[str, Rule] = {
     rule.name: rule
-    for rule in (COMPOUND, DEPTH, WIDTH, RESOLUTION, UNIFORM, dwr(), EFFICIENTNET, RESNET_RS, MOBILENET)
+    for rule in (
+        *(COMPOUND, DEPTH, WIDTH, RESOLUTION, UNIFORM, dwr()),
+        *(EFFICIENTNET, RESNET_RS, MOBILENET, EFFICIENTDET),
+    )
 }

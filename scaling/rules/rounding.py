@@ -200,9 +200,20 @@ def _deepen_stage(base: Stage, stage: Stage, factor: float) -> Stage:
 
 
 def deepen_head(head: Head | MapHead, factor: float) -> Head | MapHead:
-    """Scale the layers that a head counts."""
-    scaled = {name: round_depth(getattr(head, name) * factor) for name in marked(head, DEPTH)}
-    return dataclasses.replace(head, **scaled)
+    """Scale the layers that a head counts, and those of values within it."""
+    return _deepen_counted(head, factor)
+
+
+def _deepen_counted(value: Any, factor: float) -> Any:
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    counted = marked(value, DEPTH)
+    held = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    changes = {
+        name: round_depth(inner * factor) if name in counted else _deepen_counted(inner, factor)
+        for name, inner in held.items()
+    }
+    return dataclasses.replace(value, **changes)
 
 
 def check_depth(arch: Arch, depth: float, rule: Rounding) -> None:

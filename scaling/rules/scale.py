@@ -8,15 +8,17 @@ Source: arXiv 1905.11946 (compound scaling).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from scaling.arch.arch import Arch, Sized
 from scaling.arch.custom import Custom
 from scaling.arch.stages import settle
 from scaling.border.typed import nearest
+from scaling.rules.detectors import grown_head, grown_resolution
 from scaling.rules.factors import (
     RULES,
     Coefficients,
+    Detectors,
     Powers,
     Rule,
     Table,
@@ -133,7 +135,7 @@ def compound(arch: A, phi: float, alpha: float = 1.2, beta: float = 1.1, gamma: 
 
 
 def apply(arch: A, rule: Rule, at: float | str) -> A:
-    """Scale by a rule: to `at`, a phi of `Powers` or the name of a `Table`'s size.
+    """Scale by a rule: to `at`, a phi of `Powers` or the name of a `Table`'s size; `Detectors` take either.
 
     A rule of one axis names the network by its factor, others by phi or size. phi = 0 is the identity.
     """
@@ -141,6 +143,8 @@ def apply(arch: A, rule: Rule, at: float | str) -> A:
         size = rule.size(str(at))
         scaled = scale(arch, size.depth, size.width, size.resolution)
         return scaled.replace(name=f"{arch.name} {rule.name} {size.name}")
+    if isinstance(rule, Detectors):
+        return _apply_detectors(arch, rule, at)
     phi = float(at)
     if phi == 0:
         return arch
@@ -151,6 +155,18 @@ def apply(arch: A, rule: Rule, at: float | str) -> A:
         if len(rule.axes) == 1
         else scaled.replace(name=f"{arch.name} {_label(rule)}phi={phi:.6g}{_bases(rule)}")
     )
+
+
+def _apply_detectors(arch: Any, rule: Detectors, at: float | str) -> Any:
+    """Scale the backbone by its factors, and head and resolution by theirs."""
+    factors = rule.at(at)
+    head = grown_head(arch, factors)
+    if at == 0:
+        return arch
+    label = at if isinstance(at, str) else f"phi={at:.6g}"
+    scaled = scale(arch, factors.depth, factors.width)
+    resolution = grown_resolution(arch, factors.resolution)
+    return scaled.replace(head=head, resolution=resolution, name=f"{arch.name} {rule.name} {label}")
 
 
 def _label(rule: Powers) -> str:
@@ -168,6 +184,10 @@ def coefficients(arch: Sized, rule: Rule, at: float | str) -> Coefficients:
     """The factors over `arch` that `apply` applies; of depths that differ, the one of all blocks together."""
     if isinstance(rule, Powers):
         return rule.factors(float(at))
+    if isinstance(rule, Detectors):
+        found = rule.at(at)
+        side = apply(arch, rule, at).resolution / arch.resolution
+        return Coefficients(found.depth, found.width, side, found.phi)
     size = rule.size(str(at))
     depth = size.depth if isinstance(size.depth, float) else apply(arch, rule, at).depth / arch.depth
     return Coefficients(depth, size.width, size.resolution)

@@ -24,6 +24,9 @@ SOURCES: dict[str, Callable[[Path], str] | None] = {
     "folder": of_files,
     "npz": of_arrays,
     "tfds": None,
+    "coco": of_files,
+    "voc": of_files,
+    "boxes": of_files,
 }
 
 

@@ -7,11 +7,12 @@ import functools
 
 from scaling import zoo
 from scaling.arch.arch import Sized
+from scaling.arch.box_heads import BoxHead
 from scaling.arch.custom import Custom, is_file, load, pin
-from scaling.arch.map_heads import MAP_HEADS
+from scaling.arch.heads import HEADS
 from scaling.arch.stages import settle
 from scaling.border.typed import nearest
-from scaling.rules.factors import RULES, Coefficients, Rule, Table, compound_rule, dwr
+from scaling.rules.factors import RULES, Coefficients, Detectors, Rule, Table, compound_rule, dwr
 from scaling.rules.scale import apply, coefficients, scale
 from scaling.runs.spec import ModelSpec
 
@@ -27,7 +28,7 @@ def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Sized
         factors = Coefficients(model.depth, model.width, model.resolution)
     else:
         rule = rule_of(model)
-        at = model.size if isinstance(rule, Table) else model.phi
+        at = model.size or model.phi if isinstance(rule, Detectors | Table) else model.phi
         arch, factors = apply(base, rule, at), coefficients(base, rule, at)
     rates = {rate: getattr(model, rate) for rate in ("drop_rate", "drop_path_rate", "norm_momentum")}
     return arch.replace(**{k: v for k, v in rates.items() if v is not None}), factors
@@ -65,12 +66,15 @@ def _with_head(base: Sized, model: ModelSpec) -> Sized:
             f"config.model.head={model.head!r} and config.model.output_stride={model.output_stride} do not apply to "
             f"{base.family}, a network of your own: leave both out."
         )
-    if model.head and model.head not in MAP_HEADS:
+    if model.head and model.head not in HEADS:
         raise ValueError(
-            f"config.model.head={model.head!r} must be one of {', '.join(MAP_HEADS)}{nearest(model.head, MAP_HEADS)}."
+            f"config.model.head={model.head!r} must be one of {', '.join(HEADS)}{nearest(model.head, HEADS)}."
         )
-    changes: dict = {"head": MAP_HEADS[model.head], "auxiliary": ()} if model.head else {}
-    return base.replace(**changes, **({"output_stride": model.output_stride} if model.output_stride else {}))
+    changes: dict = {"head": HEADS[model.head], "auxiliary": ()} if model.head else {}
+    arch = base.replace(**changes, **({"output_stride": model.output_stride} if model.output_stride else {}))
+    if model.head and isinstance(arch.head, BoxHead):
+        return arch.replace(head=arch.head.fitted(arch.map_strides, arch.resolution))
+    return arch
 
 
 def _named(model: ModelSpec) -> Sized:

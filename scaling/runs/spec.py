@@ -18,7 +18,7 @@ from typing import Any
 from scaling.arch.arch import Arch
 from scaling.arch.fields import LATER
 from scaling.border.typed import build, changed, nearest, plain, read_by, written
-from scaling.rules.factors import RULES, Table, dwr
+from scaling.rules.factors import RULES, Detectors, Table, dwr
 from scaling.runs.pinning import SOURCES, fingerprint, pin_data, pin_model, unpinned_as
 
 
@@ -42,8 +42,9 @@ class ModelSpec:
     `alpha**phi`, `beta**phi`, `gamma**phi`; `rule="axes"` by `depth`, `width`, `resolution`; the other rules
     are those of `scaling.rules.factors.RULES`: "depth", "width", "resolution", "uniform" and "dwr" (with its
     `exponent`) double the multiply-adds with every `phi`, "efficientnet", "resnet_rs" and "mobilenet" have a
-    published `size` ("b3", "152@224", "0.75@192"). Rates and the momentum (decay) of batch norm keep the
-    architecture's own where None. `head` replaces the head by one of `scaling.arch.map_heads.MAP_HEADS`
+    published `size` ("b3", "152@224", "0.75@192"), and "efficientdet", of detectors, takes a `size` ("d1") or
+    a `phi`. Rates and the momentum (decay) of batch norm keep the architecture's own where None. `head`
+    replaces the head by one of `scaling.arch.heads.HEADS`
     (empty: its own), `output_stride` has later maps dilated. `scan` runs repeated blocks as a
     loop (None: where the backend gains by it). `remat` saves memory by time: the blocks of all stages, or of
     those listed by index, are computed again in the backward pass (on a CPU it helps stages that run as a
@@ -83,8 +84,9 @@ class ModelSpec:
 class DataSpec:
     """Where images come from and how they are split.
 
-    `source` is digits, folder, npz or tfds; `name` the TFDS name; `dir` a directory or file. A set without a
-    name (folder, npz) is identified by `fingerprint`, a digest of the listing of `dir`, which a run adds.
+    `source` is digits, folder, npz or tfds, or, of images with boxes, coco, voc or boxes; `name` the TFDS
+    name; `dir` a directory or file. A set without a name (all but digits and tfds) is identified by
+    `fingerprint`, a digest of the listing of `dir`, which a run adds.
     Split names follow the source. An empty `validation` takes `validation_fraction` of the training split, by
     `split_seed`; an empty `test` leaves the test split unread (a search). `limit` keeps that many training
     images, the first after the split. `store` is the side in pixels at which images are kept in memory (None:
@@ -188,6 +190,10 @@ class TrainSpec:
     train at that part of the final resolution; `progressive_drop_rate` and `progressive_magnitude` may give
     each entry its own dropout rate and RandAugment magnitude. `timeout` is in seconds, 0 for none.
     `pictures` has the best, median and worst test examples drawn, where the task can.
+    Of detection: `box_loss` is smooth_l1 or a loss of the overlap (`scaling.tasks.box_losses`), which counts
+    `box_weight` times; predictions of less than `least_score` are dropped in evaluation, and those that
+    overlap a better one of their class by an IoU above `most_overlap` (`suppression` "greedy"), or they get
+    lower scores by their overlap ("soft").
     """
 
     batch: int = 128
@@ -210,6 +216,11 @@ class TrainSpec:
     pictures: bool = execution(True)
     progressive_drop_rate: tuple[float, ...] = field(default=(), metadata=LATER)
     progressive_magnitude: tuple[float, ...] = field(default=(), metadata=LATER)
+    box_loss: str = field(default="smooth_l1", metadata=LATER)
+    box_weight: float = field(default=1.0, metadata=LATER)
+    least_score: float = field(default=0.05, metadata=LATER)
+    most_overlap: float = field(default=0.5, metadata=LATER)
+    suppression: str = field(default="greedy", metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -287,6 +298,8 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("schedule", "name"): ("cosine", "exponential", "step", "constant"),
     ("train", "batch_norm"): ("local", "synced"),
     ("train", "engine"): ("pmap", "jit"),
+    ("train", "suppression"): ("greedy", "soft"),
+    ("train", "box_loss"): ("smooth_l1", "iou", "giou", "diou", "ciou", "eiou", "alpha_iou", "siou", "wiou"),
 }
 
 
@@ -337,10 +350,14 @@ def check(spec: RunSpec) -> None:
 
 def _check_rule(model: ModelSpec) -> None:
     rule = RULES.get(model.rule)
-    if isinstance(rule, Table):
+    if isinstance(rule, Table) or (isinstance(rule, Detectors) and model.size):
         rule.size(model.size)
+        if isinstance(rule, Detectors) and model.phi:
+            raise ValueError(
+                f"config.model.size={model.size!r} and config.model.phi={model.phi} both say how large: set one."
+            )
     elif model.size:
-        tables = ", ".join(name for name, rule in RULES.items() if isinstance(rule, Table))
+        tables = ", ".join(name for name, rule in RULES.items() if isinstance(rule, Table | Detectors))
         raise ValueError(
             f"config.model.size={model.size!r} is of a rule with published sizes ({tables}), but config.model.rule="
             f"{model.rule!r} goes by phi or factors: leave size empty."

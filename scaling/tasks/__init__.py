@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from scaling.border.typed import nearest
 from scaling.tasks.classification import CLASSIFICATION
+from scaling.tasks.detection import DETECTION
 from scaling.tasks.segmentation import SEGMENTATION
 from scaling.tasks.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (CLASSIFICATION, SEGMENTATION)}
+TASKS: dict[str, Task] = {task.name: task for task in (CLASSIFICATION, SEGMENTATION, DETECTION)}
 
 
 def named(name: str) -> Task:

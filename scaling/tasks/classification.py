@@ -29,7 +29,7 @@ def _eval_inputs(made: Inputs):
     return lambda fields: {"image": transform(fields["image"]), "label": fields["label"]}
 
 
-def _loss(apply, inputs, spec):
+def _loss(apply, inputs, spec, *_):
     """The cross-entropy of smoothed targets, and that of each auxiliary classifier by its weight."""
     targets_bk = inputs["targets"]
     logits_bk, updates = apply(inputs["image"])
@@ -40,7 +40,7 @@ def _loss(apply, inputs, spec):
     return loss, updates, {"top1": top1}
 
 
-def _sums(logits_bk, inputs, mask_b) -> dict[str, Any]:
+def _sums(logits_bk, inputs, mask_b, *_) -> dict[str, Any]:
     label_b = jnp.where(mask_b, inputs["label"], 0)
     loss_b = cross_entropy(logits_bk, jax.nn.one_hot(label_b, logits_bk.shape[-1]))
     return {

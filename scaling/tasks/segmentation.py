@@ -53,7 +53,7 @@ def _eval_inputs(made: Inputs):
     return inputs
 
 
-def _loss(apply, inputs, spec):
+def _loss(apply, inputs, spec, *_):
     """The mean over images of the mean over their pixels; an image of void alone counts 0."""
     outputs, updates = apply(inputs["image"])
     scores_nhwk, known_nhw = _at(outputs["out"], inputs["mask"])
@@ -62,7 +62,7 @@ def _loss(apply, inputs, spec):
     return jnp.mean(_over(loss_nhw, known_nhw)), updates, {"pa": jnp.mean(_over(right_nhw, known_nhw))}
 
 
-def _sums(outputs, inputs, real_b) -> dict[str, Any]:
+def _sums(outputs, inputs, real_b, *_) -> dict[str, Any]:
     """Examples, their losses, and pixels by (group of images, truth, prediction)."""
     scores_nhwk, known_nhw = _at(outputs["out"], inputs["mask"])
     known_nhw = known_nhw & real_b[:, None, None]

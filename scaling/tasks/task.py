@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scaling.arch.arch import Sized
 from scaling.runs.spec import AugmentSpec, TrainSpec
 from scaling.tasks.pictures import Fields, Pictures
 
@@ -44,11 +45,15 @@ class Task:
 
     `fields` are what a split must hold of an example beside its image, `heads` the names of the types of
     heads that it trains (`scaling.arch.head`, `scaling.arch.map_heads`); a network with another is refused.
+    `adapt(arch)` changes a network that scores the data's classes where the task needs it to score more.
     `train_inputs` and `eval_inputs` of `Inputs` give functions, (fields, keys) and (fields,) -> fields, whose
-    "image" is float32 (n, h, w, c). `loss(apply, inputs, spec)` is a mean over the examples, beside the
-    collections that changed and metrics of the same kind. `sums(outputs, inputs, mask_b)` may be added over
-    batches and devices, examples whose mask is False left out; `means` makes metrics of the totals, NumPy
-    arrays, "loss" and `metric.name` among them. `pictures` show answers beside the truth."""
+    "image" is float32 (n, h, w, c). `loss(apply, inputs, spec, arch)` is a mean over the examples, beside the
+    collections that changed and metrics of the same kind; `arch` is the network, for what its head says of
+    its outputs, or None where nobody told. `sums(outputs, inputs, mask_b, spec, arch)` may be added over
+    batches and devices, examples whose mask is False left out. `gather(outputs, inputs, spec, arch)`, where
+    sums do not do, gives an array (n, ...) a name, of a shape that no example changes: they are collected
+    from all batches and devices, in the order of the examples. `means` makes metrics of totals and collected
+    arrays, in NumPy, "loss" and `metric.name` among them. `pictures` show answers beside the truth."""
 
     name: str
     metric: Metric
@@ -56,7 +61,9 @@ class Task:
     heads: tuple[str, ...]
     train_inputs: Callable[[Inputs], Callable[[Fields, Any], Fields]]
     eval_inputs: Callable[[Inputs], Callable[[Fields], Fields]]
-    loss: Callable[[Apply, Fields, TrainSpec], tuple[Any, Mapping[str, Any], Fields]]
-    sums: Callable[[Any, Fields, Any], dict[str, Any]]
+    loss: Callable[[Apply, Fields, TrainSpec, Sized | None], tuple[Any, Mapping[str, Any], Fields]]
+    sums: Callable[[Any, Fields, Any, TrainSpec, Sized | None], dict[str, Any]]
     means: Callable[[dict[str, Any]], dict[str, float]]
+    gather: Callable[[Any, Fields, TrainSpec, Sized | None], Fields] = lambda *_: {}
+    adapt: Callable[[Any], Any] = lambda arch: arch
     pictures: Pictures | None = None

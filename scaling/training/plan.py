@@ -10,7 +10,7 @@ import jax
 
 from scaling.arch.arch import Sized
 from scaling.arch.custom import Custom
-from scaling.arch.map_heads import MAP_HEADS
+from scaling.arch.heads import HEADS
 from scaling.cost.counting import Cost, count
 from scaling.data import Dataset, load
 from scaling.models.network import frozen_stages, recomputed_stages
@@ -124,6 +124,7 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
     dataset = dataset or read_data(spec)
     arch, coefficients = resolve(spec.model, dataset.num_classes, dataset.in_channels)
     _check_head(task, arch)
+    arch = task.adapt(arch)
     recomputed_stages(spec.model.remat, len(arch.stages))
     frozen_stages(spec.optimizer.frozen, arch)
     steps_per_epoch = max(1, len(dataset.train) // train.batch)
@@ -158,7 +159,7 @@ def _check_head(task: Task, arch: Sized) -> None:
     """Raise ValueError where the task cannot train what the network returns."""
     found = "Head" if isinstance(arch, Custom) else type(arch.head).__name__
     if found not in task.heads:
-        heads = [name for name, head in MAP_HEADS.items() if type(head).__name__ in task.heads]
+        heads = [name for name, head in HEADS.items() if type(head).__name__ in task.heads]
         raise ValueError(
             f"config.task={task.name!r} does not train the {found} of {arch.name}: set config.model.head to "
             f"{' or '.join(map(repr, heads)) or 'nothing'}."
@@ -226,6 +227,9 @@ def _check_ranges(train: TrainSpec) -> None:
         "eval_batch": (train.eval_batch >= 1, "at least 1"),
         "keep": (train.keep >= 1, "at least 1 checkpoint"),
         "steps_per_call": ((train.steps_per_call or 1) >= 1, "at least 1, or None for the backend's own"),
+        "box_weight": (train.box_weight >= 0, "at least 0"),
+        "least_score": (0 <= train.least_score < 1, "in [0, 1)"),
+        "most_overlap": (0 < train.most_overlap <= 1, "in (0, 1]"),
         "timeout": (train.timeout >= 0, "a number of seconds, 0 for none"),
     }
     for name, (good, rule) in rules_of.items():

@@ -83,7 +83,8 @@ class Runtime:
     def scorer(self, arch: Sized, batch: int, by_batch: bool = False) -> Scorer:
         """Return what evaluates variables of an architecture, `batch` images at a time (`Scorer`)."""
         inputs, network = self.evaluated(arch)
-        return Scorer(self.plan.task, self.engine, network, inputs, batch, by_batch)
+        spec = self.plan.spec.train
+        return Scorer(self.plan.task, self.engine, network, inputs, batch, by_batch, spec, arch)
 
     def evaluated(self, arch: Sized) -> tuple[Callable[[Fields], Fields], Buildable]:
         """Return what makes inputs of examples in evaluation, and the network of an architecture."""
@@ -148,6 +149,7 @@ class Runtime:
             self.plan.task.train_inputs(self._inputs(augment, arch)),
             spec.train,
             spec.seed,
+            arch,
         )
         return several(step)
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from scaling.arch.arch import Sized
 from scaling.models.auxiliary import AUXILIARY
 from scaling.models.network import Applied
 from scaling.runs.spec import TrainSpec
@@ -42,13 +43,15 @@ def build_train_step(
     inputs: Callable[[Fields, Any], Fields],
     spec: TrainSpec,
     seed: int,
+    arch: Sized | None = None,
 ) -> Step:
     """Return step(state, batch, resident) -> (state, metrics), for one device's share of a batch.
 
     The state's collections are trees, or packed into vectors (`scaling.training.packing`).
 
     `batch` holds {"position"} and either {"index"} into the arrays of `resident` or these fields of the
-    examples themselves, of which `inputs` makes what `task.loss` takes. The share is cut into
+    examples themselves, of which `inputs` makes what `task.loss` takes, as it does `arch`, the network's
+    value, where the task asks for one. The share is cut into
     `spec.accumulate` micro-batches whose gradients are averaged, as those of the devices are. Batch norm
     normalises each micro-batch by its own statistics (with synced statistics: its own over all devices); each
     starts from the same running statistics, and the new ones are averaged over micro-batches and devices. So
@@ -68,7 +71,7 @@ def build_train_step(
                 variables, x_nhwc, train=True, keys_b=drop_b, mutable=["batch_stats", AUXILIARY]
             )
 
-        loss, updates, metrics = task.loss(apply, inputs(_examples(part, resident), augment_b), spec)
+        loss, updates, metrics = task.loss(apply, inputs(_examples(part, resident), augment_b), spec, arch)
         held = {} if state.frozen is None else state.frozen["batch_stats"]
         batch_stats = like(state.batch_stats, without(updates.get("batch_stats", {}), held))
         return loss, (batch_stats, {"loss": loss, **metrics})
@@ -108,21 +111,36 @@ def several(step: Step) -> Step:
 
 
 def build_eval_step(
-    task: Task, network: Applied, inputs: Callable[[Fields], Fields], by_batch: bool = False
+    task: Task,
+    network: Applied,
+    inputs: Callable[[Fields], Fields],
+    by_batch: bool = False,
+    spec: TrainSpec | None = None,
+    arch: Sized | None = None,
 ) -> Callable[[Any, Any], Any]:
-    """Return step(models, batch) -> {model: sums over all devices' examples whose "real" is 1}.
+    """Return step(models, batch) -> {model: (sums, arrays)} over the examples of all devices.
 
+    Sums are over those whose "real" is 1; arrays are what the task gathers of all, and their "real" with it.
     `models` is {name: variables}, packed or not; `batch` holds the examples' fields and "real". With
     `by_batch` batch norm uses the statistics of the images on a device, padding and all, not the running
     ones."""
+    told = spec or TrainSpec()
 
-    def sums(variables, made, real_b):
+    def score(variables, made, real_b):
         found: Any = network.apply(whole(variables), made["image"], train=by_batch, mutable=["batch_stats"])
-        return task.sums(found[0], made, real_b)
+        outputs = found[0]
+        arrays = task.gather(outputs, made, told, arch)
+        return task.sums(outputs, made, real_b.astype(bool), told, arch), arrays and {
+            **arrays,
+            "real": real_b,
+        }
 
     def step(models, batch):
-        made, real_b = inputs(batch), batch["real"].astype(bool)
-        return lax.psum({name: sums(v, made, real_b) for name, v in models.items()}, AXIS)
+        made = inputs(batch)
+        scored = {name: score(v, made, batch["real"]) for name, v in models.items()}
+        sums = lax.psum({name: summed for name, (summed, _) in scored.items()}, AXIS)
+        arrays = lax.all_gather({name: each for name, (_, each) in scored.items()}, AXIS, tiled=True)
+        return {name: (sums[name], arrays[name]) for name in models}
 
     return step
 

@@ -15,6 +15,7 @@ from scaling.arch.arch import Arch, Sized
 from scaling.arch.blocks import Conv, ConvNeXt, Dense, Residual, Transition, XBlock
 from scaling.arch.blocks.base import LEADING
 from scaling.arch.stages import Stage
+from scaling.weights.detection_names import schemes as detection
 from scaling.weights.inception_names import SCHEMES as INCEPTION
 from scaling.weights.mobile_names import SCHEMES as MOBILE
 from scaling.weights.segmentation_names import schemes as segmentation
@@ -26,6 +27,8 @@ LEAVES = {
     "mean": "running_mean",
     "var": "running_var",
     "layer_scale": "gamma",
+    "edge_weights": "edge_weights",
+    "scale_weight": "scale_weight",
 }
 
 RESNET_STEMS = {  # by the number of stem stages: one 7x7, or ResNet-RS's three 3x3 and a strided fourth
@@ -230,6 +233,7 @@ SCHEMES: dict[str, Scheme] = {
     **MOBILE,
     **INCEPTION,
     **segmentation(timm_resnet),
+    **detection(timm_resnet, sequential),
 }
 
 

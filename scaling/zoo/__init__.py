@@ -11,6 +11,7 @@ from scaling.zoo import (
     convnext,
     darts,
     densenet,
+    detection,
     efficientnet,
     efficientnet_v2,
     enas,
@@ -69,6 +70,9 @@ ZOO: dict[str, Arch] = {
     **segmentation.ARCHS,
 }
 
+# Networks that answer more than one class an image; `get` finds them, `names` only by their families
+DENSE: dict[str, Arch] = {**detection.ARCHS}
+
 
 def get(name: str) -> Arch:
     """Return the named network; KeyError with the nearest names where there is none.
@@ -77,20 +81,24 @@ def get(name: str) -> Arch:
     listed."""
     if name.startswith(f"{nasbench201.FAMILY}-"):
         return nasbench201.network(nasbench201.cell(name.partition("-")[2])).replace(name=name)
-    if name not in ZOO:
+    known = {**ZOO, **DENSE}
+    if name not in known:
         raise KeyError(
-            f"no model named {name!r}{nearest(name, ZOO) or '.'} scaling.names() lists all {len(ZOO)}."
+            f"no model named {name!r}{nearest(name, known) or '.'} scaling.names() lists all {len(ZOO)} that classify."
         )
-    return ZOO[name]
+    return known[name]
 
 
 def names(family: str | None = None) -> list[str]:
-    """Return all names, or those of one family; KeyError with the nearest families where there is none."""
+    """Return all names of networks that classify, or those of one family of any networks.
+
+    KeyError with the nearest families where there is none."""
     if family is None:
         return list(ZOO)
-    families = list(dict.fromkeys(arch.family for arch in ZOO.values()))
+    known = {**ZOO, **DENSE}
+    families = list(dict.fromkeys(arch.family for arch in known.values()))
     if family not in families:
         raise KeyError(
             f"no family {family!r}{nearest(family, families) or '.'} Families: {', '.join(families)}."
         )
-    return [name for name, arch in ZOO.items() if arch.family == family]
+    return [name for name, arch in known.items() if arch.family == family]

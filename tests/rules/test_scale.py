@@ -19,6 +19,7 @@ from scaling.rules.factors import (
     RESNET_RS_ROWS,
     RULES,
     Coefficients,
+    Detectors,
     Powers,
     Table,
     compound_grid,
@@ -273,7 +274,8 @@ def test_mobilenet_multipliers_give_the_zoo():
         assert sizes(apply(base, MOBILENET, f"{width:g}@160")) == sizes(expected)
 
 
-@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+# tests/rules/test_detectors.py asks the same of detectors' rule
+@pytest.mark.parametrize("rule", [rule for rule in RULES.values() if not isinstance(rule, Detectors)])
 def test_a_config_may_name_every_rule(rule):
     base = zoo.get("resnetrs50")
     for at in ["0.75@192", "b2", "152@224"] if isinstance(rule, Table) else [1.5]:

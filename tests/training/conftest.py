@@ -1,5 +1,7 @@
 """What the training tests share: a tiny network with batch norm and dropout, and a tiny real run."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -7,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
+from PIL import Image
 
 from scaling.arch.arch import Arch, Head, Stage
 from scaling.arch.blocks import Conv
@@ -84,6 +87,25 @@ def make_spec(config):
         return RunSpec.from_config(config)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def boxes_dir(tmp_path_factory) -> Path:
+    """Images of 16 pixels with up to three rectangles of two colours, and a boxes.json that says where."""
+    root, rng, splits = tmp_path_factory.mktemp("rectangles"), np.random.default_rng(0), {}
+    for split, count in (("train", 16), ("val", 6), ("test", 6)):
+        splits[split] = []
+        for i in range(count):
+            pixels, objects = rng.integers(0, 40, (16, 16, 3)), []
+            for _ in range(i % 4):
+                (x, y), (w, h), kind = rng.integers(0, 9, 2), rng.integers(4, 8, 2), int(rng.integers(0, 2))
+                pixels[y : y + h, x : x + w, kind] = 220
+                objects.append([kind, *map(int, (x, y, x + w, y + h))])
+            file = f"{split}_{i}.png"
+            Image.fromarray(pixels.astype(np.uint8)).save(root / file)
+            splits[split].append({"file": file, "width": 16, "height": 16, "objects": objects})
+    (root / "boxes.json").write_text(json.dumps({"classes": ["red", "green"], "splits": splits}))
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """Scores equal NumPy's over all examples, for any batch size and number of devices."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -37,9 +39,10 @@ def to_float(fields):
     return {**fields, "image": fields["image"] / 255.0}
 
 
-@pytest.mark.parametrize(
-    "engine, devices, batch", [("pmap", 1, 23), ("pmap", 2, 5), ("pmap", 4, 64), ("jit", 4, 8), ("jit", 1, 1)]
-)
+MACHINES = [("pmap", 1, 23), ("pmap", 2, 5), ("pmap", 4, 64), ("jit", 4, 8), ("jit", 1, 1)]
+
+
+@pytest.mark.parametrize("engine, devices, batch", MACHINES)
 def test_scores_equal_numpys(net, models, split, engine, devices, batch):
     machine = ENGINES[engine](jax.devices()[:devices])
     found = Scorer(CLASSIFICATION, machine, net, to_float, batch)(machine.replicate(models), split)
@@ -51,3 +54,21 @@ def test_scores_equal_numpys(net, models, split, engine, devices, batch):
         assert found[name]["top1"] == np.mean(ranks < 1)
         assert found[name]["top5"] == np.mean(ranks < 5)
         assert found[name]["loss"] == pytest.approx(loss.mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("engine, devices, batch", [MACHINES[1], MACHINES[2], MACHINES[3]])
+def test_what_cannot_be_summed_is_gathered_once_an_example_in_order(
+    net, models, split, engine, devices, batch
+):
+    task = dataclasses.replace(
+        CLASSIFICATION,
+        gather=lambda logits, inputs, spec, arch: {"logits": logits, "label": inputs["label"]},
+        means=lambda totals: totals,
+    )
+    machine = ENGINES[engine](jax.devices()[:devices])
+    found = Scorer(task, machine, net, to_float, batch)(machine.replicate(models), split)
+    for name, variables in models.items():
+        assert found[name]["count"] == COUNT
+        np.testing.assert_array_equal(found[name]["label"], split.labels)
+        logits_bk = net.apply(variables, split.images / 255.0)
+        np.testing.assert_allclose(found[name]["logits"], logits_bk, 1e-4, 1e-5)

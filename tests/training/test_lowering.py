@@ -7,8 +7,11 @@ import pytest
 from jax import export
 
 from scaling.arch import blocks
+from scaling.arch.anchors import DefaultBoxes, PixelAnchors
 from scaling.arch.arch import Arch
+from scaling.arch.box_heads import RetinaNet, Ssd
 from scaling.arch.head import Head
+from scaling.arch.necks import Extras, Fpn
 from scaling.arch.stages import Stage, settle
 from scaling.models.operators import BY_BACKEND
 from scaling.training.parallel import ENGINES
@@ -65,11 +68,29 @@ def cells() -> Arch:
 
 
 PLAIN = {"model.arch": arch_of((Stage(blocks.MBConv(expand=2), 8, 3),)).to_dict()}
+
+
+def detector(head) -> dict:
+    """A run on boxes, which have no neighbours to be mixed with."""
+    arch = arch_of((Stage(blocks.Conv(skip=True), 8, 3),)).replace(head=head, resolution=16)
+    return {
+        "model.arch": arch.to_dict(),
+        "task": "detection",
+        "data.source": "boxes",
+        "data.validation": "val",
+        "augment.mixup": 0.0,
+        "train.batch": 8,
+        "train.duration": "12 steps",
+    }
+
+
 RUNS = {
     "every_block": {"model.arch": every_block().to_dict()},
     "cells": {"model.arch": cells().to_dict()},
     "synced": PLAIN | {"train.batch_norm": "synced", "train.accumulate": 2},
     "bfloat16": PLAIN | {"model.dtype": "bfloat16", "model.remat": True, "train.ema": 0.0},
+    "retinanet": detector(RetinaNet(Fpn(1, 1, 8), PixelAnchors(octaves=1), repeats=1)),
+    "ssd": detector(Ssd(Extras(2, 1, (8,)), DefaultBoxes())),
     "frozen": PLAIN | {"optimizer.frozen": ["stem", "stages_0"], "optimizer.name": "adamw"},
 }
 
@@ -91,7 +112,7 @@ BOTH = [
 @pytest.mark.representatives(2)
 @pytest.mark.parametrize(("run", "engine"), BOTH)
 @pytest.mark.parametrize("backends", BACKENDS, ids="_".join)
-def test_the_steps_of_a_run_are_lowered(backends, run, engine, make_spec, monkeypatch):
+def test_the_steps_of_a_run_are_lowered(backends, run, engine, make_spec, boxes_dir, monkeypatch):
     lowered = []
 
     def compile(self, function, arguments, cut, donate):
@@ -101,7 +122,10 @@ def test_the_steps_of_a_run_are_lowered(backends, run, engine, make_spec, monkey
 
     monkeypatch.setattr(jax, "default_backend", lambda: backends[0])
     monkeypatch.setattr(ENGINES[engine], "compile", compile)
-    spec = make_spec({"train.engine": engine, "train.devices": 2, "augment.mixup": 0.2, **RUNS[run]})
+    changes = {"train.engine": engine, "train.devices": 2, "augment.mixup": 0.2, **RUNS[run]}
+    if "task" in changes:
+        changes["data.dir"] = str(boxes_dir)
+    spec = make_spec(changes)
     runtime = Runtime(make_plan(spec))
     assert runtime.plan.steps_per_call > 1
     runtime.compile()

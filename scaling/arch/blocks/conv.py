@@ -17,7 +17,8 @@ from scaling.arch.totals import Site, Totals
 class Conv(Block):
     """A k x k convolution, normalised and activated; with `skip`, a residual where shapes allow.
 
-    `pad` pixels of zeros go on every side (None: as many as the network's padding asks for).
+    `pad` pixels of zeros go on every side (None: as many as the network's padding asks for), times the
+    `dilation` of its window.
     """
 
     kernel: int = 3
@@ -27,18 +28,25 @@ class Conv(Block):
     skip: bool = False
     bias: bool = False
     pad: int | None = field(default=None, metadata=LATER)
+    dilation: int = field(default=1, metadata=LATER)
+
+    def problem(self, width: int, stride: int) -> str:
+        del width, stride
+        return "" if self.dilation >= 1 else f"has dilation={self.dilation}, which must be at least 1."
 
     def keeping_side(self) -> Conv:
         return dataclasses.replace(self, pad=None)
 
     def for_small_images(self) -> Conv:
-        return dataclasses.replace(self, kernel=3, pad=None)
+        return dataclasses.replace(self, kernel=3, pad=None, dilation=1)
 
     def side_after(self, stride: int, side: int, padding: str) -> int:
-        return windows.side_after(side, self.kernel, stride, padding, self.pad)
+        extent = (self.kernel - 1) * self.dilation + 1
+        pad = None if self.pad is None else self.pad * self.dilation
+        return windows.side_after(side, extent, stride, padding, pad)
 
     def side_before(self, stride: int, side: int, dilation: int = 1) -> int:
-        return windows.side_before(side, self.kernel, stride, self.pad, dilation)
+        return windows.side_before(side, self.kernel, stride, self.pad, dilation * self.dilation)
 
     def width_step(self, divisor: int) -> int:
         return math.lcm(divisor, self.groups)

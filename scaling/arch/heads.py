@@ -1,0 +1,10 @@
+"""All heads that answer more than one class an image, by the names that a config's `model.head` takes."""
+
+from __future__ import annotations
+
+from scaling.arch import anchors, box_heads, map_heads, necks
+from scaling.arch.map_heads import MapHead
+
+HEADS: dict[str, MapHead] = {**map_heads.MAP_HEADS, **box_heads.BOX_HEADS}
+KINDS = (*map_heads.KINDS, *box_heads.KINDS)
+PARTS = (*necks.KINDS, *anchors.KINDS)  # values within them

@@ -1,0 +1,200 @@
+"""Boxes with classes: a loss over matched anchors, and COCO's average precision.
+
+Heads whose scores are sigmoids learn by focal loss and RetinaNet's matching, heads with a background class by
+cross-entropy with hard negatives and SSD's. Both, and the loss of the boxes, are sums over an image's
+anchors, divided by the number of its positive ones, at least 1; the loss is the mean over images, so that
+micro-batches make one batch (SSD's and EfficientDet's authors divide by the positives of a batch)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from scaling.data.augment import draws_of, eval_transform, train_images
+from scaling.data.placement import move_boxes, placement
+from scaling.models.box_heads import flattened
+from scaling.runs.spec import TrainSpec
+from scaling.tasks.average_precision import average_precision, summary
+from scaling.tasks.box_losses import IOU_LOSSES, smooth_l1
+from scaling.tasks.box_panels import boxes_of
+from scaling.tasks.boxes import clip, decode, encode, iou_matrix
+from scaling.tasks.matching import BACKGROUND, IGNORED, RETINANET, SSD, hard_negatives
+from scaling.tasks.nms import nms, soft_nms
+from scaling.tasks.task import Inputs, Metric, Task
+
+LEAST_SHOWN = 0.3  # of a box's area: one that a crop shows less of is no example of its class
+ALPHA, GAMMA = 0.25, 2.0  # of the focal loss: arXiv 1708.02002 section 4
+# Where smooth L1 becomes linear, in the units of offsets, which a head with a background multiplies
+BETA, WEIGHTED_BETA = 0.1, 1.0
+CANDIDATES, DETECTIONS = 500, 100  # of an image, before and after suppression
+
+
+class Detections(NamedTuple):
+    """The best of each image first: boxes (n, d, 4) in pixels, scores (n, d), classes (n, d) from 0; a score
+    of 0 and class -1 where there are no more."""
+
+    boxes: Any
+    scores: Any
+    classes: Any
+
+
+def _train_inputs(made: Inputs):
+    augment, side = made.augment, made.resolution
+    images = train_images(augment, side, made.mean, made.std)
+    if augment.mixup or augment.cutmix or augment.randaugment_layers:
+        raise ValueError(
+            f"augment.mixup={augment.mixup}, augment.cutmix={augment.cutmix} and augment.randaugment_layers="
+            f"{augment.randaugment_layers} mix or warp images without their boxes: set all three to 0."
+        )
+
+    def moved(boxes_m4, label_m, draws_u):
+        boxes_m4, shown_m = move_boxes(boxes_m4, placement(draws_u, augment, side))
+        return boxes_m4, jnp.where(shown_m >= LEAST_SHOWN, label_m, -1)
+
+    def inputs(fields, keys_b):
+        draws_bu = draws_of(augment, keys_b)
+        boxes_nm4, label_nm = jax.vmap(moved)(fields["boxes"], fields["label"], draws_bu)
+        return {"image": images(fields["image"], draws_bu), "boxes": boxes_nm4, "label": label_nm}
+
+    return inputs
+
+
+def _eval_inputs(made: Inputs):
+    if made.augment.eval_crop != 1:
+        raise ValueError(
+            f"augment.eval_crop={made.augment.eval_crop} would leave out boxes that are scored: set it to 1."
+        )
+    transform = eval_transform(made.augment, made.resolution, made.mean, made.std)
+    return lambda fields: {**fields, "image": transform(fields["image"])}
+
+
+def _adapt(arch):
+    """One class more where the head has a background."""
+    return arch.replace(num_classes=arch.num_classes + 1) if arch.head.background else arch
+
+
+def _loss(apply, inputs, spec, arch):
+    outputs, updates = apply(inputs["image"])
+    class_b, box_b = _losses(outputs, inputs, spec, arch)
+    parts = {"class_loss": jnp.mean(class_b), "box_loss": jnp.mean(box_b)}
+    return parts["class_loss"] + spec.box_weight * parts["box_loss"], updates, parts
+
+
+def _losses(outputs, inputs, spec, arch):
+    """The losses of each image's classes and boxes, (n,) each."""
+    head, (height, width) = arch.head, inputs["image"].shape[1:3]
+    anchors_a4 = jnp.asarray(head.anchors(arch, height, width))
+    scale = jnp.asarray([width, height, width, height], jnp.float32)
+
+    def of_image(scores_ak, deltas_a4, boxes_m4, label_m):
+        matcher = SSD if head.background else RETINANET
+        index_a = matcher(iou_matrix(boxes_m4, anchors_a4), label_m >= 0)
+        positive_a, own_a = index_a >= 0, jnp.maximum(index_a, 0)
+        count = jnp.maximum(1, jnp.sum(positive_a))
+        label_a = jnp.where(positive_a, label_m[own_a], -1)
+        by_class = _by_softmax if head.background else _by_sigmoid
+        # An anchor without a box has itself as its truth, which keeps what is not counted finite
+        truth_a4 = jnp.where(positive_a[:, None], boxes_m4[own_a], anchors_a4)
+        off_a = _off_by(deltas_a4, truth_a4, anchors_a4, head, spec)
+        return by_class(scores_ak, label_a, index_a) / count, jnp.sum(
+            jnp.where(positive_a, off_a, 0.0)
+        ) / count
+
+    scores_nak, deltas_na4 = flattened(head, outputs)
+    return jax.vmap(of_image)(scores_nak, deltas_na4, inputs["boxes"] * scale, inputs["label"])
+
+
+def _by_sigmoid(scores_ak, label_a, index_a):
+    """The focal loss over all classes of the anchors that are not ignored."""
+    targets_ak = jax.nn.one_hot(label_a, scores_ak.shape[-1])
+    loss_ak = optax.losses.sigmoid_focal_loss(scores_ak, targets_ak, alpha=ALPHA, gamma=GAMMA)
+    return jnp.sum(jnp.where((index_a != IGNORED)[:, None], loss_ak, 0.0))
+
+
+def _by_softmax(scores_ak, label_a, index_a):
+    """The cross-entropy of the positive anchors and the hardest of the others; class 0 is the background."""
+    loss_a = optax.losses.softmax_cross_entropy_with_integer_labels(scores_ak, label_a + 1)
+    negative_a = hard_negatives(loss_a, label_a >= 0, index_a == BACKGROUND)
+    return jnp.sum(jnp.where((label_a >= 0) | negative_a, loss_a, 0.0))
+
+
+def _off_by(deltas_a4, truth_a4, anchors_a4, head, spec):
+    """How far each anchor's box is from the truth, by the loss that the config names."""
+    if spec.box_loss == "smooth_l1":
+        told_a4 = encode(truth_a4, anchors_a4, head.box_weights)
+        return smooth_l1(deltas_a4, told_a4, WEIGHTED_BETA if head.background else BETA)
+    return IOU_LOSSES[spec.box_loss](decode(deltas_a4, anchors_a4, head.box_weights), truth_a4)
+
+
+def detect(arch, outputs, height: int, width: int, spec: TrainSpec) -> Detections:
+    """Return what a network's outputs for images of `height` x `width` pixels say is there, after NMS.
+
+    `spec` has `least_score`, `most_overlap` and `suppression`.
+    """
+    head = arch.head
+    anchors_a4 = jnp.asarray(head.anchors(arch, height, width))
+
+    def of_image(scores_ak, deltas_a4):
+        known_ak = jax.nn.softmax(scores_ak)[:, 1:] if head.background else jax.nn.sigmoid(scores_ak)
+        classes = known_ak.shape[-1]
+        flat = jnp.where(known_ak > spec.least_score, known_ak, -jnp.inf).ravel()
+        scores_c, place_c = jax.lax.top_k(flat, min(CANDIDATES, flat.size))
+        anchor_c, class_c = place_c // classes, place_c % classes
+        boxes_c4 = decode(deltas_a4[anchor_c], anchors_a4[anchor_c], head.box_weights)
+        boxes_c4 = clip(boxes_c4, height, width)
+        if spec.suppression == "soft":
+            scores_c = soft_nms(boxes_c4, scores_c, class_c)
+            kept_c = scores_c > spec.least_score
+        else:
+            kept_c = nms(boxes_c4, scores_c, class_c, spec.most_overlap)
+        scores_d, best_d = jax.lax.top_k(jnp.where(kept_c, scores_c, -jnp.inf), min(DETECTIONS, len(kept_c)))
+        found_d = scores_d > -jnp.inf
+        return Detections(
+            boxes_c4[best_d], jnp.where(found_d, scores_d, 0.0), jnp.where(found_d, class_c[best_d], -1)
+        )
+
+    return jax.vmap(of_image)(*flattened(head, outputs))
+
+
+def _sums(outputs, inputs, real_b, spec, arch) -> dict[str, Any]:
+    class_b, box_b = _losses(outputs, inputs, spec, arch)
+    return {
+        "count": jnp.sum(real_b, dtype=jnp.int32),
+        "loss": jnp.sum(jnp.where(real_b, class_b + spec.box_weight * box_b, 0.0)),
+    }
+
+
+def _gather(outputs, inputs, spec, arch) -> dict[str, Any]:
+    """Predictions and truth of each image, boxes as fractions of its sides."""
+    height, width = inputs["image"].shape[1:3]
+    found = detect(arch, outputs, height, width, spec)
+    scale = jnp.asarray([width, height, width, height], jnp.float32)
+    predicted = {"predicted": found.boxes / scale, "score": found.scores, "class": found.classes}
+    return {**predicted, "boxes": inputs["boxes"], "label": inputs["label"]}
+
+
+def _means(totals: dict[str, Any]) -> dict[str, float]:
+    arrays = {name: totals[name] for name in ("predicted", "score", "class", "boxes", "label")}
+    images = [boxes_of(dict(zip(arrays, image))) for image in zip(*arrays.values())]
+    predicted, truth = zip(*images)
+    found = average_precision(predicted, truth, int(np.max(totals["label"], initial=-1)) + 1)
+    return {**summary(found), "loss": float(totals["loss"] / totals["count"])}
+
+
+DETECTION = Task(
+    name="detection",
+    metric=Metric("ap50", "AP50", "average precision at IoU 0.5"),
+    fields=("boxes", "label"),
+    heads=("RetinaNet", "EfficientDet", "Ssd"),
+    train_inputs=_train_inputs,
+    eval_inputs=_eval_inputs,
+    loss=_loss,
+    sums=_sums,
+    means=_means,
+    gather=_gather,
+    adapt=_adapt,
+)
