@@ -33,6 +33,7 @@ def save(path: Path, runtime: Runtime, state: TrainState, split: Split) -> None:
         return
     inputs, network = runtime.evaluated(plan.arch)
     variables = whole(list(models(state).values())[-1])
+    batch = max(1, spec.eval_batch // len(plan.devices))  # as much as a device has had in evaluation
 
     @jax.jit
     def see(variables, fields):
@@ -41,7 +42,7 @@ def save(path: Path, runtime: Runtime, state: TrainState, split: Split) -> None:
         return pictures.see(outputs, made, spec, plan.arch)
 
     def seen(part: Split) -> Iterator[Fields]:
-        for fields in eval_batches(part, spec.eval_batch):
+        for fields in eval_batches(part, batch):
             arrays = jax.device_get(see(variables, fields))
             for i in range(int(fields["real"].sum())):
                 yield {name: array[i] for name, array in arrays.items()}

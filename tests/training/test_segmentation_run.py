@@ -39,6 +39,20 @@ def test_a_run_learns_and_shows_what_it_learnt(pixels, tmp_path):
         assert image.format == "PNG" and image.width >= 3 * PANEL and image.height >= 3 * PANEL
 
 
+ALIKE = [{"train.engine": "jit"}, {"train.devices": 2}, {"train.devices": 4, "train.engine": "jit"}]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("changes", ALIKE, ids=str)
+def test_devices_and_engines_agree(pixels, changes, tmp_path):
+    short = {"train.duration": "2 epochs", "train.batch_norm": "synced", "train.pictures": False}
+    one, other = (run(pixels.revised(short | more), tmp_path / str(len(more))) for more in ({}, changes))
+    assert one.metrics.keys() == other.metrics.keys() and not (tmp_path / "0" / PICTURES).exists()
+    for name, value in one.metrics.items():
+        assert other.metrics[name] == pytest.approx(value, abs=0.02), name
+    assert other.train_loss == pytest.approx(one.train_loss, rel=1e-3)
+
+
 def test_the_best_the_median_and_the_worst_are_chosen():
     assert choose(np.array([0.5, 0.9, 0.1, 0.7, 0.3])) == {
         "best": (1, 0.9),
