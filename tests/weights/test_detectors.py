@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 import scaling
+from scaling.arch.blocks import Conv
+from scaling.arch.box_heads import BOX_HEADS
+from scaling.arch.stages import Stage
 
 # What golden files are made of is told where classifiers are compared
 SPEC = importlib.util.spec_from_file_location("golden_rule", Path(__file__).with_name("test_torch.py"))
@@ -41,3 +44,18 @@ def test_outputs_equal_the_peers(name, shared):
         assert golden_rule.spread(found[key] - peer, peer) < bar, key
     again = scaling.load_torch(arch, scaling.to_torch(arch, variables))
     jax.tree.map(np.testing.assert_array_equal, again, variables)
+
+
+def test_another_number_of_classes_draws_their_predictions_anew():
+    base, stage = scaling.get("cifar_resnet20"), Stage(Conv(), 16, stride=2)
+    arch = base.replace(stages=(stage, stage), head=BOX_HEADS["ssd"], num_classes=3, resolution=32)
+    variables = scaling.initialize(scaling.build(arch), seed=1)
+    changed, found = scaling.replace_head(arch, variables, 5)
+    expected = scaling.initialize(scaling.build(changed), seed=0)
+    equal = jax.tree.map(lambda a, b: np.shape(a) == np.shape(b), found, expected)
+    assert changed.num_classes == 5 and all(jax.tree.leaves(equal))
+    new, old = found["params"]["decoder"], variables["params"]["decoder"]
+    for i in range(6):
+        drawn = expected["params"]["decoder"][f"cls_logits_{i}"]["predict"]
+        jax.tree.map(np.testing.assert_array_equal, new[f"cls_logits_{i}"]["predict"], drawn)
+        jax.tree.map(np.testing.assert_array_equal, new[f"bbox_regression_{i}"], old[f"bbox_regression_{i}"])
