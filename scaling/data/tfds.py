@@ -27,7 +27,7 @@ class Records:
     held: Sequence[bytes]
 
     def read(self, row: int) -> bytes:
-        return self.held[row] if self.held else _feature(self.records[row], self.image).bytes_list.value[0]
+        return self.held[row] if self.held else feature_of(self.records[row], self.image).bytes_list.value[0]
 
     def describe(self, row: int) -> str:
         return f"{self.name}, record {row}"
@@ -42,35 +42,49 @@ def open_tfds(data: DataSpec, side: int) -> Source:
 
     Square images of up to 64 pixels keep their side, larger ones get `side` at most, others `side`.
     """
-    import tensorflow_datasets as tfds
-
-    builder = _builder(data)
+    builder = open_builder(data)
     image, label = _keys(builder.info)
     feature, classes = builder.info.features[image], builder.info.features[label]
-    height, width, channels = feature.shape
-    if data.store is None and height and height == width:
-        side = height if height <= SMALL else min(side, height)
-    raw = tfds.decode.DeserializeMethod.RAW_BYTES  # TFDS's own parsing takes five times as long
-
-    def check(split: str) -> None:
-        try:
-            builder.info.splits[split]
-        except (ValueError, KeyError) as error:
-            known = ", ".join(builder.info.splits)
-            raise ValueError(
-                f"{data.name} has no split {split!r}; it has {known}, and parts of them."
-            ) from error
+    side, channels = kept_side(feature, data, side), feature.shape[2]
 
     def read(split: str) -> StreamSplit:
-        records = builder.as_data_source(split=split, deserialize_method=raw)
+        records = raw_records(builder, split)
         labels, held = _pass(records, image, label)
         encoded = Records(f"{data.name}/{split}", records, image, held)
         return StreamSplit(encoded, labels, np.arange(len(labels)), side, channels)
 
+    check = lambda split: check_split(builder, split)
     return Source(data.name, tuple(classes.names), channels, check, read)
 
 
-def _builder(data: DataSpec) -> Any:
+def kept_side(feature: Any, data: DataSpec, side: int) -> int:
+    """The side at which images of a feature are kept, where `side` is asked for."""
+    height, width, _ = feature.shape
+    if data.store is None and height and height == width:
+        return height if height <= SMALL else min(side, height)
+    return side
+
+
+def check_split(builder: Any, split: str) -> None:
+    """Raise ValueError where a set has no such split."""
+    try:
+        builder.info.splits[split]
+    except (ValueError, KeyError) as error:
+        known = ", ".join(builder.info.splits)
+        raise ValueError(
+            f"{builder.name} has no split {split!r}; it has {known}, and parts of them."
+        ) from error
+
+
+def raw_records(builder: Any, split: str) -> Any:
+    """The serialised records of a split: TFDS's own parsing takes five times as long."""
+    import tensorflow_datasets as tfds
+
+    return builder.as_data_source(split=split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
+
+
+def open_builder(data: DataSpec) -> Any:
+    """The builder of a prepared set; ValueError, with the way to prepare it, where there is none."""
     import tensorflow_datasets as tfds
 
     try:
@@ -113,14 +127,15 @@ def _pass(records, image: str, label: str) -> tuple[np.ndarray, list[bytes]]:
     labels, held, size = [], [], 0
     for start in range(0, len(records), CHUNK):
         for record in records.__getitems__(range(start, min(start + CHUNK, len(records)))):
-            labels.append(_feature(record, label).int64_list.value[0])
+            labels.append(feature_of(record, label).int64_list.value[0])
             if size <= HELD_BYTES:
-                held.append(_feature(record, image).bytes_list.value[0])
+                held.append(feature_of(record, image).bytes_list.value[0])
                 size += len(held[-1])
     return np.array(labels, np.int32), held if size <= HELD_BYTES else []
 
 
-def _feature(record: bytes, name: str):
+def feature_of(record: bytes, name: str):
+    """One feature of a serialised record."""
     from tensorflow_datasets.proto import tf_example_pb2 as proto
 
     example = proto.Example.FromString(record)  # pyright: ignore[reportAttributeAccessIssue]
