@@ -17,7 +17,7 @@ import numpy as np
 from scaling.arch.anchors import Anchors, DefaultBoxes, Level, OctaveAnchors, PixelAnchors
 from scaling.arch.fields import DEPTH, marked
 from scaling.arch.map_heads import MapHead
-from scaling.arch.necks import BiFpn, Extras, Fpn, Neck
+from scaling.arch.necks import BiFpn, Extras, Fpn, Neck, outside
 from scaling.arch.totals import Map, Totals
 
 if TYPE_CHECKING:
@@ -49,9 +49,8 @@ class BoxHead(MapHead):
         del strides
         if type(self.neck) is Neck or type(self.priors) is Anchors:
             return "needs a neck of scaling.arch.necks and priors of scaling.arch.anchors, not their bases."
-        for name in marked(self, DEPTH):
-            if getattr(self, name) < 1:
-                return f"has {name}={getattr(self, name)}, which must be at least 1."
+        if problem := outside(**{name: getattr(self, name) for name in marked(self, DEPTH)}):
+            return problem
         if problem := self.neck.problem() or self.priors.problem() or self.priors.misfit(self.neck.levels):
             return problem
         if self.shared and len(set(self.num_anchors)) > 1:

@@ -15,6 +15,8 @@ from scaling.arch.totals import Map, Totals
 EXTRA = ("c5", "p5", "pool")
 FUSIONS = ("fast", "softmax", "sum")
 Sides = tuple[int, int]  # rows and columns of a map
+MOST_LEVELS = 16  # the coarsest of more would lie thousands of pixels apart
+MOST_LAYERS = 1000  # in a row: a file may say any number, and to count them all would take for ever
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,12 @@ class Neck:
 
     def problem(self) -> str:
         """What is wrong with its fields; "" where nothing is."""
-        fine = min(self.levels, self.maps) >= 1
-        return "" if fine else f"needs levels and maps of at least 1, not {self.levels} and {self.maps}."
+        fine = self.maps >= 1 and 1 <= self.levels <= MOST_LEVELS
+        return (
+            ""
+            if fine
+            else f"needs maps of at least 1, and 1 to {MOST_LEVELS} levels, not {self.maps} and {self.levels}."
+        )
 
     def _next(self, sides: Sides, left: int) -> Sides:
         """The sides of a further level, one of `left` that are still to come, from those before it."""
@@ -145,7 +151,7 @@ class BiFpn(Neck):
             return f"has fusion={self.fusion!r}: choose one of {', '.join(FUSIONS)}."
         if self.levels < 2:
             return f"joins levels, so levels={self.levels} must be at least 2."
-        return super().problem() or _below_1(width=self.width, cells=self.cells)
+        return super().problem() or _below_1(width=self.width) or outside(cells=self.cells)
 
 
 @dataclass(frozen=True)
@@ -213,6 +219,12 @@ def _resample(read: Map, side: int, sums: Totals) -> Map:
 def pooling_step(have: int, want: int) -> int:
     """The stride of the pooling that takes a side nearest to another."""
     return max(1, int(have / want + 0.5))
+
+
+def outside(**numbers: int) -> str:
+    """Say which number of layers cannot be built; "" where all can."""
+    wrong = [f"{name}={number}" for name, number in numbers.items() if not 1 <= number <= MOST_LAYERS]
+    return f"has {wrong[0]}, which must be 1 to {MOST_LAYERS}." if wrong else ""
 
 
 def _below_1(**numbers: int) -> str:

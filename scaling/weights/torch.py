@@ -10,6 +10,7 @@ import numpy as np
 from flax import traverse_util
 
 from scaling.arch.arch import Arch, Sized
+from scaling.arch.map_heads import MapHead
 from scaling.models.initialize import abstract_variables, draw, stated_variables
 from scaling.models.network import build
 from scaling.weights.peer_names import places
@@ -110,15 +111,18 @@ def replace_head(
 ) -> tuple[Arch, dict[str, Any]]:
     """Return the architecture with `num_classes`, and its variables: a new classifier, the rest as it is.
 
-    The classifier is drawn from `seed` as `initialize` draws it; the given one may be missing. Raises
-    ValueError listing whatever else is not of the architecture.
+    The classifier, or what of a detector's head follows the number of classes, is drawn from `seed` as
+    `initialize` draws it; the given one may be missing. Raises ValueError listing whatever else is not of the
+    architecture.
     """
     changed = arch.replace(num_classes=num_classes)
     tree = stated_variables(build(changed), changed.resolution, changed.in_channels)
     stated: dict[Any, Any] = dict(traverse_util.flatten_dict(tree))
-    fresh = {path: leaf for path, leaf in stated.items() if path[1] == "classifier"}
+    before = shapes_of(arch) if isinstance(getattr(arch, "head", None), MapHead) else {}
+    follows = lambda path: path in before and path in stated and before[path] != stated[path].value.shape
+    fresh = {path: leaf for path, leaf in stated.items() if path[1] == "classifier" or follows(path)}
     given: dict[Any, Any] = dict(traverse_util.flatten_dict(dict(variables)))
-    kept = {path: leaf for path, leaf in given.items() if path[1] != "classifier"}
+    kept = {path: leaf for path, leaf in given.items() if path[1] != "classifier" and path not in fresh}
     wanted = {path: leaf.value.shape for path, leaf in stated.items() if path not in fresh}
     problems = [
         f"{'/'.join(path)}: {arch.name} has {wanted.get(path)}, given {getattr(kept.get(path), 'shape', None)}"

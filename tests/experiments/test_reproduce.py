@@ -99,6 +99,23 @@ def test_efficientnet_tables_are_typed_as_printed(tables, shared):
         assert_typed(layers, {(f"stage {row['stage']}", c): float(row[k]) for c, k in columns.items()})
 
 
+def test_the_efficientdet_table_is_typed_as_printed(tables, shared):
+    columns = {
+        "params (M)": "published_params_m",
+        "MACs (G)": "published_flops_b_multiply_adds",
+        "AP test-dev (%)": "published_coco_test_ap",
+        "AP val (%)": "published_coco_val_ap",
+    }
+    rows = [row for row in reference(shared, "dense_tasks.csv") if row["published_params_m"]]
+    names = {
+        row["model"]: f"EfficientDet-{row['model'].rpartition('_')[2].upper().replace('X', 'x')}"
+        for row in rows
+    }
+    expected = {(names[row["model"]], c): float(row[k]) for row in rows for c, k in columns.items()}
+    assert_typed(figures(tables["efficientdet-1"]), expected)
+    assert len(expected) == len(figures(tables["efficientdet-1"]))
+
+
 @pytest.mark.parametrize(
     ("name", "file"),
     [

@@ -153,7 +153,8 @@ def test_any_backbone_takes_any_head(backbone, name):
     [
         (RetinaNet(Fpn(extra="p6")), "extra='p6'"),
         (RetinaNet(Fpn(width=0)), "width=0"),
-        (RetinaNet(Fpn(levels=0)), "levels and maps"),
+        (RetinaNet(Fpn(levels=0)), "1 to 16 levels"),
+        (EfficientDet(BiFpn(cells=10**9)), "cells=1000000000, which must be 1 to 1000"),
         (RetinaNet(repeats=0), "repeats=0"),
         (RetinaNet(Neck()), "needs a neck"),
         (RetinaNet(priors=DefaultBoxes()), "the same number"),

@@ -41,3 +41,17 @@ def test_outputs_equal_the_peers(name, shared):
         assert golden_rule.spread(found[key] - peer, peer) < bar, key
     again = scaling.load_torch(arch, scaling.to_torch(arch, variables))
     jax.tree.map(np.testing.assert_array_equal, again, variables)
+
+
+def test_another_number_of_classes_draws_their_predictions_anew():
+    arch = scaling.get("ssdlite320_mobilenet_v3_large").replace(num_classes=3, resolution=64)
+    variables = scaling.initialize(scaling.build(arch), seed=1)
+    changed, found = scaling.replace_head(arch, variables, 5)
+    expected = scaling.initialize(scaling.build(changed), seed=0)
+    equal = jax.tree.map(lambda a, b: np.shape(a) == np.shape(b), found, expected)
+    assert changed.num_classes == 5 and all(jax.tree.leaves(equal))
+    new, old = found["params"]["decoder"], variables["params"]["decoder"]
+    for i in range(6):
+        drawn = expected["params"]["decoder"][f"cls_logits_{i}"]["predict"]
+        jax.tree.map(np.testing.assert_array_equal, new[f"cls_logits_{i}"]["predict"], drawn)
+        jax.tree.map(np.testing.assert_array_equal, new[f"bbox_regression_{i}"], old[f"bbox_regression_{i}"])
