@@ -14,6 +14,7 @@ import zlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import scaling
 from scaling.arch.arch import Arch
@@ -227,6 +228,35 @@ def arrays(rng, tmp_path):
     return lambda: load(DataSpec(source="npz", dir=str(path)), AugmentSpec(), 4).test()
 
 
+IMAGES = [{"id": i, "file_name": f"{i}.png", "width": 4, "height": 4} for i in range(3)]
+NOTES = [{"image_id": i, "category_id": i % 2, "bbox": [0, 1, 2, 2]} for i in range(3)]
+COCO = {"images": IMAGES, "annotations": NOTES, "categories": [{"id": i, "name": "ab"[i]} for i in (0, 1)]}
+SCENES = [{"file": f"{i}.png", "width": 4, "height": 4, "objects": [[i % 2, 0, 1, 2, 3]]} for i in range(3)]
+XML = (
+    "<annotation><size><width>4</width><height>4</height></size><object><name>a</name><bndbox><xmin>0</xmin>"
+    "<ymin>1</ymin><xmax>2</xmax><ymax>3</ymax></bndbox></object></annotation>"
+)
+
+
+def annotations(rng, tmp_path):
+    for i in range(3):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{i}.png")
+    source = rng.choice(("boxes", "coco", "voc"))
+    if source == "boxes":
+        text = mutated_text({"classes": ["a", "b"], "splits": {"train": SCENES, "test": SCENES}}, rng)
+        (tmp_path / "boxes.json").write_text(text)
+    elif source == "coco":
+        for split in ("train", "test"):
+            (tmp_path / f"{split}.json").write_text(mutated_text(COCO, rng))
+    else:
+        for split in ("train", "test"):
+            (tmp_path / split).mkdir(exist_ok=True)
+            for i in range(3):
+                (tmp_path / split / f"{i}.xml").write_bytes(mutated_bytes(XML.encode(), rng))
+    data = DataSpec(source, dir=str(tmp_path), train="train", validation_fraction=0.4)
+    return lambda: load(data, AugmentSpec(), 4, ("boxes", "label")).test()
+
+
 LENET = scaling.get("lenet5")
 WEIGHTS = initialize(scaling.build(LENET), 0)
 
@@ -257,6 +287,7 @@ KINDS = (
     a_table,
     an_archive,
     arrays,
+    annotations,
     weights,
 )
 

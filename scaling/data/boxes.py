@@ -23,7 +23,7 @@ from scaling.data import photos
 from scaling.data.annotations import FORMATS, Annotated, Part
 from scaling.data.folder import Files
 from scaling.data.source import Source
-from scaling.data.splits import StreamSplit, parse
+from scaling.data.splits import Encoded, StreamSplit, parse
 from scaling.runs.pinning import confirm_data
 from scaling.runs.spec import DataSpec
 
@@ -124,24 +124,32 @@ def _split(part: Part, name: str, classes: Sequence[str], known: Photos, side: i
             f"split {name!r}: {lost} of {lost + len(found)} images cannot be used: "
             + "; ".join(problems[:NAMED])
         )
-    if not any(len(labels) for _, _, labels, _ in found):
-        raise ValueError(
-            f"split {name!r} has no box in {len(found)} images, so nothing can be learned or scored."
-        )
     members, boxes, labels, images = zip(*found)
-    return StreamSplit(
-        Annotations(members, tuple((image.width, image.height) for image in images)),
-        np.zeros(len(found), np.int32),
-        np.arange(len(found)),
-        side,
-        3,
-        tuple(problems),
-        {"boxes": padded(boxes, (4,), np.float32, 0), "label": padded(labels, (), np.int32, -1)},
-    )
+    photos_of = Annotations(members, tuple((image.width, image.height) for image in images))
+    return split_of(name, photos_of, boxes, labels, side, 3, problems)
 
 
-def padded(rows: Sequence[np.ndarray], shape: tuple[int, ...], dtype: Any, filler: int) -> np.ndarray:
-    """Rows of unequal length (at least one has some) as one array (rows, longest, *shape)."""
+def split_of(
+    name: str,
+    encoded: Encoded,
+    boxes: Sequence[np.ndarray],
+    labels: Sequence[np.ndarray],
+    side: int,
+    channels: int,
+    problems: Sequence[str],
+) -> StreamSplit:
+    """Join photos by row with their boxes (n, 4) and labels (n,); ValueError where no photo has a box."""
+    if not any(map(len, labels)):
+        raise ValueError(
+            f"split {name!r} has no box in {len(labels)} images, so nothing can be learned or scored."
+        )
+    extra = {"boxes": _padded(boxes, (4,), np.float32, 0), "label": _padded(labels, (), np.int32, -1)}
+    rows = np.arange(len(labels))
+    return StreamSplit(encoded, np.zeros(len(rows), np.int32), rows, side, channels, tuple(problems), extra)
+
+
+def _padded(rows: Sequence[np.ndarray], shape: tuple[int, ...], dtype: Any, filler: int) -> np.ndarray:
+    """Rows of unequal length as one array (rows, longest, *shape)."""
     joined = np.full((len(rows), max(map(len, rows)), *shape), filler, dtype)
     for i, row in enumerate(rows):
         joined[i, : len(row)] = row

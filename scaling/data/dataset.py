@@ -18,6 +18,7 @@ from scaling.data.npz import open_npz
 from scaling.data.source import Source
 from scaling.data.splits import ArraySplit, Split, StreamSplit, carve
 from scaling.data.tfds import open_tfds
+from scaling.data.tfds_boxes import open_tfds_boxes
 from scaling.data.tfds_masks import open_tfds_masks
 from scaling.runs.spec import AugmentSpec, DataSpec
 
@@ -25,7 +26,7 @@ SOURCES = {"digits": open_digits, "folder": open_folder, "npz": open_npz, "tfds"
 # Sources of examples that have another field than a label, or more
 WITH_FIELD = {
     "mask": {"folder": open_masks, "npz": open_npz_masks, "tfds": open_tfds_masks},
-    "boxes": {"coco": open_boxes, "voc": open_boxes, "boxes": open_boxes},
+    "boxes": {"coco": open_boxes, "voc": open_boxes, "boxes": open_boxes, "tfds": open_tfds_boxes},
 }
 MEMORY_BUDGET = 2 * 2**30  # bytes of decoded images of one split held at once
 STATISTICS_PIXELS = 2**27  # enough for the whole of CIFAR-10, and some 2,700 photos at 224 pixels

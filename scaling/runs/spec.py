@@ -84,8 +84,8 @@ class ModelSpec:
 class DataSpec:
     """Where images come from and how they are split.
 
-    `source` is digits, folder, npz or tfds, or, of images with boxes, coco, voc or boxes; `name` the TFDS
-    name; `dir` a directory or file. A set without a name (all but digits and tfds) is identified by
+    `source` is digits, folder, npz or tfds, or, of images with boxes, coco, voc, boxes or tfds; `name` the
+    TFDS name; `dir` a directory or file. A set without a name (all but digits and tfds) is identified by
     `fingerprint`, a digest of the listing of `dir`, which a run adds.
     Split names follow the source. An empty `validation` takes `validation_fraction` of the training split, by
     `split_seed`; an empty `test` leaves the test split unread (a search). `limit` keeps that many training
