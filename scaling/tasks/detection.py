@@ -20,10 +20,11 @@ from scaling.models.box_heads import flattened
 from scaling.runs.spec import TrainSpec
 from scaling.tasks.average_precision import average_precision, summary
 from scaling.tasks.box_losses import IOU_LOSSES, smooth_l1
-from scaling.tasks.box_panels import boxes_of
+from scaling.tasks.box_panels import box_panels, boxes_of, image_score
 from scaling.tasks.boxes import clip, decode, encode, iou_matrix
 from scaling.tasks.matching import BACKGROUND, IGNORED, RETINANET, SSD, hard_negatives
 from scaling.tasks.nms import nms, soft_nms
+from scaling.tasks.pictures import Pictures
 from scaling.tasks.task import Inputs, Metric, Task
 
 LEAST_SHOWN = 0.3  # of a box's area: one that a crop shows less of is no example of its class
@@ -197,4 +198,5 @@ DETECTION = Task(
     means=_means,
     gather=_gather,
     adapt=_adapt,
+    pictures=Pictures(_gather, image_score, box_panels),
 )
