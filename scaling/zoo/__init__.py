@@ -70,7 +70,7 @@ ZOO: dict[str, Arch] = {
     **segmentation.ARCHS,
 }
 
-# Networks that answer more than one class an image; `get` finds them, `names` only by their families
+# Detectors, whose several outputs few of what runs over all names can take; `names` gives them by family
 DENSE: dict[str, Arch] = {**detection.ARCHS}
 
 
@@ -84,13 +84,13 @@ def get(name: str) -> Arch:
     known = {**ZOO, **DENSE}
     if name not in known:
         raise KeyError(
-            f"no model named {name!r}{nearest(name, known) or '.'} scaling.names() lists all {len(ZOO)} that classify."
+            f"no model named {name!r}{nearest(name, known) or '.'} docs/zoo.md lists all {len(known)}."
         )
     return known[name]
 
 
 def names(family: str | None = None) -> list[str]:
-    """Return all names of networks that classify, or those of one family of any networks.
+    """Return all names but those of detectors, or those of one family of any networks.
 
     KeyError with the nearest families where there is none."""
     if family is None:
