@@ -47,7 +47,7 @@ def get_config() -> ConfigDict:
     config.schedule.warmup = "2 epochs"
 
     config.train = ConfigDict()
-    config.train.batch = 8
+    config.train.batch = 4
     config.train.duration = "60 epochs"
     config.train.ema = 0.998
     config.train.eval_every = "10 epochs"
