@@ -102,7 +102,9 @@ class Arch:
         """Return the last map's side, by its stride, along an axis of `side` pixels of the image."""
         sides = {}
         for stage, grid in zip(self.stem + self.stages, self.feature_grids):
-            side = side if grid.traded else stage.block.side_after(stage.stride, side, self.padding)
+            if not grid.traded:  # else it stays; windows further apart lose as many times more
+                lost = side - stage.block.side_after(stage.stride, side, self.padding)
+                side -= lost * grid.dilation
             sides[grid.stride] = side
         return sides
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
@@ -174,12 +175,17 @@ def _forward(net: Buildable) -> Callable:
 
 
 def _loss(answer, labels_b):
-    """A loss of what a network returns: by a label an image, of every pixel where it answers for each."""
+    """A loss of all that a network returns: by a label an image, of every pixel or anchor it answers for."""
     if isinstance(answer, dict):
-        scores_nhwk = answer["out"]
-        _, h, w, k = scores_nhwk.shape
-        return _cross_entropy(scores_nhwk.reshape(-1, k), jnp.repeat(labels_b, h * w))
+        return sum(_of_each(scores, labels_b) for scores in answer.values())
     return _cross_entropy(answer, labels_b)
+
+
+def _of_each(scores, labels_b):
+    """The cross-entropy of (n, ..., k) scores, an image's label being that of all its places."""
+    k = scores.shape[-1]
+    places = math.prod(scores.shape[1:-1])
+    return _cross_entropy(scores.reshape(-1, k), jnp.repeat(labels_b % k, places))
 
 
 def _cross_entropy(logits_bk, labels_b):

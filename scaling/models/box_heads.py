@@ -25,11 +25,12 @@ SMALL = Law("normal", 0.01)  # kernels of RetinaNet's towers: arXiv 1708.02002 s
 KEEPING = (Law("normal", 1 / 3), None)  # of a depthwise 3x3; the 1x1 after it follows from its input
 
 
-def detect(arch: Arch, maps: Sequence[Any], train: bool, settings: Settings) -> dict[str, Any]:
+def detect(arch: Arch, maps: Sequence[Any], shape, train: bool, settings: Settings, keys_b) -> dict[str, Any]:
     """Return the float32 outputs of a detector, from the maps that its head reads.
 
     To be called within a compact method: the module becomes the caller's.
     """
+    del shape, keys_b
     assert isinstance(arch.head, BoxHead)
     module = MODULES[type(arch.head)](arch.head, arch.num_classes, settings, name="decoder")
     return {name: x.astype(jnp.float32) for name, x in module(tuple(maps), train).items()}

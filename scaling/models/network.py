@@ -16,19 +16,17 @@ from jax import lax
 from scaling.arch.arch import Arch, Sized
 from scaling.arch.blocks.base import LEADING
 from scaling.arch.blocks.cell import Cell
-from scaling.arch.box_heads import BoxHead
 from scaling.arch.custom import Custom
 from scaling.arch.head import Head
 from scaling.arch.maps import last_stages
 from scaling.arch.stages import Stage
 from scaling.models.auxiliary import AUXILIARY, AuxiliaryModule
 from scaling.models.blocks import MODULES
-from scaling.models.box_heads import detect
 from scaling.models.custom_network import CustomNetwork
 from scaling.models.head import classify
+from scaling.models.heads import answer
 from scaling.models.initializers import SHAPES, inner_rngs
 from scaling.models.layers import Settings, fold
-from scaling.models.map_heads import per_pixel
 from scaling.models.operators import operators_of
 
 NAMES = ("cell", "reduction")  # in "choice", of a cell without and with a stride
@@ -189,9 +187,7 @@ class Network(nn.Module):
             return classify(self.arch, collections.deque(maps, maxlen=1).pop(), train, settings, keys_b)
         wanted = set(last_stages(self.arch, self.arch.head.reads(self.arch.map_strides)).values())
         read = [x for i, x in enumerate(maps) if i in wanted]
-        if isinstance(self.arch.head, BoxHead):
-            return detect(self.arch, read, train, settings)
-        return per_pixel(self.arch, read, images_nhwc.shape, train, settings, keys_b)
+        return answer(self.arch, read, images_nhwc.shape, train, settings, keys_b)
 
     def maps(self, images_nhwc, train: bool, keys_b, rates) -> Iterator[Any]:
         """Yield the feature map after each stage, in the order of `arch.stage_names`.

@@ -6,7 +6,9 @@ import pytest
 
 from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, MBConv
+from scaling.arch.box_heads import RetinaNet
 from scaling.arch.head import Head
+from scaling.arch.necks import Fpn
 from scaling.arch.stages import Stage
 from scaling.cost import measuring
 from scaling.cost.measuring import available_memory, device_memory, largest_batch, measure
@@ -21,6 +23,17 @@ def test_a_step_takes_time_and_memory_that_grows_with_the_batch(mode):
     assert min(small.step_ms, small.compile_seconds, small.memory) > 0
     assert large.memory > small.memory
     assert large.images_per_second == pytest.approx(64 / (large.step_ms / 1e3))
+
+
+def test_a_detector_s_step_reaches_all_that_it_returns():
+    net = Network(TINY.replace(head=RetinaNet(Fpn(levels=2, width=8), repeats=1)))
+    variables, images, labels = measuring._arguments(net, 4)
+    stepped = jax.jit(measuring._train_step(net, 4))(variables, images, labels)["params"]["decoder"]
+    for name in ("cls_logits", "bbox_regression"):
+        before, after = (
+            tree[name]["predict"]["kernel"] for tree in (variables["params"]["decoder"], stepped)
+        )
+        assert np.any(before != after), name
 
 
 def test_the_largest_batch_fits_and_fills_the_memory():

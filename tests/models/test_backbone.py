@@ -184,3 +184,17 @@ def test_every_family_is_a_backbone(family):
         assert {s: x.shape[-1] for s, x in maps.items()} == {s: stage.width for s, stage in last.items()}
         sides = [x.shape[1] for x in maps.values()]
         assert sides == sorted(sides, reverse=True)
+
+
+@pytest.mark.representatives("unpadded_pool", "inception_v3")
+@pytest.mark.parametrize("output_stride", [None, 4])
+@pytest.mark.parametrize("name", [*BLOCKS, "inception_v3", "inception_v4", "vgg11", "alexnet"])
+def test_sides_of_maps_are_known_without_the_network(name, output_stride):
+    arch = arch_of(BLOCKS[name]) if name in BLOCKS else scaling.get(name)
+    arch = arch.replace(output_stride=output_stride)
+    net, rows, columns = backbone(arch, operators="lax"), 139, 162
+    image = jax.ShapeDtypeStruct((1, rows, columns, arch.in_channels), jnp.float32)
+    maps, _ = jax.eval_shape(lambda x: net.init_with_output(jax.random.key(0), x), image)
+    found = {stride: x.shape[1:3] for stride, x in maps.items()}
+    known = zip(arch.map_sides(rows).values(), arch.map_sides(columns).values())
+    assert found == dict(zip(arch.map_sides(rows), known))

@@ -40,7 +40,7 @@ def detector(name: str, side: int = 16) -> scaling.Arch:
     return SMALL.replace(head=HEADS[name], resolution=side)
 
 
-@pytest.mark.representatives("21")
+@pytest.mark.representatives("retinanet-21", "pool-21", "ssd-21", "efficientdet_fast-21")
 @pytest.mark.parametrize("side", [16, 21])
 @pytest.mark.parametrize("name", HEADS)
 def test_there_is_an_answer_for_every_anchor(name, side):
@@ -54,7 +54,7 @@ def test_there_is_an_answer_for_every_anchor(name, side):
     assert {x.dtype for x in found.values()} == {jnp.dtype("float32")}
 
 
-@pytest.mark.representatives("ssdlite", "group")
+@pytest.mark.representatives("group")
 @pytest.mark.parametrize("name", HEADS)
 def test_every_parameter_learns(name):
     arch = detector(name)
@@ -76,7 +76,7 @@ def test_every_parameter_learns(name):
     assert not still
 
 
-@pytest.mark.representatives("efficientdet_softmax", "group", "pool", "ssd")
+@pytest.mark.representatives("efficientdet_softmax", "group", "pool")
 @pytest.mark.parametrize("name", HEADS)
 def test_the_closed_form_counts_what_the_walk_counts(name):
     sums, walked = totals(detector(name, 22)), scaling.count(detector(name, 22))

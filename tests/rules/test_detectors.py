@@ -7,7 +7,9 @@ import pytest
 
 import scaling
 from scaling.arch.arch import Arch
+from scaling.arch.blocks import Conv
 from scaling.arch.box_heads import BOX_HEADS
+from scaling.arch.stages import Stage
 from scaling.rules.factors import EFFICIENTDET, EFFICIENTNET, Detectors
 from scaling.rules.scale import apply, coefficients, scale
 from scaling.runs.resolve import resolve
@@ -107,7 +109,8 @@ def test_a_config_s_small_image_has_no_levels_below_a_pixel():
 
 
 def test_it_is_solved_for_a_budget_of_parameters():
-    arch = scaling.get("cifar_resnet20").replace(head=BOX_HEADS["efficientdet"], resolution=32)
+    base, stage = scaling.get("cifar_resnet20"), Stage(Conv(), 16, stride=2)
+    arch = base.replace(stages=(stage, stage), head=BOX_HEADS["efficientdet"], resolution=32)
     found = scaling.solve(arch, along="efficientdet", params=2 * scaling.count(arch).params)
     assert isinstance(found.rule, Detectors) and found.at > 0
     assert scaling.count(found.arch).params == pytest.approx(2 * scaling.count(arch).params, rel=0.1)

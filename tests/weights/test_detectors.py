@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 import scaling
+from scaling.arch.blocks import Conv
+from scaling.arch.box_heads import BOX_HEADS
+from scaling.arch.stages import Stage
 
 # What golden files are made of is told where classifiers are compared
 SPEC = importlib.util.spec_from_file_location("golden_rule", Path(__file__).with_name("test_torch.py"))
@@ -44,7 +47,8 @@ def test_outputs_equal_the_peers(name, shared):
 
 
 def test_another_number_of_classes_draws_their_predictions_anew():
-    arch = scaling.get("ssdlite320_mobilenet_v3_large").replace(num_classes=3, resolution=64)
+    base, stage = scaling.get("cifar_resnet20"), Stage(Conv(), 16, stride=2)
+    arch = base.replace(stages=(stage, stage), head=BOX_HEADS["ssd"], num_classes=3, resolution=32)
     variables = scaling.initialize(scaling.build(arch), seed=1)
     changed, found = scaling.replace_head(arch, variables, 5)
     expected = scaling.initialize(scaling.build(changed), seed=0)

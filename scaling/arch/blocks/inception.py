@@ -34,6 +34,10 @@ class Filter:
         del width, channels
         return self.width
 
+    def side_after(self, stride: int, side: int, padding: str) -> int:
+        """The pixels along an axis that leave where `side` enter, in a stage of that stride."""
+        return windows.side_after(side, max(self.kernel), stride if self.strided else 1, padding, self.pad)
+
     def side_before(self, stride: int, side: int) -> int:
         """The fewest pixels that it turns into `side` in a stage of that stride."""
         return windows.side_before(side, max(self.kernel), stride if self.strided else 1, self.pad)
@@ -58,6 +62,10 @@ class Fork:
     def width_after(self, width: int, channels: int) -> int:
         """The channels that leave all of its branches together."""
         return _joined_width(self.branches, width, channels)
+
+    def side_after(self, stride: int, side: int, padding: str) -> int:
+        """The pixels along an axis that leave each of its branches."""
+        return _side_after(self.branches[0], stride, side, padding)
 
     def side_before(self, stride: int, side: int) -> int:
         """The fewest pixels that each of its branches turns into `side` at least."""
@@ -97,6 +105,9 @@ class Inception(Block):
     def width_after(self, width: int, channels: int) -> int:
         return channels if self.residual is not None else _joined_width(self.branches, width, channels)
 
+    def side_after(self, stride: int, side: int, padding: str) -> int:
+        return _side_after(self.branches[0], stride, side, padding)
+
     def side_before(self, stride: int, side: int, dilation: int = 1) -> int:
         return _side_before(self.branches, stride, side)
 
@@ -110,6 +121,13 @@ def _joined_width(branches: Iterable[Branch], width: int, channels: int) -> int:
             leaving = layer.width_after(width, leaving)
         total += leaving
     return total
+
+
+def _side_after(branch: Branch, stride: int, side: int, padding: str) -> int:
+    """The pixels that leave a branch; all branches of a module leave as many."""
+    for layer in branch:
+        side = layer.side_after(stride, side, padding)
+    return side
 
 
 def _side_before(branches: Iterable[Branch], stride: int, side: int) -> int:

@@ -1,0 +1,23 @@
+"""What a head that reads maps makes of them: the function of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scaling.arch.arch import Arch
+from scaling.models import box_heads, map_heads
+from scaling.models.layers import Settings
+
+ANSWERS: dict[type, Callable[..., dict[str, Any]]] = {
+    **dict.fromkeys(map_heads.MODULES, map_heads.per_pixel),
+    **dict.fromkeys(box_heads.MODULES, box_heads.detect),
+}
+
+
+def answer(arch: Arch, maps: Sequence[Any], shape, train: bool, settings: Settings, keys_b) -> dict[str, Any]:
+    """Return the float32 outputs of `arch.head` by name, for images of `shape`, from the maps that it reads.
+
+    To be called within a compact method: the module becomes the caller's.
+    """
+    return ANSWERS[type(arch.head)](arch, maps, shape, train, settings, keys_b)
