@@ -13,14 +13,14 @@ LARGEST_FACTOR = 1000 / 16
 
 def area(boxes) -> jax.Array:
     """Return width times height; 0 of a box whose corners are crossed."""
-    return jnp.prod(jnp.maximum(boxes[..., 2:] - boxes[..., :2], 0.0), -1)
+    return _product(boxes[..., :2], boxes[..., 2:])
 
 
 def intersection(one, other) -> jax.Array:
     """Return the area that pairs of boxes share; leading axes are broadcast."""
     start = jnp.maximum(one[..., :2], other[..., :2])
     stop = jnp.minimum(one[..., 2:], other[..., 2:])
-    return jnp.prod(jnp.maximum(stop - start, 0.0), -1)
+    return _product(start, stop)
 
 
 def iou_matrix(one_n4, other_m4) -> jax.Array:
@@ -52,6 +52,12 @@ def decode(deltas, anchors, weights=(1.0, 1.0, 1.0, 1.0)) -> jax.Array:
 def clip(boxes, height: float, width: float) -> jax.Array:
     """Cut boxes at the borders of an image."""
     return jnp.clip(boxes, 0.0, jnp.asarray([width, height, width, height], jnp.float32))
+
+
+def _product(start, stop):
+    """The area between corners; XLA takes seconds to fold a reduction over constant anchors."""
+    width, height = (jnp.maximum(stop[..., i] - start[..., i], 0.0) for i in (0, 1))
+    return width * height
 
 
 def _centred(boxes):
