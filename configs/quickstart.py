@@ -1,8 +1,9 @@
-"""Quickstart: a small EfficientNet on real handwritten digits, compound-scaled to four sizes.
+"""Quickstart: a small EfficientNet on real handwritten digits, compound-scaled to three sizes.
 
 Data: the 1,797 8 x 8 digits that scikit-learn ships (UCI ML repository). Rule: arXiv 1905.11946.
 Command: python -m experiments.sweep --config=configs/quickstart.py --workdir=runs/quickstart
-Expected: above 98 % test accuracy at every size, in just under 4 minutes on two CPU cores.
+Expected: about 75, 89 and 96 % test accuracy after 5 epochs, two seeds a size, in about 3 minutes on two CPU
+    cores; with --config.train.duration="20 epochs" every size is above 97 %.
 """
 
 from ml_collections import ConfigDict
@@ -40,17 +41,17 @@ def get_config() -> ConfigDict:
 
     config.schedule = ConfigDict()
     config.schedule.name = "cosine"
-    config.schedule.warmup = "2 epochs"
+    config.schedule.warmup = "1 epochs"
 
     config.train = ConfigDict()
     config.train.batch = 64
-    config.train.duration = "12 epochs"
+    config.train.duration = "5 epochs"
     config.train.label_smoothing = 0.1
     config.train.ema = 0.99
-    config.train.eval_every = "3 epochs"
-    config.train.checkpoint_every = "10 epochs"
+    config.train.eval_every = "5 epochs"
+    config.train.checkpoint_every = "5 epochs"
     return config
 
 
 def get_sweep() -> list[dict]:
-    return [{"model.phi": phi} for phi in (-1.0, 0.0, 1.0, 2.0)]
+    return [{"model.phi": phi, "seed": seed} for phi in (-2.0, 0.0, 2.0) for seed in (0, 1)]

@@ -24,10 +24,10 @@ from scaling.tasks.task import Inputs, Metric, Task
 def _train_inputs(made: Inputs):
     augment, side = made.augment, made.resolution
     images = train_images(augment, side, made.mean, made.std)
-    if augment.mixup or augment.cutmix:
+    if augment.mixup or augment.cutmix or augment.randaugment_layers:
         raise ValueError(
-            f"augment.mixup={augment.mixup} and augment.cutmix={augment.cutmix} mix the labels of whole images, which "
-            "a mask does not have: set both to 0."
+            f"augment.mixup={augment.mixup}, augment.cutmix={augment.cutmix} and augment.randaugment_layers="
+            f"{augment.randaugment_layers} mix or warp images without their masks: set all three to 0."
         )
 
     def inputs(fields, keys_b):
