@@ -94,5 +94,5 @@ def test_the_quickstart_runs_from_an_empty_directory(wheel, empty, tmp_path):
     said = run(*command, *short, cwd=empty, timeout=900, PYTHONPATH=str(target))
     assert f"note: --config=configs/quickstart.py is {target / 'configs' / 'quickstart.py'}" in said
     rows = store.scan(empty / "out").rows.values()
-    assert [row.status for row in rows] == ["ok"] * 4
+    assert [row.status for row in rows] == ["ok"] * 6
     assert (empty / "out" / "report.html").stat().st_size > 1e6
