@@ -91,7 +91,7 @@ def fit(
 
     Errors below `floor` count as `floor`, the smallest that the test set can tell from 0. With two or
     three distinct sizes e_inf is 0. No law with one size, with no more runs than parameters, where the error
-    does not fall, or falls as no power law of an exponent below `MAX_EXPONENT` does.
+    does not fall, may as well not fall, or falls as no power law of an exponent below `MAX_EXPONENT` does.
     """
     x_all, y_all = np.asarray(x, float), np.maximum(np.asarray(error, float), floor)
     if x_all.size and x_all.min() <= 0:
@@ -123,6 +123,10 @@ def fit(
     deviation = deviations(log_y - fitted, group, parameters, resamples, random)
     noisy = fitted + draws(deviation, group, random)
     samples, _ = solve(log_x, noisy, np.tile(best, (len(noisy), 1)), free_asymptote)
+    intervals = _intervals(_natural(samples), level)
+    low, high = intervals["b"]
+    if low < LEAST_EXPONENT:
+        return NoLaw(f"its exponent may be anything from 0 to {high:.2f}: add sizes or seeds")
     return Law(
         *(float(v) for v in _natural(best)),
         x_ref=x_ref,
@@ -133,7 +137,7 @@ def fit(
         level=level,
         samples=_natural(samples),
         deviations=deviation,
-        intervals=_intervals(_natural(samples), level),
+        intervals=intervals,
     )
 
 

@@ -78,5 +78,7 @@ def test_the_difference_of_equal_laws_is_held_about_95_times_in_100(setting):
 def test_held_out_sizes_lie_within_their_intervals_about_95_times_in_100():
     setting = (6, 3, 0.05, 0.02)
     found = [hold_out(*study(i, *setting), floor=1e-6, seed=i, resamples=79)[1] for i in range(STUDIES)]
-    assert all(len(predictions) == 1 and predictions[0].runs == 3 for predictions in found)
-    assert np.mean([predictions[0].held for predictions in found]) >= LEAST
+    made = [prediction for predictions in found for prediction in predictions]
+    assert len(made) > 0.9 * STUDIES, "few smaller sizes leave open whether the error falls at all"
+    assert all(prediction.runs == 3 for prediction in made)
+    assert np.mean([prediction.held for prediction in made]) >= LEAST
