@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> None:
     if args.to.exists():
         raise ValueError(f"--to={args.to} exists: delete it, or choose another name. Nothing was changed.")
     weights, names = read(args)
-    scaling.save(args.to, weights.arch, weights.variables, weights.preprocessing, names, weights.classes)
+    scaling.save(args.to, *weights, names=names)
     show(weights, names, args.to)
 
 

@@ -46,7 +46,7 @@ def _write(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--to={path} exists: delete it, or choose another name. Nothing was changed.")
     weights = load_weights(arguments)
     if path.suffix == SAFETENSORS:
-        scaling.save(path, weights.arch, weights.variables, weights.preprocessing, classes=weights.classes)
+        scaling.save(path, *weights)
         print(f"written: {path}")
         return
     try:

@@ -39,8 +39,8 @@ def save(
     arch: Sized,
     variables: Mapping[str, Any],
     preprocessing: Preprocessing | None = None,
-    names: str = "ours",
     classes: Sequence[str] = (),
+    names: str = "ours",
 ) -> None:
     """Write a network with its variables so that `load(path)` needs nothing else.
 

@@ -92,7 +92,7 @@ def assert_same(one, two):
 
 
 def test_logits_are_those_of_load_torch(directory, tensors):
-    arch, variables, preprocessing = scaling.from_pretrained(directory)
+    arch, variables, preprocessing, _ = scaling.from_pretrained(directory)
     assert arch == scaling.get("mnasnet_small").replace(num_classes=7, resolution=32)
     assert preprocessing == Preprocessing(32, 0.9, "center", "bicubic", (0.5,) * 3, (0.25,) * 3)
     picture = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8)
@@ -112,13 +112,13 @@ def test_old_and_new_configs_say_the_same(directory):
 
 
 def test_the_size_for_tests_is_taken_when_asked(directory):
-    arch, _, preprocessing = scaling.from_pretrained(directory, test_size=True)
+    arch, _, preprocessing, _ = scaling.from_pretrained(directory, test_size=True)
     assert (arch.resolution, preprocessing.side, preprocessing.crop) == (48, 48, 1.0)
 
 
 def test_what_a_config_leaves_out_is_timms_default(directory):
     (directory / CONFIG).write_text(json.dumps({"architecture": "mnasnet_small", "num_classes": 7}))
-    arch, _, preprocessing = scaling.from_pretrained(directory)
+    arch, _, preprocessing, _ = scaling.from_pretrained(directory)
     assert arch.resolution == 224 and preprocessing == Preprocessing(224)
 
 
