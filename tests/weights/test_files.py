@@ -32,7 +32,7 @@ def assert_same(one, two):
 @pytest.mark.parametrize("record", [RECORD, None])
 def test_what_is_saved_loads_alone(tmp_path, arch, variables, names, record):
     path = tmp_path / "w.safetensors"
-    scaling.save(path, arch, variables, record, names)
+    scaling.save(path, arch, variables, record, names=names)
     loaded = scaling.load(path)
     assert (loaded.arch, loaded.preprocessing) == (arch, record)
     assert_same(loaded.variables, variables)
