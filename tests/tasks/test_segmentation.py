@@ -111,7 +111,12 @@ def test_a_mask_moves_with_its_image(crop):
 
 
 @pytest.mark.parametrize(
-    "augment, told", [({"mixup": 0.2}, "without their masks"), ({"cutmix": 1.0}, "without"), ({"randaugment_layers": 2}, "without")]
+    "augment, told",
+    [
+        ({"mixup": 0.2}, "without their masks"),
+        ({"cutmix": 1.0}, "without"),
+        ({"randaugment_layers": 2}, "without"),
+    ],
 )
 def test_what_mixes_labels_of_whole_images_is_refused(augment, told):
     with pytest.raises(ValueError, match=told):
