@@ -23,16 +23,23 @@ from search.strategies.baselines import grid, random, random_without_replacement
 from search.strategies.catalogue import STRATEGIES, named
 from search.strategies.controllers import Learning, ppo, reinforce
 from search.strategies.evolution import evolution
+from search.strategies.gaussian_process import gp
 from search.strategies.halving import halving
 from search.strategies.local_search import local_search
 from search.strategies.nsga2 import nsga2
+from search.strategies.predictor import predictor
 
+# A pool and memory that are quick to judge; the memory is too small for a whole search
+FEW = {"samples": 6, "mutants": 10, "memory": 32}
 BATCHED = {
     "grid by 3": lambda space: grid(space, 3),
     "random by 3": lambda space: random(space, 3),
     "shuffled by 3": lambda space: random_without_replacement(space, 3),
     "local search by 3": lambda space: local_search(space, 3),
     "evolution by 3": lambda space: evolution(space, 6, 2, 3),
+    "gp by 3, expected improvement": lambda space: gp(space, "ei", batch=3, **FEW),
+    "gp by 3, Thompson": lambda space: gp(space, "thompson", batch=3, **FEW),
+    "predictor by 3": lambda space: predictor(space, 2, 8, batch=3, **FEW),
     "logits by 3, standard, average": lambda space: reinforce(
         space, policies.logits(space), Learning(0.1, batch=3, scores="standard", baseline="average")
     ),
@@ -40,8 +47,11 @@ BATCHED = {
         space, policies.lstm(space, 4), Learning(0.01, batch=3, baseline="value"), epochs=2
     ),
 }
-# NSGA-II is of several objectives
-SINGLE = {name: made for name, made in STRATEGIES.items() if name != "nsga2"}
+# NSGA-II is of several objectives; models are as in the catalogue, but for their size
+SINGLE = {name: made for name, made in STRATEGIES.items() if name != "nsga2"} | {
+    "gp": lambda space: gp(space, samples=6, mutants=10, memory=80),
+    "predictor": lambda space: predictor(space, 3, 16, samples=6, mutants=10, memory=80),
+}
 EVERY = SINGLE | BATCHED
 BASELINES = ("grid", "random", "random_without_replacement")
 LEARNING = [name for name in SINGLE if name not in BASELINES]
@@ -78,8 +88,9 @@ def changed(table, change):
     return Table(table.space, {"val": change(table.column("val"))})
 
 
-# A batch changes how a strategy's own functions are called, not what they do; unclipped PPO is REINFORCE
-SECOND = {"lstm_reinforce", *BATCHED} - {"evolution by 3"}
+# A batch changes how a strategy's own functions are called, not what they do; unclipped PPO is REINFORCE,
+# and the predictor goes the way of the Gaussian process
+SECOND = {"lstm_reinforce", "predictor", *BATCHED} - {"evolution by 3"}
 
 
 def marked(names):
@@ -259,6 +270,11 @@ def test_nsga2_finds_the_front_of_two_objectives():
         lambda s: ppo(s, policies.logits(s), Learning(0.1), epochs=0),
         lambda s: reinforce(s, policies.logits(s), Learning(0.1, scores="ranks")),
         lambda s: reinforce(s, policies.logits(s), Learning(0.1, batch=300)),
+        lambda s: gp(s, acquisition="ucbb"),
+        lambda s: gp(s, noise=0.0),
+        lambda s: gp(s, memory=4),
+        lambda s: predictor(s, members=1),
+        lambda s: predictor(s, batch=17),
         lambda s: random_without_replacement(Space("large", np.zeros((40, 1, 13), np.int32))),
         lambda s: grid(Space("large", np.zeros((40, 1, 13), np.int32))),
         lambda s: named("evolutoin", s),
