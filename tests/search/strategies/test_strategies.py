@@ -28,6 +28,7 @@ from search.strategies.halving import halving
 from search.strategies.local_search import local_search
 from search.strategies.nsga2 import nsga2
 from search.strategies.predictor import predictor
+from search.strategies.remembering import remembering
 
 # A pool and memory that are quick to judge; the memory is too small for a whole search
 FEW = {"samples": 6, "mutants": 10, "memory": 32}
@@ -39,6 +40,7 @@ BATCHED = {
     "evolution by 3": lambda space: evolution(space, 6, 2, 3),
     "gp by 3, expected improvement": lambda space: gp(space, "ei", batch=3, **FEW),
     "gp by 3, Thompson": lambda space: gp(space, "thompson", batch=3, **FEW),
+    "remembering evolution by 3": lambda space: remembering(evolution(space, 6, 2, 3), space),
     "predictor by 3": lambda space: predictor(space, 2, 8, batch=3, **FEW),
     "logits by 3, standard, average": lambda space: reinforce(
         space, policies.logits(space), Learning(0.1, batch=3, scores="standard", baseline="average")
@@ -206,6 +208,24 @@ def test_evolution_forgets_the_oldest_whatever_it_was_worth():
     assert sorted(state.rewards.tolist()) == [-4, -3, -2, -1]
 
 
+def test_remembering_draws_until_a_point_is_new_and_keeps_the_rest_of_the_search():
+    """One try is the strategy itself; with tries enough, no point comes twice before all came."""
+    space = Space("line", np.zeros((1, 1, 6), np.int32))
+
+    def asked(strategy, times):
+        ask, state, points = jax.jit(strategy.ask), strategy.init(jax.random.key(0)), []
+        for _ in range(times):
+            point, state = ask(state)
+            points.append(int(point[0, 0]))
+            state = strategy.tell(state, point, jnp.zeros(1))
+        return points
+
+    plain = asked(random(space), 8)
+    assert asked(remembering(random(space), space, tries=1), 8) == plain
+    fresh = list(dict.fromkeys(plain))
+    assert asked(remembering(random(space), space, tries=200), len(fresh)) == fresh
+
+
 def test_halving_promotes_the_best_of_each_rung(hill):
     inner = random(hill.space, 2)
     strategy = halving(inner, (8, 4, 2))
@@ -273,6 +293,7 @@ def test_nsga2_finds_the_front_of_two_objectives():
         lambda s: gp(s, acquisition="ucbb"),
         lambda s: gp(s, noise=0.0),
         lambda s: gp(s, memory=4),
+        lambda s: remembering(random(s), s, tries=0),
         lambda s: predictor(s, members=1),
         lambda s: predictor(s, batch=17),
         lambda s: random_without_replacement(Space("large", np.zeros((40, 1, 13), np.int32))),
