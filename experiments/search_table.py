@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import cli
-from experiments.tables.searches import COMPARED, Summary, Task, compare, markdown, number, row
+from experiments.tables.searches import QUICK, Summary, Task, compare, markdown, number, row
 from experiments.tables.transfer import regret
 from search.core.table import Table
 from search.spaces import user
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--partial", action="store_true", help="search the lines of the file only")
     made.add_argument("--evaluations", default="50,100,200", metavar="N,M", help="budgets")
     made.add_argument("--seeds", type=int, default=500, metavar="N", help="searches a strategy")
-    made.add_argument("--strategies", default=",".join(COMPARED), metavar="A,B", help="which of them")
+    made.add_argument("--strategies", default=",".join(QUICK), metavar="A,B", help="which of them")
     return made
 
 

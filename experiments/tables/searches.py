@@ -19,10 +19,16 @@ from search.evaluators.tabular import tabular
 from search.simulation.expectation import Expectation, random_search
 from search.simulation.simulate import chosen, distinct, simulate
 from search.strategies import catalogue
+from search.strategies.remembering import remembering
 
 METRIC = "reward"
 OBJECTIVE = maximise(METRIC)
-COMPARED = ("random", "evolution", "reinforce", "lstm_reinforce", "lstm_ppo")
+WITHOUT, WITH = " without memory", " with memory"  # of what was asked, after the name of a strategy
+CONTROLLERS = ("reinforce", "lstm_reinforce", "lstm_ppo")
+QUICK = ("random", "local_search", "evolution", *CONTROLLERS)
+MODELS = ("gp", "predictor")  # never ask for a point that they remember, so they have one setting
+MODEL_SEEDS = 50  # a step of theirs costs more than a step of all others together
+COMPARED = (*(name + memory for name in QUICK for memory in (WITHOUT, WITH)), *MODELS)
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,17 @@ class Task:
         """The best value that a search could report."""
         return float(self.table.column(self.report).max())
 
+    @property
+    def best_signal(self) -> float:
+        """The best value that a search could see."""
+        return float(self.table.column(self.signal).max())
+
+    @property
+    def at_best_signal(self) -> float:
+        """The report of the point with the best signal: where a perfect search ends, below the optimum."""
+        columns = self.table.column(self.signal), self.table.column(self.report)
+        return float(columns[1][columns[0] == self.best_signal].mean())
+
     def expectation(self, evaluations: int) -> Expectation:
         """What random search reports, exactly."""
         return random_search(self.table.column(self.signal), self.table.column(self.report), evaluations)
@@ -46,7 +63,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Summary:
-    """What searches of one strategy reported: mean, deviation over seeds, distinct networks evaluated."""
+    """What searches of one strategy reported: mean, deviation over seeds, distinct networks evaluated.
+
+    `signal_regret` is how far the best signal seen stays below the table's best, on average, and `found` the
+    share of searches that saw that one: what tells searches apart, whatever the report makes of the signal.
+    """
 
     task: Task
     strategy: str
@@ -55,26 +76,43 @@ class Summary:
     deviation: float
     distinct: float
     seeds: int
+    signal_regret: float = float("nan")
+    found: float = float("nan")
 
 
 @functools.cache
 def _strategy(name: str, space: Space) -> Strategy:
-    """One value for a name and space, so that tables of one space share a compiled program."""
-    return catalogue.named(name, space)
+    """One value for a name and space, so that tables of one space share a compiled program.
+
+    With or without memory the strategy itself has none, and a wrapper remembers; a name alone is the
+    catalogue's setting.
+    """
+    plain = name.removesuffix(WITHOUT).removesuffix(WITH)
+    forgetful = {"tries": 1} if plain in CONTROLLERS and plain != name else {}
+    strategy = catalogue.named(plain, space, **forgetful)
+    return remembering(strategy, space) if name.endswith(WITH) else strategy
+
+
+def seeds_of(strategy: str, seeds: int) -> int:
+    """How many searches of a strategy are averaged, of `seeds` asked for."""
+    return min(seeds, MODEL_SEEDS) if strategy in MODELS else seeds
 
 
 def search(task: Task, strategy: str, budgets: Sequence[int], seeds: int, seed: int = 0) -> list[Summary]:
     """Run `seeds` searches of the largest budget; a smaller budget is the beginning of the same searches."""
+    seeds = seeds_of(strategy, seeds)
     keys = jax.random.split(jax.random.key(seed), seeds)
     evaluator = tabular(task.table, {METRIC: task.signal})
     found = simulate(_strategy(strategy, task.table.space), evaluator, OBJECTIVE, max(budgets), keys)
     points = np.asarray(found.points)
     summaries = []
     for budget in budgets:
-        reported = task.table.at(task.report, chosen(found, budget))
+        best = chosen(found, budget)
+        reported, seen = task.table.at(task.report, best), task.table.at(task.signal, best)
         different = distinct(task.table.space, points[:, :budget]).mean()
         numbers = float(reported.mean()), float(reported.std()), float(different)
-        summaries.append(Summary(task, strategy, budget, *numbers, seeds))
+        missed = float(task.best_signal - seen.mean()), float((seen == task.best_signal).mean())
+        summaries.append(Summary(task, strategy, budget, *numbers, seeds, *missed))
     return summaries
 
 

@@ -1,4 +1,4 @@
-"""The networks of DARTS (arXiv 1806.09055): cells found by first (v1) and second order (v2) gradients.
+"""The networks of DARTS (arXiv 1806.09055): its code's first cell (v1) and the rerun's (v2).
 
 `network_cifar` and `network_imagenet` put any two cells into those networks. Auxiliary heads are left out.
 """

@@ -17,8 +17,10 @@ from search.strategies import policies
 from search.strategies.baselines import grid, random, random_without_replacement
 from search.strategies.controllers import Learning, ppo, reinforce
 from search.strategies.evolution import evolution
+from search.strategies.gaussian_process import gp
 from search.strategies.local_search import local_search
 from search.strategies.nsga2 import nsga2
+from search.strategies.predictor import predictor
 
 LOGITS = Learning(rate=0.15)
 LSTM = Learning(rate=0.03)
@@ -47,6 +49,8 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "local_search": local_search,
     "evolution": evolution,
     "nsga2": nsga2,
+    "gp": gp,
+    "predictor": predictor,
     "reinforce": _logits_reinforce,
     "lstm_reinforce": _lstm_reinforce,
     "lstm_ppo": _lstm_ppo,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import reproduce
-from experiments.tables import committed, proxy, render
+from experiments.tables import committed, mobile, proxy, render
 from experiments.tables.coefficients import AXES, implied_phi
 from experiments.tables.entry import Entry, Table
 from scaling import zoo
@@ -173,6 +173,28 @@ def test_mnasnet_grid_is_typed_as_printed(tables, shared):
             (model, "MACs (M)"): 1000 * float(row["macs_g"]),
             (model, "top-1 (%)"): float(row["top1"]),
         })  # fmt: skip
+
+
+def expanded_values(arch):
+    """The output values of a network's stem and of its blocks' expansions."""
+    side, channels = arch.resolution // 2, arch.stem[0].width
+    values = channels * side**2
+    for stage in arch.stages:
+        for stride in (stage.stride, *[1] * (stage.repeats - 1)):
+            values += stage.block.expand * channels * side**2 if stage.block.expand != 1 else 0
+            side, channels = -(-side // stride), stage.width
+    return values
+
+
+@pytest.mark.parametrize("width", mobile.MNASNET_GRID)
+def test_an_operation_an_expanded_value_is_what_mnasnet_s_counts_grow_by(width):
+    """What is left is the same at every resolution, within the last digit printed."""
+    suffix, _, printed, _ = mobile.MNASNET_GRID[width]
+    left = []
+    for side, macs in zip(mobile.SIDES, printed, strict=True):
+        arch = zoo.get(f"semnasnet_{suffix}").replace(resolution=side)
+        left.append(float(macs) - (totals(arch).macs + expanded_values(arch)) / 1e6)
+    assert max(left) - min(left) < 0.1 and 0 < min(left) and max(left) < 0.3
 
 
 CIFAR = [

@@ -11,7 +11,7 @@ from scaling.arch.blocks.cell import Cell
 from scaling.arch.stages import Stage
 from scaling.cost.counting import count
 from scaling.rules.scale import scale
-from scaling.zoo import cell_stages, darts, nasbench201, nasnet
+from scaling.zoo import cell_stages, darts, enas, nasbench201, nasnet
 
 # Millions of parameters and of multiply-adds as printed (None: not printed)
 PUBLISHED = {
@@ -44,6 +44,12 @@ def test_sizes_are_those_that_the_papers_print(name):
     assert cost.params / 1e6 == pytest.approx(params, abs=0.06 if params < 100 else 0.6)
     if macs is not None:
         assert cost.macs / 1e6 == pytest.approx(macs, rel=5e-3)
+
+
+@pytest.mark.nightly
+def test_six_normal_cells_a_stage_have_the_size_that_enas_prints():
+    arch = enas.network("six", enas.cell(enas.NORMAL), enas.cell(enas.REDUCTION), repeats=(6, 6, 6))
+    assert count(arch).params == 4_587_382
 
 
 @pytest.mark.parametrize("name", UNEXPLAINED)

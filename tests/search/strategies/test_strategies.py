@@ -23,16 +23,25 @@ from search.strategies.baselines import grid, random, random_without_replacement
 from search.strategies.catalogue import STRATEGIES, named
 from search.strategies.controllers import Learning, ppo, reinforce
 from search.strategies.evolution import evolution
+from search.strategies.gaussian_process import gp
 from search.strategies.halving import halving
 from search.strategies.local_search import local_search
 from search.strategies.nsga2 import nsga2
+from search.strategies.predictor import predictor
+from search.strategies.remembering import remembering
 
+# A pool and memory that are quick to judge; the memory is too small for a whole search
+FEW = {"samples": 6, "mutants": 10, "memory": 32}
 BATCHED = {
     "grid by 3": lambda space: grid(space, 3),
     "random by 3": lambda space: random(space, 3),
     "shuffled by 3": lambda space: random_without_replacement(space, 3),
     "local search by 3": lambda space: local_search(space, 3),
     "evolution by 3": lambda space: evolution(space, 6, 2, 3),
+    "gp by 3, expected improvement": lambda space: gp(space, "ei", batch=3, **FEW),
+    "gp by 3, Thompson": lambda space: gp(space, "thompson", batch=3, **FEW),
+    "remembering evolution by 3": lambda space: remembering(evolution(space, 6, 2, 3), space),
+    "predictor by 3": lambda space: predictor(space, 2, 8, batch=3, **FEW),
     "logits by 3, standard, average": lambda space: reinforce(
         space, policies.logits(space), Learning(0.1, batch=3, scores="standard", baseline="average")
     ),
@@ -40,8 +49,11 @@ BATCHED = {
         space, policies.lstm(space, 4), Learning(0.01, batch=3, baseline="value"), epochs=2
     ),
 }
-# NSGA-II is of several objectives
-SINGLE = {name: made for name, made in STRATEGIES.items() if name != "nsga2"}
+# NSGA-II is of several objectives; models are as in the catalogue, but for their size
+SINGLE = {name: made for name, made in STRATEGIES.items() if name != "nsga2"} | {
+    "gp": lambda space: gp(space, samples=6, mutants=10, memory=80),
+    "predictor": lambda space: predictor(space, 3, 16, samples=6, mutants=10, memory=80),
+}
 EVERY = SINGLE | BATCHED
 BASELINES = ("grid", "random", "random_without_replacement")
 LEARNING = [name for name in SINGLE if name not in BASELINES]
@@ -78,8 +90,9 @@ def changed(table, change):
     return Table(table.space, {"val": change(table.column("val"))})
 
 
-# A batch changes how a strategy's own functions are called, not what they do; unclipped PPO is REINFORCE
-SECOND = {"lstm_reinforce", *BATCHED} - {"evolution by 3"}
+# A batch changes how a strategy's own functions are called, not what they do; unclipped PPO is REINFORCE,
+# and the predictor goes the way of the Gaussian process
+SECOND = {"lstm_reinforce", "predictor", *BATCHED} - {"evolution by 3"}
 
 
 def marked(names):
@@ -195,6 +208,24 @@ def test_evolution_forgets_the_oldest_whatever_it_was_worth():
     assert sorted(state.rewards.tolist()) == [-4, -3, -2, -1]
 
 
+def test_remembering_draws_until_a_point_is_new_and_keeps_the_rest_of_the_search():
+    """One try is the strategy itself; with tries enough, no point comes twice before all came."""
+    space = Space("line", np.zeros((1, 1, 6), np.int32))
+
+    def asked(strategy, times):
+        ask, state, points = jax.jit(strategy.ask), strategy.init(jax.random.key(0)), []
+        for _ in range(times):
+            point, state = ask(state)
+            points.append(int(point[0, 0]))
+            state = strategy.tell(state, point, jnp.zeros(1))
+        return points
+
+    plain = asked(random(space), 8)
+    assert asked(remembering(random(space), space, tries=1), 8) == plain
+    fresh = list(dict.fromkeys(plain))
+    assert asked(remembering(random(space), space, tries=200), len(fresh)) == fresh
+
+
 def test_halving_promotes_the_best_of_each_rung(hill):
     inner = random(hill.space, 2)
     strategy = halving(inner, (8, 4, 2))
@@ -259,6 +290,12 @@ def test_nsga2_finds_the_front_of_two_objectives():
         lambda s: ppo(s, policies.logits(s), Learning(0.1), epochs=0),
         lambda s: reinforce(s, policies.logits(s), Learning(0.1, scores="ranks")),
         lambda s: reinforce(s, policies.logits(s), Learning(0.1, batch=300)),
+        lambda s: gp(s, acquisition="ucbb"),
+        lambda s: gp(s, noise=0.0),
+        lambda s: gp(s, memory=4),
+        lambda s: remembering(random(s), s, tries=0),
+        lambda s: predictor(s, members=1),
+        lambda s: predictor(s, batch=17),
         lambda s: random_without_replacement(Space("large", np.zeros((40, 1, 13), np.int32))),
         lambda s: grid(Space("large", np.zeros((40, 1, 13), np.int32))),
         lambda s: named("evolutoin", s),
