@@ -21,6 +21,8 @@ from scaling.border.typed import build, changed, nearest, plain, read_by, writte
 from scaling.rules.factors import RULES, Detectors, Table, dwr
 from scaling.runs.pinning import SOURCES, fingerprint, pin_data, pin_model, unpinned_as
 
+NON_FINITE = STOP, SKIP, ROLLBACK = "stop", "skip", "rollback"
+
 
 def execution(default: Any) -> Any:
     """A field that says how a run is executed, not what it computes: left out of the run id."""
@@ -190,6 +192,10 @@ class TrainSpec:
     train at that part of the final resolution; `progressive_drop_rate` and `progressive_magnitude` may give
     each entry its own dropout rate and RandAugment magnitude. `timeout` is in seconds, 0 for none.
     `pictures` has the best, median and worst test examples drawn, where the task can.
+    `non_finite` says what follows a loss, gradient or state that is not finite: "stop" ends the run as "nan";
+    "skip" leaves that update out, `non_finite_limit` times in a row at most; "rollback" goes back to the
+    newest checkpoint that was due, at a learning rate `rollback_rate` times what it was, `non_finite_limit`
+    times in all, and meets the same batches in the same order again.
     Of detection: `box_loss` is smooth_l1 or a loss of the overlap (`scaling.tasks.box_losses`), which counts
     `box_weight` times; predictions of less than `least_score` are dropped in evaluation, and those that
     overlap a better one of their class by an IoU above `most_overlap` (`suppression` "greedy"), or they get
@@ -221,6 +227,9 @@ class TrainSpec:
     least_score: float = field(default=0.05, metadata=LATER)
     most_overlap: float = field(default=0.5, metadata=LATER)
     suppression: str = field(default="greedy", metadata=LATER)
+    non_finite: str = field(default=STOP, metadata=LATER)
+    non_finite_limit: int = field(default=5, metadata=LATER)
+    rollback_rate: float = field(default=0.5, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -299,6 +308,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("train", "batch_norm"): ("local", "synced"),
     ("train", "engine"): ("pmap", "jit"),
     ("train", "suppression"): ("greedy", "soft"),
+    ("train", "non_finite"): NON_FINITE,
     ("train", "box_loss"): ("smooth_l1", "iou", "giou", "diou", "ciou", "eiou", "alpha_iou", "siou", "wiou"),
 }
 
