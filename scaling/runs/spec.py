@@ -8,6 +8,7 @@ that it names, and the spec of a finished run in `RunSpec.from_dict`. Durations 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import re
@@ -274,7 +275,10 @@ class RunSpec:
         """
         if changes.keys() & {"data.dir", "data.source"}:
             changes = {"data.fingerprint": "", **changes}
-        spec = RunSpec.from_dict(changed(self.to_dict(), changes))
+        told = {key.partition(".")[0] for key in changes}
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        kept = {name: plain(value) if name in told else value for name, value in values.items()}
+        spec = RunSpec.from_dict(changed(kept, changes))
         check(spec)
         same = (spec.model.name, spec.model.init) == (self.model.name, self.model.init)
         model = spec.model if same else pin_model(spec.model)
@@ -288,7 +292,7 @@ class RunSpec:
         """Plain JSON-able values; `RunSpec.from_dict(spec.to_dict()) == spec`."""
         return plain(self)
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """Twelve hex digits of the hash of all fields that change the result."""
         return identity(self)
@@ -321,6 +325,7 @@ class Duration:
     unit: str
 
     @staticmethod
+    @functools.lru_cache(maxsize=1024)
     def parse(text: str) -> Duration:
         """Parse "30 epochs", "1 epoch", "2.4 epochs" or "500 steps"."""
         match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(epoch|step)s?\s*", str(text))
@@ -382,8 +387,16 @@ def identity(spec: Any) -> str:
 
 
 def _identity(value: Any) -> Any:
-    if not dataclasses.is_dataclass(value):
+    fields = _identified(type(value))
+    if fields is None:
         return value
-    kept = [f for f in dataclasses.fields(value) if f.metadata.get("identity", True)]
-    used = [f for f in kept if "later" not in f.metadata or getattr(value, f.name) != f.default]
+    used = [f for f in fields if "later" not in f.metadata or getattr(value, f.name) != f.default]
     return {f.name: _identity(written(f, value)) for f in used}
+
+
+@functools.cache
+def _identified(cls: type) -> tuple[dataclasses.Field, ...] | None:
+    """The fields of a dataclass that change a result; None of any other type."""
+    if not dataclasses.is_dataclass(cls):
+        return None
+    return tuple(f for f in dataclasses.fields(cls) if f.metadata.get("identity", True))
