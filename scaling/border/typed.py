@@ -102,7 +102,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 def _convert(hint: Any, value: Any, path: str) -> Any:
     """Check `value` against the field's type; ints become floats, lists become tuples."""
-    if type(value) is hint and hint in SCALARS:
+    if type(value) in _scalars(hint):
         return value
     if dataclasses.is_dataclass(hint):
         if isinstance(value, typing.cast(type, hint)):
@@ -125,6 +125,13 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     raise ValueError(f"{path}={_shown(value)} must be {getattr(hint, '__name__', hint)}.")
+
+
+@functools.cache
+def _scalars(hint: Any) -> frozenset[Any]:
+    """The types of which a value fits a hint as it is."""
+    union = typing.get_origin(hint) in (Union, types.UnionType)
+    return frozenset(typing.get_args(hint) if union else (hint,)) & frozenset(SCALARS)
 
 
 def _copied(value: Any) -> Any:
