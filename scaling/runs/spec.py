@@ -292,9 +292,13 @@ class RunSpec:
         """Plain JSON-able values; `RunSpec.from_dict(spec.to_dict()) == spec`."""
         return plain(self)
 
-    @functools.cached_property
+    @property
     def id(self) -> str:
         """Twelve hex digits of the hash of all fields that change the result."""
+        return self._id
+
+    @functools.cached_property
+    def _id(self) -> str:
         return identity(self)
 
 
