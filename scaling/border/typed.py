@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Union
 
 READER = "reader"
+SCALARS = int, float, str, bool, type(None)  # what a value can be as it is
 SHOWN = 200  # characters of a value in an error
 
 
@@ -101,6 +102,8 @@ def _hints(cls: type) -> dict[str, Any]:
 
 def _convert(hint: Any, value: Any, path: str) -> Any:
     """Check `value` against the field's type; ints become floats, lists become tuples."""
+    if type(value) in _scalars(hint):
+        return value
     if dataclasses.is_dataclass(hint):
         if isinstance(value, typing.cast(type, hint)):
             return value
@@ -121,12 +124,20 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         return value
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
-    if hint in (int, str, bool, type(None)) and type(value) is hint:
-        return value
     raise ValueError(f"{path}={_shown(value)} must be {getattr(hint, '__name__', hint)}.")
 
 
+@functools.cache
+def _scalars(hint: Any) -> frozenset[Any]:
+    """The types of which a value fits a hint as it is."""
+    union = typing.get_origin(hint) in (Union, types.UnionType)
+    return frozenset(typing.get_args(hint) if union else (hint,)) & frozenset(SCALARS)
+
+
 def _copied(value: Any) -> Any:
+    """A mapping as JSON would give it back."""
+    if all(type(key) is str and type(inner) in SCALARS for key, inner in value.items()):
+        return dict(value)
     return json.loads(json.dumps(plain(value)))
 
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from scaling.border.files import write_atomically
 from scaling.reports import figure, learning, page, table
 from scaling.reports.study import Study
 from scaling.runs import store
+from scaling.runs.recorded import SECTIONS
 from scaling.runs.rows import Row
 from scaling.runs.rows_csv import read_csv, to_csv
+from scaling.runs.spec import check
 from scaling.runs.workdir import METRICS, PICTURES, ROW
+from scaling.tasks import named
 
 CSV, TABLE, PICTURE, PAGE = "rows.csv", "table.md", "scaling_curve.png", "report.html"
 
 
 def read_study(sources: Sequence[Path]) -> Study:
     """The runs of all directories, each id once; a directory without runs may hold a `rows.csv`.
+
+    A row that this version cannot interpret is a problem of the study, as a damaged one is.
 
     Raises:
       ValueError: where a directory does not exist, or none of them has a row.
@@ -32,19 +37,41 @@ def read_study(sources: Sequence[Path]) -> Study:
             )
         found = store.scan(source)
         problems += found.bad.values()
-        for run_id, row in found.rows.items():
+        known, odd = _interpreted(found.rows.values(), source)
+        problems += odd
+        for run_id, row in known.items():
             rows.setdefault(run_id, row)
             inside = source / run_id
             directories.setdefault(run_id, inside if inside.is_dir() else source)
         if not found.rows and not found.bad and (source / CSV).exists():
             listed, bad = read_csv(source / CSV)
-            rows = {row.id: row for row in listed} | rows
-            problems += bad
+            known, odd = _interpreted(listed, source / CSV)
+            rows = known | rows
+            problems += bad + odd
     if not rows and not problems:
         raise ValueError(
             f"there is no finished run in {', '.join(map(str, sources))}: a run has a {ROW} once it ended."
         )
     return Study(tuple(rows[run_id] for run_id in sorted(rows)), directories, tuple(problems))
+
+
+def _interpreted(rows: Iterable[Row], source: Path) -> tuple[dict[str, Row], list[str]]:
+    """The rows by id whose specs this version understands, and a line for each other one."""
+    known: dict[str, Row] = {}
+    problems: list[str] = []
+    checked: set[tuple[int, ...]] = set()  # rows share the sections that are equal (`recorded`)
+    for row in rows:
+        recipe = tuple(id(getattr(row.spec, section)) for section in SECTIONS)
+        try:
+            named(row.spec.task)
+            if recipe not in checked:
+                check(row.spec)
+        except ValueError as error:
+            problems.append(f"row {row.id} in {source} is not of this version: {error}")
+            continue
+        checked.add(recipe)
+        known[row.id] = row
+    return known, problems
 
 
 def build(study: Study, out: Path, title: str) -> dict[str, Path]:

@@ -45,7 +45,7 @@ def fingerprint(source: str, directory: str) -> str:
 def pin_data(data: DataSpec, tell: Callable[[str, str], str] = fingerprint) -> DataSpec:
     """Add the fingerprint of a data set without a name; one that has it is not listed again."""
     if SOURCES[data.source] is None:
-        return dataclasses.replace(data, fingerprint="")
+        return dataclasses.replace(data, fingerprint="") if data.fingerprint else data
     return data if data.fingerprint else dataclasses.replace(data, fingerprint=tell(data.source, data.dir))
 
 

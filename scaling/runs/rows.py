@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scaling.arch.fields import LATER, marked
 from scaling.border.files import read_json, write_atomically
 from scaling.border.pinned import digest
 from scaling.border.typed import check_fields, needed
@@ -35,7 +36,9 @@ class Row:
     `metrics` are those of the run's task, "val_top1" and "test_top1", and of averaged parameters
     "val_top1_ema". `macs` are multiply-adds of one forward pass of one image; `train_flops` = 3 forward
     passes x 2 FLOPs per MAC x `examples_seen` images; times in the unit of their name; `peak_memory` in
-    bytes. `id` is what the run was called when it ended: it is never computed again from `spec`. `recorded`
+    bytes. `skipped` counts updates that were left out and `rollbacks` how often training went back to a
+    checkpoint, since values were not finite (`config.train.non_finite`); what was undone is not in the
+    counts. `id` is what the run was called when it ended: it is never computed again from `spec`. `recorded`
     is what `spec` was read from, so that a row of an older version is written as it was."""
 
     id: str
@@ -72,6 +75,8 @@ class Row:
     versions: dict[str, str] = field(default_factory=dict)
     finished: str = ""
     message: str = ""
+    skipped: int = field(default=0, metadata=LATER)
+    rollbacks: int = field(default=0, metadata=LATER)
     recorded: Recorded | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self):
@@ -79,8 +84,10 @@ class Row:
             raise ValueError(f"row {self.id}: status={self.status!r} must be one of {STATUSES}.")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON-able values; `Row.from_dict(row.to_dict()) == row`."""
-        values = {name: getattr(self, name) for name in FIELDS}
+        """Plain JSON-able values, later fields where they say something; `Row.from_dict` reads them back."""
+        later = {name: getattr(self, name) for name in marked(Row, LATER)}
+        silent = {name for name, value in later.items() if value == getattr(Row, name)}
+        values = {name: getattr(self, name) for name in FIELDS if name not in silent}
         if self.recorded is not None and self.recorded.spec is self.spec:
             return values | {"spec": dict(self.recorded.values)}
         return values | {"spec": self.spec.to_dict()}

@@ -8,6 +8,7 @@ that it names, and the spec of a finished run in `RunSpec.from_dict`. Durations 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import re
@@ -20,6 +21,8 @@ from scaling.arch.fields import LATER
 from scaling.border.typed import build, changed, nearest, plain, read_by, written
 from scaling.rules.factors import RULES, Detectors, Table, dwr
 from scaling.runs.pinning import SOURCES, fingerprint, pin_data, pin_model, unpinned_as
+
+NON_FINITE = STOP, SKIP, ROLLBACK = "stop", "skip", "rollback"
 
 
 def execution(default: Any) -> Any:
@@ -190,6 +193,10 @@ class TrainSpec:
     train at that part of the final resolution; `progressive_drop_rate` and `progressive_magnitude` may give
     each entry its own dropout rate and RandAugment magnitude. `timeout` is in seconds, 0 for none.
     `pictures` has the best, median and worst test examples drawn, where the task can.
+    `non_finite` says what follows a loss, gradient or state that is not finite: "stop" ends the run as "nan";
+    "skip" leaves that update out, `non_finite_limit` times in a row at most; "rollback" goes back to the
+    newest checkpoint that was due, at a learning rate `rollback_rate` times what it was, `non_finite_limit`
+    times in all, and meets the same batches in the same order again.
     Of detection: `box_loss` is smooth_l1 or a loss of the overlap (`scaling.tasks.box_losses`), which counts
     `box_weight` times; predictions of less than `least_score` are dropped in evaluation, and those that
     overlap a better one of their class by an IoU above `most_overlap` (`suppression` "greedy"), or they get
@@ -221,6 +228,9 @@ class TrainSpec:
     least_score: float = field(default=0.05, metadata=LATER)
     most_overlap: float = field(default=0.5, metadata=LATER)
     suppression: str = field(default="greedy", metadata=LATER)
+    non_finite: str = field(default=STOP, metadata=LATER)
+    non_finite_limit: int = field(default=5, metadata=LATER)
+    rollback_rate: float = field(default=0.5, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -265,7 +275,10 @@ class RunSpec:
         """
         if changes.keys() & {"data.dir", "data.source"}:
             changes = {"data.fingerprint": "", **changes}
-        spec = RunSpec.from_dict(changed(self.to_dict(), changes))
+        told = {key.partition(".")[0] for key in changes}
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        kept = {name: plain(value) if name in told else value for name, value in values.items()}
+        spec = RunSpec.from_dict(changed(kept, changes))
         check(spec)
         same = (spec.model.name, spec.model.init) == (self.model.name, self.model.init)
         model = spec.model if same else pin_model(spec.model)
@@ -282,6 +295,10 @@ class RunSpec:
     @property
     def id(self) -> str:
         """Twelve hex digits of the hash of all fields that change the result."""
+        return self._id
+
+    @functools.cached_property
+    def _id(self) -> str:
         return identity(self)
 
 
@@ -299,6 +316,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("train", "batch_norm"): ("local", "synced"),
     ("train", "engine"): ("pmap", "jit"),
     ("train", "suppression"): ("greedy", "soft"),
+    ("train", "non_finite"): NON_FINITE,
     ("train", "box_loss"): ("smooth_l1", "iou", "giou", "diou", "ciou", "eiou", "alpha_iou", "siou", "wiou"),
 }
 
@@ -311,6 +329,7 @@ class Duration:
     unit: str
 
     @staticmethod
+    @functools.lru_cache(maxsize=1024)
     def parse(text: str) -> Duration:
         """Parse "30 epochs", "1 epoch", "2.4 epochs" or "500 steps"."""
         match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(epoch|step)s?\s*", str(text))
@@ -372,8 +391,16 @@ def identity(spec: Any) -> str:
 
 
 def _identity(value: Any) -> Any:
-    if not dataclasses.is_dataclass(value):
+    fields = _identified(type(value))
+    if fields is None:
         return value
-    kept = [f for f in dataclasses.fields(value) if f.metadata.get("identity", True)]
-    used = [f for f in kept if "later" not in f.metadata or getattr(value, f.name) != f.default]
+    used = [f for f in fields if "later" not in f.metadata or getattr(value, f.name) != f.default]
     return {f.name: _identity(written(f, value)) for f in used}
+
+
+@functools.cache
+def _identified(cls: type) -> tuple[dataclasses.Field, ...] | None:
+    """The fields of a dataclass that change a result; None of any other type."""
+    if not dataclasses.is_dataclass(cls):
+        return None
+    return tuple(f for f in dataclasses.fields(cls) if f.metadata.get("identity", True))

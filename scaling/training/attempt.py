@@ -18,7 +18,7 @@ from scaling.runs.workdir import CHECKPOINTS
 from scaling.training import checkpoints, environment
 from scaling.training.clock import Clock
 from scaling.training.interrupts import Requests, requests
-from scaling.training.metrics import Journal, Ledger, Mark
+from scaling.training.metrics import Journal, Ledger, Mark, Skipped
 from scaling.training.plan import Plan
 from scaling.training.progress import Reporter, Silent, make_reporter
 from scaling.training.runtime import Runtime
@@ -42,16 +42,43 @@ class Attempt:
     started: float
     before: dict[str, Any]
     steps: int
+    rollbacks: int = 0
 
     def measures(self) -> dict[str, Any]:
         """Return the row's measured fields so far, over all attempts at this run."""
         found: dict[str, Any] = self.clock.measures(self.plan.spec.train.batch)
         if self.ledger.last:
             found["train_loss"] = finite(self.ledger.last["loss"])
+        found |= {"skipped": self.ledger.skipped.steps, "rollbacks": self.rollbacks}
         found["compile_seconds"] = self.runtime.compile_seconds
         found["peak_memory"] = environment.peak_memory(self.plan.devices)
         found["seconds"] = self.before.get("seconds", 0.0) + time.monotonic() - self.started
         return {**self.before, **found}
+
+    def rolled_back(self, failed: int) -> TrainState:
+        """Go back before step `failed`, to go on at a lower learning rate; return the state there.
+
+        That is the newest intact checkpoint that was due, else the start. One that a stop has left in between
+        does not count, so that an interrupted run goes back to where an uninterrupted one does.
+        """
+        plan, directory, state = self.plan, self.workdir / CHECKPOINTS, self.runtime.first_state()
+        found = checkpoints.restore(directory, state, failed - 1, plan.spec.id, among=plan.checkpoints)
+        state, told = found or (state, {})
+        self.ledger.drop()
+        self.steps, self.rollbacks = told.get("step", 0), self.rollbacks + 1
+        self.journal.rewind(self.steps, _mark(told))
+        checkpoints.drop_after(directory, self.steps)
+        factor = self.slow()
+        self.reporter.line(
+            f"not finite at step {failed}: back to step {self.steps}, at {factor:g} times the learning rate"
+        )
+        return state
+
+    def slow(self) -> float:
+        """Have the runtime train at the rate that follows so many rollbacks; return its factor."""
+        factor = self.plan.spec.train.rollback_rate**self.rollbacks
+        self.runtime.slow(factor)
+        return factor
 
     def name_problems(self, problems: Sequence[str]) -> None:
         """Say which examples of the data cannot be used."""
@@ -72,16 +99,29 @@ def prepared(
     if (restored := checkpoints.restore(workdir / CHECKPOINTS, state, run=plan.spec.id)) is not None:
         state, before = restored
     _check_data(plan, before.pop("data", None), workdir)
-    step, mark = before.pop("step", 0), Mark(before.pop("journal_size", 0), before.pop("journal_crc", None))
+    step, mark, skipped = before.pop("step", 0), _mark(before), Skipped(*before.pop("skips", ()))
     journal, clock = Journal(workdir if first else None, step, mark), Clock()
-    ledger = Ledger(plan, runtime.engine.unreplicate, journal, shown, clock)
+    ledger = Ledger(plan, runtime.engine.unreplicate, journal, shown, clock, skipped)
+    rollbacks = before.pop("rollbacks", 0)
     try:
         for problem in journal.problems:
             shown.line(problem)
         with requests() as caught:
             attempt = Attempt(
-                plan, runtime, workdir, journal, ledger, clock, shown, caught, started, before, step
+                plan,
+                runtime,
+                workdir,
+                journal,
+                ledger,
+                clock,
+                shown,
+                caught,
+                started,
+                before,
+                step,
+                rollbacks,
             )
+            attempt.slow()
             _announce(attempt)
             yield attempt, state
     finally:
@@ -95,7 +135,13 @@ def saved_with(attempt: Attempt) -> dict[str, Any]:
     mark = attempt.journal.mark
     journal = {"journal_size": mark.size, "journal_crc": mark.crc}
     data = attempt.plan.dataset.fingerprint
-    return {**attempt.measures(), "step": attempt.steps, "data": data, **journal}
+    counted = {"step": attempt.steps, "skips": list(attempt.ledger.skipped)}
+    return {**attempt.measures(), **counted, "data": data, **journal}
+
+
+def _mark(told: dict[str, Any]) -> Mark:
+    """Take out of what a checkpoint tells where the journal ended."""
+    return Mark(told.pop("journal_size", 0), told.pop("journal_crc", None))
 
 
 def _check_data(plan: Plan, seen: str | None, workdir: Path) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,19 @@ NONE = -1
 
 
 def save(
-    directory: Path, step: int, state: Any, meta: dict[str, Any], keep: int, run: str | None = None
+    directory: Path,
+    step: int,
+    state: Any,
+    meta: dict[str, Any],
+    keep: int,
+    run: str | None = None,
+    held: int | None = None,
 ) -> None:
     """Write a host state and its JSON-able `meta`; then drop all but the newest `keep` intact ones.
 
     Only process 0 writes. A checkpoint is deleted only once `keep` newer ones are verified intact. What a
     dead process left is removed first, and what this one cannot finish, at once: a full disk recovers. `run`
-    is the id of the run. OSError where the disk refuses.
+    is the id of the run, `held` a step whose checkpoint stays, however old. OSError where the disk refuses.
     """
     if jax.process_index() != 0:
         return
@@ -49,20 +56,27 @@ def save(
         if (refused := as_os_error(error, directory)) is not None:
             raise refused from error
         raise
-    _prune(directory, keep)
+    _prune(directory, keep, held)
 
 
 def restore(
-    directory: Path, like: Any = None, newest: int | None = None, run: str | None = None, repair: bool = True
+    directory: Path,
+    like: Any = None,
+    newest: int | None = None,
+    run: str | None = None,
+    repair: bool = True,
+    among: Callable[[int], bool] = lambda step: True,
 ) -> tuple[Any, dict[str, Any]] | None:
     """Return (state, meta) of the newest intact checkpoint up to step `newest`; None where there is none.
+
+    Only steps of which `among` is true are looked at.
 
     Damaged ones, and those of another run than `run`, are named in a warning and, with `repair`, renamed to
     `*.damaged`. `like` is a state of the same structure (None: dicts and lists in its place); the arrays come
     back as NumPy's. All processes get the same checkpoint. ValueError where arrays do not fit `like`.
     """
     directory = Path(directory).absolute()
-    step = _newest_intact(directory, newest, run, repair) if jax.process_index() == 0 else NONE
+    step = _newest_intact(directory, newest, run, repair, among) if jax.process_index() == 0 else NONE
     if jax.process_count() > 1:
         step = int(multihost_utils.broadcast_one_to_all(np.int32(step)))
     if step == NONE:
@@ -79,6 +93,15 @@ def restore(
     meta = read_json(path / META)
     meta.pop(IDENTITY, None)
     return state, meta
+
+
+def drop_after(directory: Path, step: int) -> None:
+    """Remove the checkpoints after a step, newest first: the run has gone back to it."""
+    if jax.process_index() == 0:
+        for later in reversed([saved for saved in saved_steps(directory) if saved > step]):
+            gone = directory / f".{later:08d}.{os.getpid()}.old"  # no half of it is ever seen
+            (directory / f"{later:08d}").rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
 
 
 def saved_steps(directory: Path) -> list[int]:
@@ -146,8 +169,10 @@ def _check_fit(path: Path, state: Any, like: Any) -> None:
             )
 
 
-def _newest_intact(directory: Path, newest: int | None, run: str | None, repair: bool) -> int:
-    steps = [step for step in saved_steps(directory) if newest is None or step <= newest]
+def _newest_intact(
+    directory: Path, newest: int | None, run: str | None, repair: bool, among: Callable[[int], bool]
+) -> int:
+    steps = [step for step in saved_steps(directory) if (newest is None or step <= newest) and among(step)]
     for step in reversed(steps):
         path = directory / f"{step:08d}"
         found = problems(path, run)
@@ -165,10 +190,10 @@ def _newest_intact(directory: Path, newest: int | None, run: str | None, repair:
     return NONE
 
 
-def _prune(directory: Path, keep: int) -> None:
+def _prune(directory: Path, keep: int, held: int | None) -> None:
     intact = [s for s in saved_steps(directory) if not problems(directory / f"{s:08d}")]
     for step in saved_steps(directory):
-        if len(intact) > keep and step < intact[-keep]:
+        if len(intact) > keep and step < intact[-keep] and step != held:
             shutil.rmtree(directory / f"{step:08d}")
 
 

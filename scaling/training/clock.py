@@ -37,6 +37,10 @@ class Clock:
         yield
         self._taken.append((start, time.perf_counter()))
 
+    def forget(self) -> None:
+        """Take no call for one whose data was taken and that will not be told of."""
+        self._taken.clear()
+
     def tick(self, call: Call, finished: float) -> None:
         """Note when the devices finished the oldest call whose data was taken."""
         start, stop = self._taken.popleft()

@@ -13,7 +13,7 @@ from scaling.border.files import write_json
 from scaling.runs import store
 from scaling.runs.failures import is_out_of_memory
 from scaling.runs.rows import AVERAGED, NAN, OK, OOM, TIMEOUT, Row, write_row
-from scaling.runs.spec import RunSpec
+from scaling.runs.spec import ROLLBACK, RunSpec
 from scaling.runs.workdir import (
     CHECKPOINTS,
     ENVIRONMENT,
@@ -82,7 +82,7 @@ def _outcome(attempt: Attempt, state: TrainState) -> dict[str, Any]:
     """Train and evaluate; return the fields of the row that were not known from the plan."""
     status, found = OK, {}
     try:
-        found = _finish(attempt, _train(attempt, state))
+        found = _finish(attempt, _trained(attempt, state))
     except NonFinite as error:
         status, found, attempt.steps = NAN, {"message": str(error), "train_loss": None}, error.step
     except OutOfTime as error:
@@ -94,6 +94,21 @@ def _outcome(attempt: Attempt, state: TrainState) -> dict[str, Any]:
     fields = {"status": status, "message": "", "steps": attempt.steps, **attempt.measures(), **found}
     attempt.reporter.line(f"{status} after {attempt.steps} steps  {fields['message']}".strip())
     return fields
+
+
+def _trained(attempt: Attempt, state: Any) -> Any:
+    """Train to the end, going back from what is not finite as often as the spec allows."""
+    spec = attempt.plan.spec.train
+    while True:
+        try:
+            return _train(attempt, state)
+        except NonFinite as error:
+            failed = error.step
+            if spec.non_finite != ROLLBACK:
+                raise
+        if attempt.rollbacks == spec.non_finite_limit:
+            raise NonFinite(failed, f", after {attempt.rollbacks} rollbacks (config.train.non_finite_limit)")
+        state = attempt.rolled_back(failed)
 
 
 def _train(attempt: Attempt, state: Any) -> Any:
@@ -146,9 +161,11 @@ def _stop_reason(attempt: Attempt) -> int:
 
 
 def _save(attempt: Attempt, state: Any) -> None:
-    host, spec = attempt.runtime.to_host(state), attempt.plan.spec
-    directory = attempt.workdir / CHECKPOINTS
-    checkpoints.save(directory, attempt.steps, host, saved_with(attempt), spec.train.keep, spec.id)
+    """Save a checkpoint, and keep the one that a rollback would go back to."""
+    host, plan, steps = attempt.runtime.to_host(state), attempt.plan, attempt.steps
+    directory, train = attempt.workdir / CHECKPOINTS, plan.spec.train
+    held = plan.last_checkpoint(steps) if train.non_finite == ROLLBACK else None
+    checkpoints.save(directory, steps, host, saved_with(attempt), train.keep, plan.spec.id, held)
 
 
 def _finish(attempt: Attempt, state: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import numpy as np
 from scaling.border.disk import naming
 from scaling.border.files import write_atomically
 from scaling.border.lines import seal, unseal
+from scaling.runs.spec import SKIP
 from scaling.runs.workdir import EVENTS, METRICS
 from scaling.training.clock import Clock
 from scaling.training.events import Events
@@ -29,11 +30,21 @@ HELD = 256  # calls whose metrics may lie on the devices, however far apart logs
 
 
 class NonFinite(Exception):
-    """Loss, gradient or state was not finite at update number `step`."""
+    """Loss, gradient or state was not finite at update number `step`; `more` says why that ends the run."""
 
-    def __init__(self, step: int):
-        super().__init__(f"loss, gradient or state is not finite at step {step}")
+    def __init__(self, step: int, more: str = ""):
+        super().__init__(f"loss, gradient or state is not finite at step {step}{more}")
         self.step = step
+
+
+class Skipped(NamedTuple):
+    """Updates left out since values were not finite: in all, and in a row until now."""
+
+    steps: int = 0
+    in_a_row: int = 0
+
+
+NOTHING_SKIPPED = Skipped()
 
 
 class Mark(NamedTuple):
@@ -52,18 +63,26 @@ class Journal:
     """
 
     def __init__(self, directory: Path | None, start_step: int, mark: Mark):
-        self._file = self._events = None
+        self._directory, self._file, self._events = directory, None, None
         self.problems: list[str] = []
         self._mark = Mark(0, 0)
-        if directory is None:
+        self._open(start_step, mark)
+
+    def rewind(self, step: int, mark: Mark) -> None:
+        """Cut the file back to where it was at an earlier step."""
+        self.close()
+        self._open(step, mark)
+
+    def _open(self, start_step: int, mark: Mark) -> None:
+        if self._directory is None:
             return
-        path = directory / METRICS
+        path = self._directory / METRICS
         kept = self._kept(path, mark)
         if not path.exists() or kept != path.read_bytes():
             write_atomically(path, kept.decode("utf-8", "replace"))
         self._mark = Mark(len(kept), zlib.crc32(kept))
         self._file = path.open("ab")
-        self._events = Events(directory / EVENTS, start_step)
+        self._events = Events(self._directory / EVENTS, start_step)
 
     def write(self, step: int, epoch: float, split: str, values: dict[str, float]) -> None:
         """Append {"step", "epoch", "split", ...}; a value that is not finite becomes null."""
@@ -119,12 +138,20 @@ class Ledger:
     """Leaves metrics on the devices until a log is due, so that steps follow each other without the host.
 
     The host runs ahead of the devices by at most IN_FLIGHT calls. A value that is not finite is found at
-    the log after it, and told with the number of its own step.
+    the log after it, and told with the number of its own step; where the plan has such updates `skipped`,
+    they are counted on from earlier attempts, and too many in a row are told.
     """
 
     def __init__(
-        self, plan: Plan, fetch: Callable[[Any], Any], journal: Journal, reporter: Reporter, clock: Clock
+        self,
+        plan: Plan,
+        fetch: Callable[[Any], Any],
+        journal: Journal,
+        reporter: Reporter,
+        clock: Clock,
+        skipped: Skipped = NOTHING_SKIPPED,
     ):
+        self.skipped = skipped
         self._plan, self._fetch, self._clock = plan, fetch, clock
         self._journal, self._reporter = journal, reporter
         self._watcher = ThreadPoolExecutor(1, "watcher")
@@ -146,6 +173,14 @@ class Ledger:
         """Wait for all calls and read their metrics; NonFinite where a step's values are not."""
         self._collect(0)
         self._read()
+
+    def drop(self) -> None:
+        """Wait for all calls and forget them: the run goes back to before them."""
+        for call, _, finished in self._running:
+            self._clock.tick(call, finished.result())
+        self._clock.forget()
+        self._running.clear()
+        self._finished, self._window = [], []
 
     def close(self) -> None:
         self._watcher.shutdown(wait=False, cancel_futures=True)
@@ -172,10 +207,14 @@ class Ledger:
 
     def _log(self, step: int, values: dict[str, float]) -> None:
         finite = values.pop("finite") == 1.0
-        self._window.append(values)
-        if finite and not due(step, self._plan.log_every) and step != self._plan.total_steps:
+        skips = not finite and self._plan.spec.train.non_finite == SKIP
+        self._count(step, skips)
+        if not skips:
+            self._window.append(values)
+        if (finite or skips) and not due(step, self._plan.log_every) and step != self._plan.total_steps:
             return
-        self.last = {name: float(np.mean([v[name] for v in self._window])) for name in values}
+        shown = self._window or [values]
+        self.last = {name: float(np.mean([v[name] for v in shown])) for name in values}
         self._window = []
         self._journal.write(step, step / self._plan.steps_per_epoch, "train", self.last)
         note = f"loss {self.last['loss']:.4f}"
@@ -184,8 +223,19 @@ class Ledger:
         note += f"  lr {self.last['lr']:.3g}"
         note += f"  waiting for data {self._clock.data_wait:.0%}"
         self._reporter.progress(step, self._plan.total_steps, note)
-        if not finite:
+        if not (finite or skips):
             raise NonFinite(step)
+
+    def _count(self, step: int, skips: bool) -> None:
+        """Count an update that was left out, or the end of a row of them; NonFinite for too many."""
+        if not skips:
+            self.skipped = self.skipped._replace(in_a_row=0)
+            return
+        self.skipped = Skipped(self.skipped.steps + 1, self.skipped.in_a_row + 1)
+        limit = self._plan.spec.train.non_finite_limit
+        if self.skipped.in_a_row > limit:
+            raise NonFinite(step, f", and neither were the {limit} before it (config.train.non_finite_limit)")
+        self._reporter.line(f"step {step} is left out: loss, gradient or state is not finite")
 
 
 def _finish_time(metrics: Any) -> float:

@@ -115,6 +115,13 @@ def _decay_by_rate(spec: OptimizerSpec, rate: Schedule) -> list[optax.GradientTr
     ]
 
 
+def schedule_counts_of(told: Any, state: Any) -> Any:
+    """An optimizer's `state`, but where the schedules stand as in `told`: a rate belongs to its step."""
+    counts = (optax.ScaleByScheduleState, DecayByRateState)
+    is_count = lambda node: isinstance(node, counts)
+    return jax.tree.map(lambda new, old: new if is_count(new) else old, told, state, is_leaf=is_count)
+
+
 def decay_mask(name: str) -> Callable[[Any], Any]:
     """Return params -> tree of bools: what is decayed, by the names of the leaves and modules.
 

@@ -94,6 +94,10 @@ class Plan:
         """Whether a checkpoint follows update number `step`; one always does at the end."""
         return due(step, self.checkpoint_every) or step == self.total_steps
 
+    def last_checkpoint(self, step: int) -> int:
+        """The newest update number up to `step` that a checkpoint was due after; 0 where there is none."""
+        return step - step % self.checkpoint_every if self.checkpoint_every else 0
+
     def train_flops(self, steps: int) -> float:
         """FLOPs of `steps` training steps, at 2 per multiply-add (`train_macs`)."""
         ends = [*(phase.start for phase in self.phases[1:]), self.total_steps]
@@ -230,6 +234,8 @@ def _check_ranges(train: TrainSpec) -> None:
         "box_weight": (train.box_weight >= 0, "at least 0"),
         "least_score": (0 <= train.least_score < 1, "in [0, 1)"),
         "most_overlap": (0 < train.most_overlap <= 1, "in (0, 1]"),
+        "non_finite_limit": (train.non_finite_limit >= 1, "at least 1; non_finite='stop' allows none"),
+        "rollback_rate": (0 < train.rollback_rate <= 1, "in (0, 1]; 1 leaves the learning rate as it is"),
         "timeout": (train.timeout >= 0, "a number of seconds, 0 for none"),
     }
     for name, (good, rule) in rules_of.items():

@@ -49,12 +49,23 @@ class Runtime:
         )
         self.resident = self.engine.replicate(self.feed.resident)
         peak = schedules.peak_rate(spec.optimizer, spec.train.batch)
-        self._rate = schedules.build(spec.schedule, peak, plan.total_steps, plan.steps_per_epoch)
+        self._scheduled = schedules.build(spec.schedule, peak, plan.total_steps, plan.steps_per_epoch)
+        self._factor, self._compiled = 1.0, 0.0
+        self._rate = self._scheduled
         self._optimizer = optimizers.build(spec.optimizer, self._rate)
         self._programs: dict[tuple, Program] = {}
         if spec.model.init:
             self._initial()  # weights that do not fit are refused before anything is written
         self.evaluate = self.scorer(plan.arch, spec.train.eval_batch)
+
+    def slow(self, factor: float) -> None:
+        """Train at `factor` times the schedule's learning rate from now on, by programs compiled anew."""
+        if factor == self._factor:
+            return
+        self._factor, self._compiled = factor, self.compile_seconds - self.evaluate.program.seconds
+        self._rate = lambda step: factor * self._scheduled(step)
+        self._optimizer = optimizers.build(self.plan.spec.optimizer, self._rate)
+        self._programs = {}
 
     def first_state(self) -> TrainState:
         """Return the host state of step 0, checked against the count."""
@@ -132,7 +143,7 @@ class Runtime:
     @property
     def compile_seconds(self) -> float:
         """Time spent compiling so far."""
-        return sum(p.seconds for p in (*self._programs.values(), self.evaluate.program))
+        return self._compiled + sum(p.seconds for p in (*self._programs.values(), self.evaluate.program))
 
     def _steps(self, phase: Phase):
         spec, arch, augment = self.plan.spec, self.plan.arch, self.plan.spec.augment

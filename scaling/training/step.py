@@ -6,6 +6,7 @@ batch), so results depend neither on the number of devices nor on how a batch is
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -18,8 +19,9 @@ from jax import lax
 from scaling.arch.arch import Sized
 from scaling.models.auxiliary import AUXILIARY
 from scaling.models.network import Applied
-from scaling.runs.spec import TrainSpec
+from scaling.runs.spec import SKIP, TrainSpec
 from scaling.tasks.task import Fields, Task
+from scaling.training.optimizers import schedule_counts_of
 from scaling.training.packing import like, whole
 from scaling.training.schedules import Schedule
 from scaling.training.state import TrainState, averaged, without
@@ -57,7 +59,8 @@ def build_train_step(
     starts from the same running statistics, and the new ones are averaged over micro-batches and devices. So
     k micro-batches on one device do what k devices with local statistics do.
 
-    Metrics are means over the global batch; `finite` is 1 where loss, gradient and new state are.
+    Metrics are means over the global batch; `finite` is 1 where loss, gradient and new state are. Where they
+    are not and `spec.non_finite` is "skip", the step counts and nothing else of the state changes.
     """
 
     def losses(params, state, part, resident):
@@ -93,7 +96,10 @@ def build_train_step(
         checked = jnp.stack([metrics["loss"], norm, optax.tree.norm(new)])
         metrics = metrics | {"grad_norm": norm, "lr": jnp.float32(rate(state.step))}
         metrics["finite"] = jnp.all(jnp.isfinite(checked)).astype(jnp.float32)
-        return TrainState(state.step + 1, params, batch_stats, opt_state, ema, state.frozen), metrics
+        after = TrainState(state.step + 1, params, batch_stats, opt_state, ema, state.frozen)
+        if spec.non_finite == SKIP:
+            after = _undone_unless(metrics["finite"] == 1.0, after, state)
+        return after, metrics
 
     return step
 
@@ -143,6 +149,13 @@ def build_eval_step(
         return {name: (sums[name], arrays[name]) for name in models}
 
     return step
+
+
+def _undone_unless(finite, after: TrainState, before: TrainState) -> TrainState:
+    """The state after a step, or the one before it with the step counted."""
+    chosen = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, before)
+    counted = schedule_counts_of(after.opt_state, chosen.opt_state)
+    return dataclasses.replace(chosen, step=after.step, opt_state=counted, frozen=after.frozen)
 
 
 def _examples(batch, resident) -> Fields:

@@ -10,10 +10,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from scaling.reports import learning
+from scaling.reports import learning, table
 from scaling.reports.build import CSV, PAGE, PICTURE, TABLE, build, read_study
 from scaling.reports.units import duration, number, percent, si
-from scaling.runs.workdir import PICTURES
+from scaling.runs.rows import write_row
+from scaling.runs.rows_csv import to_csv
+from scaling.runs.workdir import PICTURES, ROW
 
 
 class Loads(HTMLParser):
@@ -167,6 +169,37 @@ def test_learning_curves_are_thinned_and_survive_a_cut_off_line(study):
     assert len(loss["x"]) == len(loss["y"]) <= learning.MAX_POINTS + 1
     assert (loss["x"][0], loss["x"][-1]) == (0.01, 5.0) and "train lr" not in lines
     assert learning.read(study.directories[row.id] / "none.jsonl") == {}
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("", "task", "captioning"),
+        ("optimizer", "name", "lion"),
+        ("train", "duration", "a while"),
+        ("model", "rule", "diagonal"),
+    ],
+)
+def test_a_row_of_a_later_version_is_a_problem_and_ends_no_report(
+    study, workdir, tmp_path, section, key, value
+):
+    odd, *others = study.rows
+    spec = dataclasses.replace(odd.spec, task=value)
+    if section:
+        part = dataclasses.replace(getattr(odd.spec, section), **{key: value})
+        spec = dataclasses.replace(odd.spec, **{section: part})
+    write_row(workdir / odd.id / ROW, dataclasses.replace(odd, spec=spec, recorded=None))
+    again = read_study([workdir])
+    assert again.rows == tuple(others) and len(again.problems) == len(study.problems) + 1
+    assert any(odd.id in problem and repr(value) in problem for problem in again.problems)
+    (tmp_path / "table").mkdir()
+    rows = [
+        row if row.id != odd.id else dataclasses.replace(odd, spec=spec, recorded=None) for row in study.rows
+    ]
+    (tmp_path / "table" / CSV).write_text(to_csv(rows))
+    listed = read_study([tmp_path / "table"])
+    assert [row.id for row in listed.rows] == [row.id for row in others] and len(listed.problems) == 1
+    assert value in table.to_markdown(listed, "problems are listed")
 
 
 def test_the_runs_drawn_show_every_size_before_a_second_seed(study):

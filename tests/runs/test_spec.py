@@ -227,3 +227,11 @@ def test_a_field_that_came_later_leaves_old_ids_as_they_were_at_its_default():
     identity = without_later_and_execution(before.to_dict())
     text = json.dumps(identity, sort_keys=True)
     assert hashlib.sha256(text.encode()).hexdigest()[:12] == before.id == RunSpec.from_dict(identity).id
+
+
+def test_a_revised_run_shares_what_did_not_change_and_has_the_id_of_one_read_anew():
+    base = RunSpec()
+    revised = base.revised({"model.phi": 1.0, "optimizer.lr": 0.3, "seed": 4})
+    assert revised.data is base.data and revised.train is base.train and revised.model is not base.model
+    assert revised.id == RunSpec.from_dict(revised.to_dict()).id != base.id
+    assert dataclasses.replace(revised, seed=5).id != revised.id
