@@ -30,9 +30,10 @@ from scaling.reports.grid import grids_of
 from scaling.reports.heat_map import save_heat_map
 from scaling.rules.factors import COMPOUND, DEPTH, RESOLUTION, UNIFORM, WIDTH, Powers, compound_grid
 from scaling.runs import store
+from scaling.runs.duration import Duration
 from scaling.runs.resolve import resolve
 from scaling.runs.rows import OK, Row
-from scaling.runs.spec import Duration, ModelSpec, RunSpec
+from scaling.runs.spec import ModelSpec, RunSpec
 from scaling.runs.workdir import row_of
 from scaling.sweeps.expand import Overrides, Trial, trials
 

@@ -16,8 +16,9 @@ from scaling.cost.closed_form import totals
 from scaling.cost.counting import count
 from scaling.models.initialize import abstract_variables
 from scaling.models.network import Network
+from scaling.runs.duration import Duration
 from scaling.runs.resolve import resolve
-from scaling.runs.spec import Duration, ModelSpec, RunSpec
+from scaling.runs.spec import ModelSpec, RunSpec
 from scaling.sweeps.expand import expand, trials
 from scaling.tasks import named
 from scaling.tasks.task import Inputs

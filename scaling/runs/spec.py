@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +19,7 @@ from scaling.arch.arch import Arch
 from scaling.arch.fields import LATER
 from scaling.border.typed import build, changed, nearest, plain, read_by, written
 from scaling.rules.factors import RULES, Detectors, Table, dwr
+from scaling.runs.duration import Duration
 from scaling.runs.pinning import SOURCES, fingerprint, pin_data, pin_model, unpinned_as
 
 NON_FINITE = STOP, SKIP, ROLLBACK = "stop", "skip", "rollback"
@@ -319,27 +319,6 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("train", "non_finite"): NON_FINITE,
     ("train", "box_loss"): ("smooth_l1", "iou", "giou", "diou", "ciou", "eiou", "alpha_iou", "siou", "wiou"),
 }
-
-
-@dataclass(frozen=True)
-class Duration:
-    """A length of training: a number of epochs or of steps."""
-
-    value: float
-    unit: str
-
-    @staticmethod
-    @functools.lru_cache(maxsize=1024)
-    def parse(text: str) -> Duration:
-        """Parse "30 epochs", "1 epoch", "2.4 epochs" or "500 steps"."""
-        match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(epoch|step)s?\s*", str(text))
-        if not match:
-            raise ValueError(f"duration {text!r} is not understood: write it as '30 epochs' or '500 steps'.")
-        return Duration(float(match[1]), match[2])
-
-    def steps(self, steps_per_epoch: int) -> int:
-        """The length in steps, rounded to the nearest."""
-        return round(self.value * (steps_per_epoch if self.unit == "epoch" else 1))
 
 
 def check(spec: RunSpec) -> None:

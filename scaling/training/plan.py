@@ -14,8 +14,9 @@ from scaling.arch.heads import HEADS
 from scaling.cost.counting import Cost, count
 from scaling.data import Dataset, load
 from scaling.models.network import frozen_stages, recomputed_stages
+from scaling.runs.duration import Duration
 from scaling.runs.resolve import resolve
-from scaling.runs.spec import Duration, RunSpec, TrainSpec
+from scaling.runs.spec import RunSpec, TrainSpec
 from scaling.tasks import named
 from scaling.tasks.task import Task
 from scaling.training.parallel import Device, check_batch, choose_devices

@@ -11,7 +11,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from scaling.runs.spec import Duration, OptimizerSpec, ScheduleSpec
+from scaling.runs.duration import Duration
+from scaling.runs.spec import OptimizerSpec, ScheduleSpec
 
 Schedule = Callable[[Any], Any]
 

@@ -7,7 +7,8 @@ import json
 import pytest
 
 import scaling
-from scaling.runs.spec import Duration, ModelSpec, RunSpec
+from scaling.runs.duration import Duration
+from scaling.runs.spec import ModelSpec, RunSpec
 
 FIELDS = [
     (section.name, f)
