@@ -316,7 +316,10 @@ def test_images_of_an_epoch_can_be_trained_on_and_are_gone_afterwards():
 @pytest.mark.nightly
 def test_a_step_on_virtual_devices_end_to_end():
     tasks = tuple(Parallel("cifar_resnet20", "weak scaling", 4 * n, 32, n) for n in (1, 2))
-    found = run([Process(Job(label, tasks[1:], 1), 100) for label in ("ours", "ours, jit")])
+    contenders = [Process(Job(label, tasks[1:], 1), 100) for label in ("ours", "ours, jit")]
+    found = run(contenders)
+    for contender in contenders:
+        contender.close()
     for outcome in found.values():
         assert outcome.status == "ok" and outcome.facts["images"] == 8, outcome
         assert outcome.facts["all_reduced_bytes"] > 4 * scaling.count(scaling.get("cifar_resnet20")).params
