@@ -11,6 +11,7 @@ from experiments.tables.searches import (
     COMPARED,
     CONTROLLERS,
     MODEL_SEEDS,
+    MODELS,
     Summary,
     Task,
     compare,
@@ -108,24 +109,43 @@ def test_the_command_refuses_what_cannot_be_searched(tmp_path, flag, says):
         search_table.main([str(tmp_path / "x.csv"), "--decisions=a", "--signal=b", flag])
 
 
-@pytest.mark.nightly
-def test_the_searches_reach_what_is_published(shared):
-    tasks = nasbench201.tasks(shared / "data/nas")
-    found = {
-        (s.task.name, s.strategy, s.evaluations): s.mean for s in compare(tasks, COMPARED, (100, 200), 500)
-    }
-    for task in tasks:
-        for n in (100, 200):
-            exact = task.expectation(n)
-            assert abs(
-                found[task.name, "random without memory", n] - exact.mean
-            ) < 3 * exact.deviation / np.sqrt(500)
-            for name in COMPARED[2:]:
-                assert found[task.name, name, n] > exact.mean + 4 * exact.deviation / np.sqrt(500)
-    evolution, learned = "evolution without memory", [name + " with memory" for name in CONTROLLERS]
-    assert found["CIFAR-10", evolution, 100] >= 93.93 and found["CIFAR-10", evolution, 200] >= 94.14
-    assert max(found["CIFAR-10", name, 100] for name in learned) >= 94.00
-    assert max(found["CIFAR-10", name, 200] for name in learned) >= 94.20
+EVOLUTION, LEARNED = "evolution without memory", [f"{name} with memory" for name in CONTROLLERS]
+
+
+SEEDS = 100
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("CIFAR-10", marks=pytest.mark.nightly),
+        pytest.param("CIFAR-100", marks=pytest.mark.exhaustive),
+        pytest.param("ImageNet16-120", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_the_searches_reach_what_is_published(shared, name):
+    (task,) = [task for task in nasbench201.tasks(shared / "data/nas") if task.name == name]
+    random = "random without memory"
+    summaries = compare([task], (random, EVOLUTION, *LEARNED), (100, 200), SEEDS)
+    found = {(s.strategy, s.evaluations): s.mean for s in summaries}
+    for n in (100, 200):
+        exact = task.expectation(n)
+        assert abs(found[random, n] - exact.mean) < 3 * exact.deviation / np.sqrt(SEEDS)
+        for strategy in (EVOLUTION, *LEARNED):
+            assert found[strategy, n] > exact.mean + 2 * exact.deviation / np.sqrt(SEEDS)
+    if name == "CIFAR-10":
+        assert found[EVOLUTION, 100] >= 93.93 and found[EVOLUTION, 200] >= 94.14
+        assert max(found[strategy, 100] for strategy in LEARNED) >= 94.00
+        assert max(found[strategy, 200] for strategy in LEARNED) >= 94.20
+
+
+@pytest.mark.exhaustive
+def test_models_find_the_signals_optimum_more_often_than_controllers(shared):
+    for task in nasbench201.tasks(shared / "data/nas"):
+        (learned,) = search(task, "reinforce with memory", (100,), 200)
+        for name in MODELS:
+            (model,) = search(task, name, (100,), MODEL_SEEDS)
+            assert model.found > learned.found, (task.name, name)
 
 
 @pytest.mark.exhaustive
