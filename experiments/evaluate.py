@@ -106,8 +106,8 @@ def probabilities(spec: RunSpec, weights: Any, split: Any) -> np.ndarray:
         return jax.nn.softmax(net.apply(variables, inputs(batch)["image"], train=False))
 
     variables = jax.device_put(weights.variables)
-    made = [np.asarray(run(variables, batch)) for batch in eval_batches(split, BATCH)]
-    return np.concatenate(made)[: len(split)]
+    found = [np.asarray(run(variables, batch)) for batch in eval_batches(split, BATCH)]
+    return np.concatenate(found)[: len(split)]
 
 
 def worst_figure(found: Any, split: Any, title: str) -> Any:
