@@ -98,6 +98,10 @@ def probabilities(spec: RunSpec, weights: Any, split: Any) -> np.ndarray:
     from scaling.tasks.task import Inputs
 
     net, told = build(weights.arch), weights.preprocessing
+    if told is None:
+        raise ValueError(
+            f"{weights.arch.name} takes no pictures: it has {weights.arch.in_channels} channels."
+        )
     made = Inputs(spec.augment, weights.arch.resolution, weights.arch.num_classes, told.mean, told.std)
     inputs = tasks.named(spec.task).eval_inputs(made)
 
