@@ -74,8 +74,9 @@ class Silent:
         pass
 
 
-def make_reporter(stream: TextIO = sys.stderr) -> Reporter:
-    """Return a bar where `stream` is a terminal (and tqdm installed), plain lines otherwise."""
+def make_reporter(stream: TextIO | None = None) -> Reporter:
+    """Return a bar where `stream` (None: stderr as it is now) is a terminal, and tqdm there; plain lines else."""
+    stream = stream or sys.stderr
     if stream.isatty():
         try:
             return Bar(stream)
