@@ -75,11 +75,11 @@ class Silent:
 
 
 def make_reporter(stream: TextIO | None = None) -> Reporter:
-    """Return a bar where `stream` (None: stderr as it is now) is a terminal, and tqdm there; plain lines else."""
-    stream = stream or sys.stderr
-    if stream.isatty():
+    """Return a bar where `stream` (None: stderr) is a terminal and tqdm installed, plain lines otherwise."""
+    shown = sys.stderr if stream is None else stream  # as it is now, not as it was at the import
+    if shown.isatty():
         try:
-            return Bar(stream)
+            return Bar(shown)
         except ImportError:
             pass
-    return Lines(stream)
+    return Lines(shown)
