@@ -9,6 +9,8 @@ from typing import Any
 from flax import linen as nn
 
 from scaling.arch.arch import Arch
+from scaling.arch.head import Head
+from scaling.arch.map_heads import MapHead
 from scaling.arch.maps import last_stages
 from scaling.models.network import Network
 
@@ -50,5 +52,7 @@ def backbone(
     Options are the fields of `Network`. ValueError, naming the strides there are, for any other.
     """
     if output_stride is not None:
-        arch = arch.replace(output_stride=output_stride)
+        # A head that answers for every place refuses strides that it cannot read, but nothing runs it here
+        head = Head() if isinstance(arch.head, MapHead) else arch.head
+        arch = arch.replace(output_stride=output_stride, head=head)
     return Backbone(arch, strides=tuple(last_stages(arch, strides)), **options)
