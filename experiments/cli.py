@@ -47,6 +47,16 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 def parse(made: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[argparse.Namespace, dict[str, str]]:
     """Split a command line into parsed arguments, --config found, and `{"section.key": text}` overrides."""
+    rest, overrides = split(argv)
+    arguments = made.parse_args(rest)
+    given, arguments.config = arguments.config, find_config(arguments.config)
+    if arguments.config != given:
+        print(f"note: --config={given} is {arguments.config}")
+    return arguments, overrides
+
+
+def split(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Part `--config.section.key=text` overrides from the other words of a command line."""
     rest, overrides = [], {}
     words = iter(argv)
     for word in words:
@@ -55,11 +65,7 @@ def parse(made: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[argparse.
             overrides[key] = text if equals else next(words, "")
         else:
             rest.append(word)
-    arguments = made.parse_args(rest)
-    given, arguments.config = arguments.config, find_config(arguments.config)
-    if arguments.config != given:
-        print(f"note: --config={given} is {arguments.config}")
-    return arguments, overrides
+    return rest, overrides
 
 
 def find_config(path: str) -> str:

@@ -4,16 +4,21 @@ python -m experiments.reproduce efficientnet-7 [TABLE ...] [--out=DIR]
 python -m experiments.reproduce all --out=DIR
 python -m experiments.reproduce nasbench201 --data=DIR [--seeds=N]
 python -m experiments.reproduce --list
+python -m experiments.reproduce cifar-resnet-6 --train=ResNet-20 --workdir=DIR --config.data.dir=DIR
 
 Counts are computed; accuracies come from the rows committed below experiments/results, and stay empty,
 with the command that trains them, where there are none. Searches run on published tables of
 architectures, which lie in --data (nasbench201.csv.gz and so on). `--out` writes Markdown, and CSV of counts.
+
+`--list` names the tables; of each the rows that are trained, by their runs, and those that a config trains,
+with the hours on this machine: their FLOPs over the rate of one measured step of a dense network, which
+depthwise ones do not reach. `--train` trains one of these by its config, and goes on where it was ended.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from experiments import cli
@@ -24,10 +29,12 @@ from experiments.tables import (
     efficientnet,
     mobile,
     nasbench201,
+    open_rows,
     proxy,
     regnet,
     render,
     residual,
+    small,
     transfer,
 )
 from experiments.tables.entry import Table
@@ -51,6 +58,8 @@ TABLES: dict[str, Callable[[], Table]] = {
     "wrn-4": residual.wrn_table_4,
     "wrn-5": residual.wrn_table_5,
     "cifar-resnet-6": residual.cifar_table_6,
+    "lenet5": small.lenet5,
+    "nasbench201-cells": small.nasbench201_cells,
     "resnext-7": residual.resnext_table_7,
     "resnet-rs": residual.resnet_rs,
     "densenet-2": densenet.table_2,
@@ -63,13 +72,15 @@ SEARCHES: dict[str, Callable[[Path, int], str]] = {
 }
 
 
-def main(argv: Sequence[str]) -> None:
-    """Print the tables that the command line names."""
-    arguments = _parser().parse_args(argv)
+def main(argv: Sequence[str]) -> int | None:
+    """Print the tables that the command line names, or train a row of one; return the exit code."""
+    rest, overrides = cli.split(argv)
+    arguments = _parser().parse_args(rest)
     if arguments.list or not arguments.table:
-        for name, make in {**TABLES, **SEARCHES}.items():
-            print(f"{name:26} {(make.__doc__ or '').strip().partition('.')[0]}")
-        return
+        _list(arguments.table or [*TABLES, *SEARCHES])
+        return None
+    if arguments.train:
+        return _train(arguments, overrides)
     for name in _names(arguments):
         if name in SEARCHES:
             text, csv = SEARCHES[name](arguments.data, arguments.seeds), None
@@ -84,6 +95,45 @@ def main(argv: Sequence[str]) -> None:
             write_atomically(arguments.out / f"{name}.md", text)
             if csv is not None:
                 write_atomically(arguments.out / f"{name}.csv", csv)
+    return None
+
+
+def _list(names: Sequence[str]) -> None:
+    from scaling.training.start import start
+
+    start(devices=True)  # a step is measured as training would take it
+    for name in names:
+        make = {**TABLES, **SEARCHES}[_known(name)]
+        told = (make.__doc__ or "").strip().partition(".")[0]
+        if name in SEARCHES:
+            print(f"{name:26} {told}")
+            continue
+        table = TABLES[name]()
+        print("; ".join(filter(None, (f"{name:26} {told}", open_rows.summary(table)))))
+        for line in open_rows.lines(table):
+            print(f"    {line}")
+
+
+def _train(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> int:
+    """Train one row by its config; ValueError where the table has no such row, or it is not said where."""
+    if len(arguments.table) != 1 or arguments.table[0] not in TABLES or arguments.workdir is None:
+        raise ValueError(
+            f"--train={arguments.train} needs one table with accuracies, and where to train: "
+            "reproduce TABLE --train=ROW --workdir=DIR."
+        )
+    from experiments import train
+
+    (name,) = arguments.table
+    recipe = open_rows.recipe_of(TABLES[name](), name, arguments.train)
+    flags = [*recipe.flags, *(f"--config.{key}={value}" for key, value in overrides.items())]
+    print("python -m experiments.train " + " ".join(flags) + f" --workdir={arguments.workdir}")
+    return train.main([*flags, f"--workdir={arguments.workdir}"])
+
+
+def _known(name: str) -> str:
+    if name not in (known := {**TABLES, **SEARCHES}):
+        raise ValueError(f"no table {name!r}{nearest(name, known) or '.'} --list names all {len(known)}.")
+    return name
 
 
 def _names(arguments: argparse.Namespace) -> list[str]:
@@ -91,10 +141,8 @@ def _names(arguments: argparse.Namespace) -> list[str]:
     asked = list(arguments.table)
     if asked == ["all"]:
         return list(TABLES)
-    known = {**TABLES, **SEARCHES}
     for name in asked:
-        if name not in known:
-            raise ValueError(f"no table {name!r}{nearest(name, known) or '.'} --list names all {len(known)}.")
+        _known(name)
     if set(asked) & set(SEARCHES):
         if arguments.data is None or not arguments.data.is_dir():
             raise ValueError(
@@ -109,10 +157,15 @@ def _names(arguments: argparse.Namespace) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
-        prog="experiments.reproduce", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
+        prog="experiments.reproduce",
+        description=(__doc__ or "").partition("\n")[0],
+        allow_abbrev=False,
+        epilog="With --train, any field of its config: --config.section.key=value, e.g. --config.seed=1.",
     )
     made.add_argument("table", nargs="*", metavar="TABLE", help="names of --list, or all")
-    made.add_argument("--list", action="store_true", help="name the tables")
+    made.add_argument("--list", action="store_true", help="name the tables, and what of them is trained")
+    made.add_argument("--train", metavar="ROW", help="train this row of the table by its config")
+    made.add_argument("--workdir", type=Path, metavar="DIR", help="where --train writes, and goes on")
     made.add_argument("--wide", action="store_true", help="our figures alone, one line a row")
     made.add_argument("--out", type=Path, metavar="DIR", help="write TABLE.md and TABLE.csv there")
     made.add_argument("--data", type=Path, metavar="DIR", help="where the tables of architectures are")

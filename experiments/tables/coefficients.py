@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from experiments.tables.entry import GIGA_MACS, Entry, Table, cost
+from experiments.tables.entry import GIGA_MACS, Entry, Table
+from experiments.tables.wanted import cost
 from scaling import zoo
 from scaling.rules.factors import COMPOUND, EFFICIENTNET, EFFICIENTNET_ROWS
 from scaling.rules.scale import apply, compound

@@ -7,12 +7,12 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from scaling.arch.arch import Arch
+from experiments.tables.wanted import Wanted, cost
 from scaling.reports.build import CSV
-from scaling.reports.curve import score_of
+from scaling.reports.curve import score_of, validation
 from scaling.reports.labels import network
 from scaling.reports.study import Study
-from scaling.runs.rows import Row
+from scaling.runs.rows import OK, Row
 from scaling.runs.rows_csv import read_csv
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -35,22 +35,29 @@ def study(name: str, results: Path = RESULTS) -> Study:
     return Study(tuple(rows))
 
 
-def find(arch: Arch, dataset: str, params: int, results: Path = RESULTS) -> list[Row]:
-    """The scored runs of just this network: its name unscaled, its resolution, and as many parameters."""
+def find(wanted: Wanted, column: str, results: Path = RESULTS) -> list[Row]:
+    """Runs of just this network (name unscaled, resolution, parameters) that have the column's score."""
     return [
         row
         for one in studies(results)
-        for row in one.drawn
-        if network(row) == base(arch)
-        and (row.dataset, row.resolution, row.params) == (dataset, arch.resolution, params)
+        for row in one.rows
+        if row.status == OK
+        and wanted.is_of(network(row), row.dataset, row.resolution, row.spec)
+        and row.params == cost(wanted.arch).params
+        and score(row, column) is not None
     ]
 
 
-def mean(found: Sequence[Row], column: str) -> float:
-    """Mean test accuracy over the runs, as a fraction: top-5 where the column is called so."""
+def score(row: Row, column: str) -> float | None:
+    """The accuracy of a run as a fraction: top-5, or of the validation split, where the column says so."""
     if "top-5" in column:
-        return statistics.fmean(row.metrics.get("test_top5") or 0.0 for row in found)
-    return statistics.fmean(score_of(row) or 0.0 for row in found)
+        return row.metrics.get("test_top5")
+    return validation(row) if "validation" in column else score_of(row)
+
+
+def mean(found: Sequence[Row], column: str) -> float:
+    """Mean over runs that have the score."""
+    return statistics.fmean(score(row, column) or 0.0 for row in found)
 
 
 def describe(found: Sequence[Row]) -> str:
@@ -59,20 +66,3 @@ def describe(found: Sequence[Row]) -> str:
     last = max(found, key=lambda row: row.finished)
     runs = f"{len(found)} run{'s' if len(found) > 1 else ''}"
     return f"{runs} of {seen:.3g} examples, {last.device_kind}, {last.finished[:10]}"
-
-
-def base(arch: Arch) -> str:
-    """The zoo's name of a network, which rules extend by what they did."""
-    return arch.name.partition(" ")[0]
-
-
-def command(arch: Arch, dataset: str, factors: Sequence[float] = ()) -> str:
-    """The command whose row fills an empty cell; `factors` of depth, width and resolution, where scaled."""
-    overrides = [f"model.name={base(arch)}", f"data.name={dataset}"]
-    axes = zip(("depth", "width", "resolution"), factors)
-    scaled = [f"model.{axis}={factor:.6g}" for axis, factor in axes if factor != 1]
-    overrides += ["model.rule=axes", *scaled] if scaled else []
-    flags = " ".join(f"--config.{override}" for override in overrides)
-    return (
-        f"python -m experiments.train --config=RECIPE.py {flags} --workdir=runs/{arch.name.replace(' ', '_')}"
-    )

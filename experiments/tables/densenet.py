@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from experiments.tables.entry import PARAMS, Table, counted, trained
+from experiments.tables.wanted import MOVED, NOT_MOVED
 from scaling import zoo
 
 TABLE_2_SOURCE = "arXiv 1608.06993 Table 2, as in liuzhuang13/DenseNet README.md"
@@ -39,8 +40,10 @@ def table_2() -> Table:
             if error:
                 classes = 100 if "100" in column else 10
                 classified, dataset = arch.replace(num_classes=classes), f"cifar{classes}"
+                where = (MOVED if "+" in column else NOT_MOVED,)
+                headline = f"{column} test error (%)"
                 entries.append(
-                    trained(model, f"{column} test error (%)", error, classified, dataset, TABLE_2_SOURCE)
+                    trained(model, headline, error, classified, dataset, TABLE_2_SOURCE, where=where)
                 )
     return Table("DenseNet Table 2: CIFAR", tuple(entries))
 

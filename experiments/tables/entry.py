@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from experiments.tables import committed
+from experiments.tables import committed, recipes
+from experiments.tables.recipes import Recipe
+from experiments.tables.wanted import Wanted, cost
 from scaling.arch.arch import Arch
-from scaling.cost.closed_form import Totals, totals
-from scaling.cost.counting import Cost, count
+from scaling.cost.closed_form import Totals
+from scaling.cost.counting import Cost
 
 NOT_IN_ZOO = "not in the zoo"
 
@@ -19,7 +21,8 @@ class Entry:
 
     `paper` is the figure as printed, with its digits ("" where only ours exists); `ours` a number in the same
     unit, a text, or None where there is none yet; `reason` says why they differ, or what is missing.
-    `exact` entries are facts of the network (counts, layer tables); others are accuracies.
+    `exact` entries are facts of the network (counts, layer tables); others are accuracies: `runs` are the ids
+    of the rows that they come from, `recipe` what would train an empty one.
     """
 
     row: str
@@ -29,6 +32,8 @@ class Entry:
     source: str
     reason: str = ""
     exact: bool = True
+    recipe: Recipe | None = None
+    runs: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -68,11 +73,6 @@ def _decimals(printed: str) -> int:
     return len(printed.partition(".")[2])
 
 
-def cost(arch: Arch) -> Totals | Cost:
-    """What a network costs: by the closed form where there is one (equal to the walk), else by the walk."""
-    return totals(arch) or count(arch)
-
-
 @dataclass(frozen=True)
 class Figure:
     """A column of counts: how the paper calls it, and how ours is got in the paper's unit."""
@@ -105,16 +105,21 @@ def trained(
     dataset: str,
     source: str,
     factors: Sequence[float] = (),
+    where: Sequence[tuple[str, tuple]] = (),
 ) -> Entry:
     """An entry of an accuracy, or of an error where the column says so, in percent, from the committed rows.
 
-    `factors` of depth, width and resolution are how a scaled `arch` was got, for the command that trains it.
+    `factors` and `where` as `Wanted` has them.
     """
     if arch is None:
         return Entry(row, column, paper, None, source, NOT_IN_ZOO, exact=False)
-    found = committed.find(arch, dataset, cost(arch).params)
+    wanted = Wanted(arch, dataset, tuple(factors), tuple(where))
+    found = committed.find(wanted, column)
     if not found:
-        return Entry(row, column, paper, None, source, committed.command(arch, dataset, factors), exact=False)
+        recipe = recipes.find(wanted)
+        reason = recipe.command if recipe else wanted.command()
+        return Entry(row, column, paper, None, source, reason, exact=False, recipe=recipe)
     value = 100 * committed.mean(found, column)
     ours = 100 - value if "error" in column else value
-    return Entry(row, column, paper, ours, source, committed.describe(found), exact=False)
+    runs = tuple(row.id for row in found)
+    return Entry(row, column, paper, ours, source, committed.describe(found), exact=False, runs=runs)

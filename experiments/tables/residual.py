@@ -55,6 +55,8 @@ WRN_TABLE_5 = (
     ("WRN-28-10", "wrn_28_10", "36.5", "4.00", "19.25"),
 )
 OTHER_1202 = "by count, and in its own paper (arXiv 1512.03385 Table 6), 19.4: 10.2 belongs to the network of 1001 layers"
+# Stochastic depth's rows are of the same networks, trained with blocks dropped
+DROPPED, NOT_DROPPED = ("model.drop_path_rate", (0.5,)), ("model.drop_path_rate", (None, 0.0))
 REASONS = {
     ("original-ResNet-1202", WRN_5): OTHER_1202,
     ("stoc-depth-1202", WRN_5): OTHER_1202,
@@ -94,7 +96,10 @@ def _cifar(rows: tuple, source: str) -> tuple[Entry, ...]:
         for classes, error in ((10, error_10), (100, error_100)):
             if error:
                 column, classified = f"CIFAR-{classes} test error (%)", arch.replace(num_classes=classes)
-                entries.append(trained(model, column, error, classified, f"cifar{classes}", source))
+                where = (DROPPED if "stoc-depth" in model else NOT_DROPPED,)
+                entries.append(
+                    trained(model, column, error, classified, f"cifar{classes}", source, where=where)
+                )
     return tuple(entries)
 
 

@@ -11,6 +11,7 @@ import jax
 from scaling.arch.arch import Sized
 from scaling.arch.custom import Custom
 from scaling.arch.heads import HEADS
+from scaling.cost.closed_form import totals
 from scaling.cost.counting import Cost, count
 from scaling.data import Dataset, load
 from scaling.models.network import frozen_stages, recomputed_stages
@@ -101,9 +102,7 @@ class Plan:
 
     def train_flops(self, steps: int) -> float:
         """FLOPs of `steps` training steps, at 2 per multiply-add (`train_macs`)."""
-        ends = [*(phase.start for phase in self.phases[1:]), self.total_steps]
-        lengths = [max(0, min(end, steps) - phase.start) for phase, end in zip(self.phases, ends)]
-        return 2.0 * self.spec.train.batch * sum(n * phase.macs for n, phase in zip(lengths, self.phases))
+        return _flops(self.phases, self.total_steps, steps, self.spec.train.batch)
 
     def _next_boundary(self, step: int) -> int:
         regular = [(step // every + 1) * every for every in (self.eval_every, self.checkpoint_every) if every]
@@ -160,6 +159,19 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
     )
 
 
+def training_flops(arch: Sized, spec: RunSpec, steps_per_epoch: int) -> float:
+    """FLOPs of a whole training by `spec`, of a data set that gives so many steps an epoch."""
+    total = Duration.parse(spec.train.duration).steps(steps_per_epoch)
+    return _flops(_phases(arch, spec, total), total, total, spec.train.batch)
+
+
+def _flops(phases: tuple[Phase, ...], total: int, steps: int, batch: int) -> float:
+    """FLOPs of the first `steps` of `total` steps of `batch` images, at 2 per multiply-add."""
+    ends = [*(phase.start for phase in phases[1:]), total]
+    lengths = [max(0, min(end, steps) - phase.start) for phase, end in zip(phases, ends)]
+    return 2.0 * batch * sum(n * phase.macs for n, phase in zip(lengths, phases))
+
+
 def _check_head(task: Task, arch: Sized) -> None:
     """Raise ValueError where the task cannot train what the network returns."""
     found = "Head" if isinstance(arch, Custom) else type(arch.head).__name__
@@ -182,13 +194,14 @@ def train_macs(arch: Sized, frozen: tuple[str, ...] = ()) -> int:
 
     A frozen stage needs no gradient of its parameters, nor any at all where nothing before it is trained.
     """
+    if not (held := frozen_stages(frozen, arch)):
+        return 3 * (totals(arch) or count(arch)).macs
+    first = next((name for name in arch.stage_names if name not in held), None)
+    before = set(arch.stage_names[: None if first is None else arch.stage_names.index(first)])
     spared = 0
-    if held := frozen_stages(frozen, arch):
-        first = next((name for name in arch.stage_names if name not in held), None)
-        before = set(arch.stage_names[: None if first is None else arch.stage_names.index(first)])
-        for layer in count(arch, layers=True).layers:
-            stage = layer.name.split("/")[0]
-            spared += layer.macs * ((stage in held) + (stage in before))
+    for layer in count(arch, layers=True).layers:
+        stage = layer.name.split("/")[0]
+        spared += layer.macs * ((stage in held) + (stage in before))
     return 3 * count(arch).macs - spared
 
 

@@ -1,0 +1,101 @@
+"""Which config trains a row of a published table, and how long that takes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments import cli
+from experiments.tables.wanted import Wanted, cost
+from scaling import zoo
+from scaling.arch.arch import Arch
+from scaling.cost.measuring import measure
+from scaling.runs.resolve import resolve
+from scaling.runs.spec import RunSpec
+from scaling.sweeps.expand import trials
+from scaling.training.plan import training_flops
+
+# Classes, channels and training images of the sets that papers' rows are of, as TFDS catalogues them
+SETS = {
+    "mnist": (10, 1, 60_000),
+    "fashion_mnist": (10, 1, 60_000),
+    "cifar10": (10, 3, 50_000),
+    "cifar100": (100, 3, 50_000),
+    "imagenet2012": (1000, 3, 1_281_167),
+}
+# The network and batch of the one step that is measured
+MEASURED, BATCH = "cifar_resnet20", 128
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One run of a config: the config as --config takes it, what is overridden, and what comes of both."""
+
+    config: str
+    overrides: Mapping[str, Any]
+    spec: RunSpec
+    arch: Arch
+
+    @property
+    def flags(self) -> list[str]:
+        return [f"--config={self.config}", *(f"--config.{k}={v}" for k, v in self.overrides.items())]
+
+    @property
+    def flops(self) -> float:
+        """Of the whole training, from the config's length and the size of its set."""
+        images = SETS[self.spec.data.name][2] * (1 - self.spec.data.validation_fraction)
+        return training_flops(self.arch, self.spec, max(1, int(images) // self.spec.train.batch))
+
+    @property
+    def command(self) -> str:
+        return f"python -m experiments.train {' '.join(self.flags)} --workdir=runs/{self.arch.name}"
+
+    def trains(self, wanted: Wanted) -> bool:
+        """Whether its row would stand in the table: it is of the network, the set and the settings wanted."""
+        name, data = self.arch.name.partition(" ")[0], self.spec.data.name
+        return (
+            wanted.is_of(name, data, self.arch.resolution, self.spec)
+            and cost(self.arch).params == cost(wanted.arch).params
+        )
+
+
+def find(wanted: Wanted) -> Recipe | None:
+    """The first config that trains a row; None where there is none."""
+    return next((recipe for recipe in all_recipes() if recipe.trains(wanted)), None)
+
+
+@functools.cache
+def all_recipes(configs: Path = cli.INSTALLED) -> tuple[Recipe, ...]:
+    """Every run of every config on one of `SETS`, those that differ in their seed once."""
+    found = {}
+    for path in sorted(configs.glob("[!_]*.py")):
+        module = cli.read_module(str(path))
+        for argument in getattr(module, "ARGUMENTS", ("",)):
+            told = [argument] if argument else []
+            config = module.get_config(*told).to_dict()
+            if config.get("data", {}).get("name") in SETS and "search" not in config:
+                name = f"configs/{path.name}" + (f":{argument}" if argument else "")
+                sweep = module.get_sweep(*told) if hasattr(module, "get_sweep") else [{}]
+                for recipe in _recipes(name, RunSpec.from_config(config), sweep):
+                    found.setdefault(tuple(recipe.flags), recipe)
+    return tuple(found.values())
+
+
+def _recipes(name: str, spec: RunSpec, sweep: Any) -> list[Recipe]:
+    made = []
+    for trial in trials(spec, sweep)[0]:
+        overrides = {key: value for key, value in trial.overrides.items() if key != "seed"}
+        arch, _ = resolve(trial.spec.model, *SETS[trial.spec.data.name][:2])
+        if isinstance(arch, Arch):
+            made.append(Recipe(name, overrides, trial.spec, arch))
+    return made
+
+
+@functools.cache
+def flops_a_second() -> float:
+    """Training FLOPs a second of this machine, by one measured step of `MEASURED`."""
+    arch = zoo.get(MEASURED)
+    return 6 * cost(arch).macs * BATCH / (measure(arch, BATCH).step_ms / 1e3)
