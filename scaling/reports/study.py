@@ -10,6 +10,7 @@ from pathlib import Path
 from scaling.laws.power import Law, NoLaw
 from scaling.reports.curve import BY_LENGTH, Group, drawn, fit_law, group
 from scaling.reports.labels import curve_names
+from scaling.reports.settings import told_apart
 from scaling.runs.rows import Row
 
 
@@ -68,6 +69,6 @@ class Study(Runs):
 
 def _series(rows: Sequence[Row], by_length: bool) -> dict[str, Series]:
     found: dict[str, list[Row]] = {}
-    for row, name in zip(rows, curve_names(rows, by_length)):
+    for row, name in zip(rows, told_apart(curve_names(rows, by_length), rows)):
         found.setdefault(name, []).append(row)
     return {name: Series(tuple(found[name]), name) for name in sorted(found)}

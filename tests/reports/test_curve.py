@@ -59,6 +59,20 @@ def test_lengths_of_training_are_curves_of_their_own_but_along_examples(rows):
     assert names([*rows, *longer], "examples") == names(rows)
 
 
+def test_recipes_of_one_network_are_curves_of_their_own_and_named(rows):
+    moved = [changed(row, augment={"crop": "pad", "pad": 2}) for row in rows]
+    told = {f"{name} · crop=none · pad=4" for name in names(rows)}
+    told |= {f"{name} · crop=pad · pad=2" for name in names(rows)}
+    assert set(names([*rows, *moved])) == told
+
+
+def test_a_setting_that_goes_with_the_size_or_changes_no_result_is_not_told(rows):
+    by_size = [changed(row, optimizer={"lr": 2.0 ** row.spec.model.phi}) for row in rows]
+    assert names(by_size) == names(rows)
+    workers = [changed(row, seed=7, data={"workers": 3}) for row in rows]
+    assert names([*rows, *workers]) == names(rows)
+
+
 def test_labels_name_what_differs(rows):
     other = [dataclasses.replace(rows[0], dataset="digits"), *rows]
     assert {name.split(" · ")[-1] for name in names(other)} == {"cifar10", "digits"}
