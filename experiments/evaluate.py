@@ -1,7 +1,8 @@
 """How good a trained network is, and where it fails: python -m experiments.evaluate --run=DIR [--data=DIR]
 
 Scores the run's newest checkpoint on a split of its own data, or of data laid out alike (--data), and writes
-evaluation.md, confusion.png and worst.png into --out (default: evaluation/ in the run's directory).
+into --out (default: evaluation/ in the run's directory) evaluation.md and, of a classifier, confusion.png and
+worst.png, of another task pictures.png with its best, median and worst answer.
 """
 
 from __future__ import annotations
@@ -26,36 +27,57 @@ WORST = 20  # images on the contact sheet
 def main(argv: Sequence[str]) -> None:
     """Evaluate a run, write its report and print it."""
     arguments = _parser().parse_args(argv)
-    from scaling.reports import evaluation
-    from scaling.training.export import trained
-    from scaling.training.start import start
-
-    weights, step = trained(arguments.run, arguments.weights, arguments.trust_code)
     spec = read_spec(arguments)
-    split, classes = open_split(spec, weights, arguments.split)
-    start(devices=True)
-    found = evaluation.Evaluation(probabilities(spec, weights, split), np.asarray(split.labels), classes)
-    name = arguments.split or spec.data.test or "validation"
-    title = f"{weights.arch.name} on {name}, step {step}"
     out: Path = arguments.out or arguments.run / "evaluation"
-    out.mkdir(parents=True, exist_ok=True)
-    text = evaluation.to_markdown(found, title)
+    evaluate = classifier if spec.task == "classification" else any_task
+    text, problems = evaluate(arguments, spec, out)
     write_atomically(out / "evaluation.md", text)
-    evaluation.confusion_figure(found).savefig(out / "confusion.png")
-    worst_figure(found, split, title).savefig(out / "worst.png")
-    for problem in split.problems:
+    for problem in problems:
         print(f"left out: {problem}")
     print(text, end="")
     print(f"\nreport and pictures: {out}")
 
 
+def classifier(arguments: argparse.Namespace, spec: RunSpec, out: Path) -> tuple[str, Sequence[str]]:
+    """Draw confusions and the worst images; return the report, and what could not be read."""
+    from scaling.reports import evaluation
+    from scaling.training.export import trained
+    from scaling.training.start import start
+
+    weights, step = trained(arguments.run, arguments.weights, arguments.trust_code)
+    split, classes = open_split(spec, weights, arguments.split)
+    start(devices=True)
+    found = evaluation.Evaluation(probabilities(spec, weights, split), np.asarray(split.labels), classes)
+    title = f"{weights.arch.name} on {_split_name(arguments, spec)}, step {step}"
+    out.mkdir(parents=True, exist_ok=True)
+    evaluation.confusion_figure(found).savefig(out / "confusion.png")
+    worst_figure(found, split, title).savefig(out / "worst.png")
+    return evaluation.to_markdown(found, title), split.problems
+
+
+def any_task(arguments: argparse.Namespace, spec: RunSpec, out: Path) -> tuple[str, Sequence[str]]:
+    """Draw the best, median and worst answer; return the report, and what could not be read."""
+    from scaling.reports.evaluation import scores_to_markdown
+    from scaling.training.scoring import score
+    from scaling.training.start import start
+
+    start(devices=True)
+    out.mkdir(parents=True, exist_ok=True)
+    scored = score(arguments.run, spec, arguments.split, out / "pictures.png")
+    which = arguments.weights or list(scored.models)[-1]
+    if which not in scored.models:
+        raise ValueError(f"{arguments.run} has no {which!r} weights, only {', '.join(scored.models)}.")
+    title = f"{spec.task} on {_split_name(arguments, spec)}, step {scored.step}, {which} weights"
+    return scores_to_markdown(scored.models[which], scored.examples, title), scored.problems
+
+
+def _split_name(arguments: argparse.Namespace, spec: RunSpec) -> str:
+    return arguments.split or spec.data.test or spec.data.validation or "validation"
+
+
 def read_spec(arguments: argparse.Namespace) -> RunSpec:
-    """Return what the run was, on the data that the command line names; ValueError for another task."""
+    """Return what the run was, on the data that the command line names."""
     spec = RunSpec.from_dict(read_json(arguments.run / CONFIG))
-    if spec.task != "classification":
-        raise ValueError(
-            f"--run={arguments.run} is of task {spec.task}: only classification is evaluated so far."
-        )
     if arguments.data is None:
         return spec
     data = dataclasses.replace(spec.data, dir=str(arguments.data), fingerprint="")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from scaling.laws.power import LEVEL
 from scaling.laws.proportion import wilson
 from scaling.reports.units import MISSING, percent
+from scaling.tasks.intervals import MARGIN
 
 BINS = 15  # of confidence, as in arXiv 1706.04599
 CONFUSIONS = 20  # pairs of classes that the table names
@@ -95,6 +96,17 @@ def to_markdown(found: Evaluation, title: str) -> str:
         "",
         *_confusions(found),
     ]
+    return "\n".join(lines) + "\n"
+
+
+def scores_to_markdown(scores: Mapping[str, float], examples: int, title: str) -> str:
+    """The metrics of any task as Markdown, each beside half of its interval where it has one."""
+    lines = [f"# {title}", "", "| metric | value | ± |", "| --- | ---: | ---: |"]
+    for name, value in scores.items():
+        if not name.endswith(MARGIN):
+            margin = scores.get(name + MARGIN)
+            lines.append(f"| {name} | {value:.4f} | {MISSING if margin is None else f'{margin:.4f}'} |")
+    lines += ["", f"{examples} images; ± is half of the {LEVEL:.0%} interval over images (jackknife)."]
     return "\n".join(lines) + "\n"
 
 

@@ -13,6 +13,7 @@ from scaling.laws.student import student_quantile
 
 GROUPS = 32  # of examples; with no more examples than groups the intervals are those of the plain jackknife
 LEVEL = 0.95
+MARGIN = "_margin"  # how the name of half an interval ends, behind that of its metric
 
 
 def by_group(values_b, positions_b):
@@ -31,4 +32,4 @@ def margins(metrics: Callable[[np.ndarray], dict[str, float]], groups: np.ndarra
     whole, count = held.sum(0), len(held)
     left = [metrics(whole - part) for part in held]
     reach = student_quantile(count - 1, LEVEL) * math.sqrt(count - 1)
-    return {f"{name}_margin": reach * float(np.std([found[name] for found in left])) for name in left[0]}
+    return {f"{name}{MARGIN}": reach * float(np.std([found[name] for found in left])) for name in left[0]}

@@ -67,7 +67,7 @@ def test_recipes_of_one_network_are_curves_of_their_own_and_named(rows):
 
 
 def test_a_setting_that_goes_with_the_size_or_changes_no_result_is_not_told(rows):
-    by_size = [changed(row, optimizer={"lr": 2.0 ** row.spec.model.phi}) for row in rows]
+    by_size = [changed(row, optimizer={"lr": 2.0**row.spec.model.phi}) for row in rows]
     assert names(by_size) == names(rows)
     workers = [changed(row, seed=7, data={"workers": 3}) for row in rows]
     assert names([*rows, *workers]) == names(rows)

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments import evaluate
 from scaling.arch.map_heads import Fcn
 from scaling.runs.workdir import PICTURES
 from scaling.training.loop import run
 from scaling.training.pictures import PANEL, choose, sheet
+from scaling.training.scoring import score
 
 EASY = {"optimizer.lr": 0.3, "train.batch": 8, "train.duration": "30 epochs", "train.eval_every": "30 epochs"}
 EASY |= {"train.ema": 0.0, "train.checkpoint_every": "30 epochs", "augment.flip": True}
@@ -37,6 +39,25 @@ def test_a_run_learns_and_shows_what_it_learnt(pixels, tmp_path):
     assert {f"test_{name}_margin" for name in ("miou", "pa", "mpa")} < set(row.metrics)
     with Image.open(tmp_path / "run" / PICTURES) as image:
         assert image.format == "PNG" and image.width >= 3 * PANEL and image.height >= 3 * PANEL
+    scored = score(tmp_path / "run", pixels, sheet=tmp_path / "again.png")
+    assert (scored.examples, scored.step) == (10, row.steps)
+    for name, value in scored.models["raw"].items():
+        assert row.metrics[f"test_{name}"] == pytest.approx(value, abs=1e-6), name
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "run" / PICTURES).read_bytes()
+    evaluate.main([f"--run={tmp_path / 'run'}", f"--out={tmp_path / 'out'}", "--split=train"])
+    text = (tmp_path / "out" / "evaluation.md").read_text()
+    assert "| miou | 0." in text and "40 images" in text and "segmentation on train" in text
+    with pytest.raises(ValueError, match="no 'ema' weights"):
+        evaluate.main([f"--run={tmp_path / 'run'}", f"--out={tmp_path / 'out'}", "--weights=ema"])
+
+
+def test_data_with_other_classes_is_not_scored(pixels, tmp_path):
+    run(pixels.revised({"train.duration": "1 epochs"}), tmp_path / "run")
+    arrays = dict(np.load(tmp_path / "set.npz"))
+    np.savez(tmp_path / "other.npz", **arrays, label_names=np.array(["left", "right"]))
+    other = pixels.revised({"data.dir": str(tmp_path / "other.npz")})
+    with pytest.raises(ValueError, match="the data has the classes left, right"):
+        score(tmp_path / "run", other)
 
 
 ALIKE = [{"train.engine": "jit"}, {"train.devices": 2}, {"train.devices": 4, "train.engine": "jit"}]
