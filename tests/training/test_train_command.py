@@ -13,6 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scaling.arch.anchors import PixelAnchors
+from scaling.arch.box_heads import RetinaNet
+from scaling.arch.necks import Fpn
 from scaling.runs.rows import read_row
 from scaling.training import checkpoints, run
 from scaling.training.plan import make_plan
@@ -106,26 +109,48 @@ def test_ctrl_c_leaves_a_directory_that_can_be_resumed(make_spec, start, tmp_pat
     assert not checkpoints.problems(tmp_path / "run" / "checkpoints" / f"{reached:08d}")
 
 
-def test_two_processes_equal_one_with_two_devices(make_spec, start, tmp_path, assert_equal):
-    changes = {"train.devices": None, "train.batch_norm": "synced", "train.duration": "6 steps"}
-    make_spec(changes)
+def run_two(start, workdir):
+    """Run the command as two processes of one device each, to its end."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
-    both = [
-        start(
-            tmp_path / "two", f"--coordinator={address}", f"--process_id={i}", "--process_count=2", devices=1
-        )
-        for i in range(2)
-    ]
-    for process in both:
+    told = [f"--coordinator={address}", "--process_count=2"]
+    for process in [start(workdir, *told, f"--process_id={i}", devices=1) for i in range(2)]:
         finish(process)
+
+
+def test_two_processes_equal_one_with_two_devices(make_spec, start, tmp_path, assert_equal):
+    make_spec({"train.devices": None, "train.batch_norm": "synced", "train.duration": "6 steps"})
+    run_two(start, tmp_path / "two")
     spec = make_spec({"train.devices": 2})
     one, two = run(spec, tmp_path / "one", Silent()), read_row(tmp_path / "two" / "row.json")
     assert (two.process_count, two.device_count, one.device_count) == (2, 2, 2)
     assert_equal(last_state(tmp_path / "one", spec), last_state(tmp_path / "two", spec), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(one.metrics["test_loss"], two.metrics["test_loss"], 1e-5)
     assert one.metrics["test_top1"] == two.metrics["test_top1"]
+
+
+@pytest.mark.nightly
+def test_what_cannot_be_summed_is_gathered_from_both_processes(
+    make_spec, config, start, tmp_path, tiny_arch, boxes_dir
+):
+    head = RetinaNet(Fpn(1, 1, 8), PixelAnchors(octaves=1), repeats=1)
+    arch = tiny_arch.replace(head=head, resolution=16, num_classes=2, drop_rate=0.0)
+    config["data"] = {"source": "boxes", "dir": str(boxes_dir), "validation": "val"}
+    config |= {"task": "detection", "augment": {}, "optimizer": {"lr": 0.01, "lr_batch": 0}}
+    length = {
+        "train.batch": 8,
+        "train.duration": "2 steps",
+        "train.checkpoint_every": "2 steps",
+        "train.eval_every": "2 steps",
+    }
+    make_spec({"model.arch": arch.to_dict(), "train.devices": None, "train.batch_norm": "synced", **length})
+    run_two(start, tmp_path / "two")
+    one = run(make_spec({"train.devices": 2}), tmp_path / "one", Silent())
+    two = read_row(tmp_path / "two" / "row.json")
+    assert two.process_count == 2 and one.metrics.keys() == two.metrics.keys()
+    for name, value in one.metrics.items():
+        np.testing.assert_allclose(two.metrics[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize(
