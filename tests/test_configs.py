@@ -131,6 +131,18 @@ def test_the_scaled_networks_of_table_7_cost_alike():
     assert len(macs) == 4 and max(macs) < 1.02 * min(macs)
 
 
+def test_the_budgets_of_best_axis_are_met_within_a_hundredth():
+    module = load(next(path for path in CONFIGS if path.stem == "best_axis"))
+    macs = {
+        (spec.model.rule, spec.model.phi): totals(resolve(spec.model, 10, 1)[0]).macs
+        for spec in runs(module)
+        if spec.seed == 0
+    }
+    for i, budget in enumerate((6.72e6, 13.45e6, 26.45e6)):
+        for rule, phis in module.PHIS.items():
+            assert abs(macs[rule, phis[i]] / budget - 1) < 0.01, (rule, phis[i], macs[rule, phis[i]])
+
+
 @pytest.mark.representatives("quickstart", "cifar10_resnet", "imagenet_efficientnet]", "camvid", "bccd")
 def test_every_recipe_of_its_sweep_passes_a_shape_only_train_step(config):
     # The networks of one recipe differ in numbers only: the smallest's step is traced, the largest as a
