@@ -34,6 +34,7 @@ from experiments.tables import (
     regnet,
     render,
     residual,
+    settings,
     small,
     transfer,
 )
@@ -68,6 +69,7 @@ TABLES: dict[str, Callable[[], Table]] = {
 }
 SEARCHES: dict[str, Callable[[Path, int], str]] = {
     "nasbench201": nasbench201.table,
+    "search-settings": settings.table,
     "search-transfer": transfer.table,
 }
 

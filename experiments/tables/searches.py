@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
@@ -28,6 +29,7 @@ CONTROLLERS = ("reinforce", "lstm_reinforce", "lstm_ppo")
 QUICK = ("random", "local_search", "evolution", *CONTROLLERS)
 MODELS = ("gp", "predictor")  # never ask for a point that they remember, so they have one setting
 MODEL_SEEDS = 50  # a step of theirs costs more than a step of all others together
+Settings = tuple[tuple[str, Any], ...]  # of a strategy, by name
 COMPARED = (*(name + memory for name in QUICK for memory in (WITHOUT, WITH)), *MODELS)
 
 
@@ -67,6 +69,7 @@ class Summary:
 
     `signal_regret` is how far the best signal seen stays below the table's best, on average, and `found` the
     share of searches that saw that one: what tells searches apart, whatever the report makes of the signal.
+    `signal_deviation` is that of the best signal seen, over seeds.
     """
 
     task: Task
@@ -78,18 +81,19 @@ class Summary:
     seeds: int
     signal_regret: float = float("nan")
     found: float = float("nan")
+    signal_deviation: float = float("nan")
 
 
 @functools.cache
-def _strategy(name: str, space: Space) -> Strategy:
-    """One value for a name and space, so that tables of one space share a compiled program.
+def _strategy(name: str, space: Space, settings: Settings = ()) -> Strategy:
+    """One value for a name, a space and settings, so that tables of one space share a compiled program.
 
     With or without memory the strategy itself has none, and a wrapper remembers; a name alone is the
     catalogue's setting.
     """
     plain = name.removesuffix(WITHOUT).removesuffix(WITH)
     forgetful = {"tries": 1} if plain in CONTROLLERS and plain != name else {}
-    strategy = catalogue.named(plain, space, **forgetful)
+    strategy = catalogue.named(plain, space, **forgetful, **dict(settings))
     return remembering(strategy, space) if name.endswith(WITH) else strategy
 
 
@@ -98,12 +102,24 @@ def seeds_of(strategy: str, seeds: int) -> int:
     return min(seeds, MODEL_SEEDS) if strategy in MODELS else seeds
 
 
-def search(task: Task, strategy: str, budgets: Sequence[int], seeds: int, seed: int = 0) -> list[Summary]:
-    """Run `seeds` searches of the largest budget; a smaller budget is the beginning of the same searches."""
+def search(
+    task: Task,
+    strategy: str,
+    budgets: Sequence[int],
+    seeds: int,
+    seed: int = 0,
+    settings: Settings = (),
+) -> list[Summary]:
+    """Run `seeds` searches of the largest budget; a smaller budget is the beginning of the same searches.
+
+    `settings` replace the catalogue's.
+    """
     seeds = seeds_of(strategy, seeds)
     keys = jax.random.split(jax.random.key(seed), seeds)
     evaluator = tabular(task.table, {METRIC: task.signal})
-    found = simulate(_strategy(strategy, task.table.space), evaluator, OBJECTIVE, max(budgets), keys)
+    found = simulate(
+        _strategy(strategy, task.table.space, settings), evaluator, OBJECTIVE, max(budgets), keys
+    )
     points = np.asarray(found.points)
     summaries = []
     for budget in budgets:
@@ -111,7 +127,11 @@ def search(task: Task, strategy: str, budgets: Sequence[int], seeds: int, seed: 
         reported, seen = task.table.at(task.report, best), task.table.at(task.signal, best)
         different = distinct(task.table.space, points[:, :budget]).mean()
         numbers = float(reported.mean()), float(reported.std()), float(different)
-        missed = float(task.best_signal - seen.mean()), float((seen == task.best_signal).mean())
+        missed = (
+            float(task.best_signal - seen.mean()),
+            float((seen == task.best_signal).mean()),
+            float(seen.std()),
+        )
         summaries.append(Summary(task, strategy, budget, *numbers, seeds, *missed))
     return summaries
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import numpy as np
 import pytest
 
 from experiments import reproduce, search_table
-from experiments.tables import nasbench201, transfer
+from experiments.tables import nasbench201, settings, transfer
 from experiments.tables.searches import (
     COMPARED,
     CONTROLLERS,
@@ -18,8 +20,10 @@ from experiments.tables.searches import (
     search,
     seeds_of,
 )
+from experiments.tables.settings import Tried
 from search.core.space import Space
 from search.core.table import Table
+from search.strategies import catalogue
 
 
 @pytest.fixture
@@ -58,6 +62,34 @@ def test_models_are_averaged_over_fewer_seeds():
 def test_tables_are_compared_in_the_order_asked_for(task):
     found = compare([task, task], ("random", "evolution"), (3,), seeds=2)
     assert [s.strategy for s in found] == ["random", "evolution"] * 2
+
+
+@pytest.mark.parametrize("name", settings.GRIDS)
+def test_the_catalogues_own_settings_stand_in_the_middle_of_the_grids(name):
+    middle = {key: values[len(values) // 2] for key, values in settings.GRIDS[name].items()}
+    own = {"reinforce": catalogue.LOGITS, "lstm_reinforce": catalogue.LSTM, "lstm_ppo": catalogue.LSTM_PPO}
+    defaults = {
+        key: parameter.default for key, parameter in signature(catalogue.STRATEGIES[name]).parameters.items()
+    }
+    assert middle == {key: getattr(own[name], key) if name in own else defaults[key] for key in middle}
+
+
+def test_a_setting_is_chosen_only_where_it_is_better_beyond_doubt():
+    grid = {"rate": (1, 2, 3)}
+    tried = [
+        Tried({"rate": rate}, (regret, regret), 1.0) for rate, regret in ((1, 50.0), (2, 45.0), (3, 43.0))
+    ]
+    assert [settings.verdict(one, tried, grid) for one in tried] == ["", "catalogue, chosen", ""]
+    better = [*tried[:2], Tried({"rate": 3}, (42.0, 42.0), 1.0)]
+    assert [settings.verdict(one, better, grid) for one in better] == ["", "catalogue", "chosen"]
+
+
+def test_settings_replace_the_catalogues(task):
+    greedy, wild = (
+        search(task, "evolution", (60,), 20, settings=(("population", 10), ("tournament", n)))[0]
+        for n in (10, 1)
+    )
+    assert greedy.distinct < wild.distinct
 
 
 def test_regret_is_in_percent_of_random_s_and_doubt_is_marked(task):
