@@ -1,6 +1,6 @@
 """Measure ours against peers in alternation, store the rows, make the table.
 
-python -m experiments.benchmarks [--only=operators,steps,compile,loader,memory,epoch,devices] [--models=a,b]
+python -m experiments.benchmarks [--only=operators,steps,dense,...] [--models=a,b]
 python -m experiments.benchmarks --quick [--out=DIR]     a few small cases, stored only with --out
 python -m experiments.benchmarks --table [--out=DIR]     the table again, from the stored rows
 """
@@ -33,7 +33,7 @@ from scaling.training import environment
 from scaling.training.start import build_kernels
 
 OUT = Path("experiments/results/benchmarks")
-PEERS = ("torch", "torchvision", "timm", "pillow", "grain")
+PEERS = ("torch", "torchvision", "timm", "effdet", "pillow", "grain")
 
 
 def main(argv: Sequence[str]) -> None:

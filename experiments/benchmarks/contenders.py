@@ -179,8 +179,10 @@ def _environment() -> dict[str, str]:
     """The environment of every contender.
 
     Programs are compiled anew, freed memory is kept as in our training, and no process reserves a whole GPU.
+    TorchScript is off: effdet compiles what we do not time when it is imported, by torchvision's operators.
     """
     kept = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
     paths = [str(ROOT), *filter(None, [kept.get("PYTHONPATH")])]
     own = {"PYTHONPATH": os.pathsep.join(paths), "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    own["PYTORCH_JIT"] = "0"
     return kept | KEPT_MEMORY | own

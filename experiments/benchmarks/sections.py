@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-import scaling.zoo
 from experiments.benchmarks import shapes
 from experiments.benchmarks.plan import Group, Machine, Options, Skipped
 from experiments.benchmarks.tasks import DIRECTIONS, MODES, Epoch, FirstStep, Load, Parallel, Step
+from scaling import zoo
+from scaling.arch.map_heads import MapHead
 
 CHANNELS_LAST, NCHW, COMPILED = "torch channels_last", "torch NCHW", "torch.compile"
 EAGER = (CHANNELS_LAST, NCHW)
@@ -29,6 +30,10 @@ STEPS = {  # batch on a CPU, batch on a GPU
     "densenet121": (8, 256),
     "vgg16": (8, 256),
     "nasbench201-333132": (64, 512),  # the best cell of its table on CIFAR-10
+}
+DENSE_STEPS = {  # batch on a CPU, on a GPU, side: networks that answer for every place of an image
+    "fcn_resnet50": (4, 64, 224),
+    "tf_efficientdet_d0": (4, 64, 256),
 }
 OTHER_BATCHES = (8, 64)
 OPERATORS = {
@@ -61,7 +66,7 @@ def operators(options: Options, machine: Machine) -> Iterator[Group | Skipped]:
     for model in options.models or OPERATORS:
         for op in OPERATORS.get(model, shapes.OPS):
             for mode in DIRECTIONS:
-                found = shapes.operators(scaling.zoo.get(model), (op,), mode, batch, machine.dtype)
+                found = shapes.operators(zoo.get(model), (op,), mode, batch, machine.dtype)
                 tasks = tuple(found[::QUICK_SHAPES] if options.quick else found)
                 if tasks:
                     contenders = ("ours", "lax", CHANNELS_LAST, *forms.get(op, ()))
@@ -75,6 +80,20 @@ def steps(options: Options, machine: Machine) -> Iterator[Group | Skipped]:
     for model in options.models or (QUICK_MODELS if options.quick else STEPS):
         for mode in MODES:
             yield from _races("steps", _step(model, mode, options, machine), model, peers, machine)
+
+
+def dense(options: Options, machine: Machine) -> Iterator[Group | Skipped]:
+    """Training and inference steps of a segmenter and a detector; the loss is the outputs' mean square."""
+    layouts = (CHANNELS_LAST,) if machine.has_gpu else EAGER
+    for model in options.models or DENSE_STEPS:
+        batch, gpu_batch, side = DENSE_STEPS.get(model, (*OTHER_BATCHES, SIDE))
+        if not isinstance(zoo.get(model).head, MapHead):
+            yield Skipped("dense", f"skipped: {model} classifies whole images")
+            continue
+        for mode in MODES:
+            batch = gpu_batch if machine.has_gpu else batch
+            task = Step(model, mode, batch, min(side, SIDE) if options.quick else side, machine.dtype)
+            yield from _races("dense", task, model, layouts, machine)
 
 
 def memory(options: Options, machine: Machine) -> Iterator[Group | Skipped]:
@@ -98,7 +117,7 @@ def _races(
 def compiling(options: Options, machine: Machine) -> Iterator[Group | Skipped]:
     """Time to the end of the first training step against depth, cold and with a warm cache."""
     for model in options.models or (QUICK_MODELS if options.quick else DEPTHS):
-        side = DEPTHS.get(model, min(SIDE, scaling.zoo.get(model).resolution))
+        side = DEPTHS.get(model, min(SIDE, zoo.get(model).resolution))
         contenders = ("ours", "ours, warm cache", "stock Flax")
         task = FirstStep(model, 8, side, machine.dtype)
         yield Group("compile", (task,), contenders, fresh=True, warmups=0)
@@ -163,7 +182,7 @@ def _no_kernels(machine: Machine) -> tuple[str, ...]:
 def _step(model: str, mode: str, options: Options, machine: Machine) -> Step | None:
     """The step as this machine runs it; None where the zoo has no such network."""
     try:
-        own = scaling.zoo.get(model).resolution
+        own = zoo.get(model).resolution
     except KeyError:
         return None
     batch, gpu_batch = STEPS.get(model, OTHER_BATCHES)
@@ -174,6 +193,7 @@ def _step(model: str, mode: str, options: Options, machine: Machine) -> Step | N
 SECTIONS: dict[str, Callable[[Options, Machine], Iterator[Group | Skipped]]] = {
     "operators": operators,
     "steps": steps,
+    "dense": dense,
     "compile": compiling,
     "loader": loader,
     "memory": memory,

@@ -83,6 +83,7 @@ def none(rows: Sequence[Measurement]) -> list[str]:
 SUMMARIES: dict[str, Callable[[Sequence[Measurement]], list[str]]] = {
     "operators": operators,
     "steps": steps,
+    "dense": none,
     "compile": compiling,
     "loader": none,
     "memory": none,

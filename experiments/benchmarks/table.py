@@ -19,6 +19,8 @@ SECTION_NOTES = {
     "steps": "Training is forward, backward and SGD with batch statistics; random images, initial weights, "
     "nothing is dropped. Peers are timm's networks (for CIFAR the same network, written from the paper). All "
     "contenders keep freed memory (glibc), as our training does: PyTorch gains more by it than we do.",
+    "dense": "As steps, of networks that answer for every place of an image; the loss is the sum of their outputs' "
+    "mean squares. Peers are torchvision's segmenters and effdet's detectors.",
     "compile": "From nothing but initial weights to the end of the first training step, each in a new "
     "process; the warm cache holds the programs of an earlier process.",
     "loader": "Photos decoded and squeezed to one side, in steady state; `full decode` leaves out the JPEG "

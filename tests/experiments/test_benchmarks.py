@@ -16,7 +16,7 @@ from experiments.benchmarks import __main__ as command
 from experiments.benchmarks import memory, races, rows, sections, shapes, summaries, worker
 from experiments.benchmarks.alternate import Outcome, alternate, ratio
 from experiments.benchmarks.contenders import Absent, Failed, Fresh, Process
-from experiments.benchmarks.peers import our_epoch, stock_flax
+from experiments.benchmarks.peers import flax_networks, our_epoch, stock_flax
 from experiments.benchmarks.plan import Group, Machine, Options
 from experiments.benchmarks.roofline import shares
 from experiments.benchmarks.sections import SECTIONS
@@ -226,6 +226,24 @@ def test_operator_shapes_are_those_that_the_network_runs():
     macs = sum(op.times * races.work(dataclasses.replace(op, batch=1), {})[0] for op in found)
     counted = scaling.count(arch, layers=True).layers
     assert macs == sum(layer.macs for layer in counted if layer.kind == "depthwise")
+
+
+def test_segmenters_and_detectors_race_at_their_own_side_and_classifiers_are_left_out():
+    groups = list(SECTIONS["dense"](Options(("dense",)), MACHINE))
+    tasks = [task for group in groups for task in group.tasks]
+    assert {(task.model, task.resolution) for task in tasks} == {
+        ("fcn_resnet50", 224),
+        ("tf_efficientdet_d0", 256),
+    }
+    (skipped,) = SECTIONS["dense"](Options(("dense",), models=("resnet50",)), MACHINE)
+    assert "resnet50 classifies" in skipped.line
+
+
+def test_the_loss_of_a_dense_network_is_the_sum_of_its_outputs_mean_squares():
+    rng = np.random.default_rng(0)
+    arrays = {"class_0": rng.normal(size=(2, 3)), "box_0": rng.normal(size=(2, 5))}
+    expected = sum(float(np.mean(array**2)) for array in arrays.values())
+    assert float(flax_networks.objective(arrays, None)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_gpu_gets_large_batches_and_shares_of_its_peaks():

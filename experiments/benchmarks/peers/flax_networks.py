@@ -109,15 +109,22 @@ def train_step(net: nn.Module) -> Callable:
     def step(variables, images_nhwc, labels_b):
         def loss(params):
             given = {name: tree_of(value) for name, value in (variables | {"params": params}).items()}
-            logits_bk, updates = net.apply(given, images_nhwc, train=True, mutable=["batch_stats"])
-            chosen_b1 = jnp.take_along_axis(jax.nn.log_softmax(logits_bk), labels_b[:, None], axis=1)
-            return -jnp.mean(chosen_b1), {name: like(variables[name], tree) for name, tree in updates.items()}
+            outputs, updates = net.apply(given, images_nhwc, train=True, mutable=["batch_stats"])
+            kept = {name: like(variables[name], tree) for name, tree in updates.items()}
+            return objective(outputs, labels_b), kept
 
         gradients, statistics = jax.grad(loss, has_aux=True)(variables["params"])
         params = jax.tree.map(lambda p, g: p - RATE * g, variables["params"], gradients)
         return {"params": params, **statistics}
 
     return step
+
+
+def objective(outputs: Any, labels_b: Any) -> Any:
+    """Cross-entropy of logits; of the outputs for every place of an image the sum of their mean squares."""
+    if isinstance(outputs, dict):
+        return sum(jnp.mean(jnp.square(value)) for value in outputs.values())
+    return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(outputs), labels_b[:, None], axis=1))
 
 
 def inference(net: nn.Module) -> Callable:

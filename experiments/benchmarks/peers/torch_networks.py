@@ -12,9 +12,10 @@ from torch import nn
 
 import scaling.zoo
 from experiments.benchmarks import memory
-from experiments.benchmarks.peers import torch_cifar, torch_nasbench201, torch_wide
+from experiments.benchmarks.peers import torch_cifar, torch_dense, torch_nasbench201, torch_wide
 from experiments.benchmarks.prepared import Prepared, repeated
 from experiments.benchmarks.tasks import Job, Step
+from scaling.arch.map_heads import MapHead
 
 RATE = 1e-5
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -31,7 +32,7 @@ def step(job: Job, task: Step) -> Prepared:
     return Prepared(run, lambda: facts | _device_peak(), torch.cuda.reset_peak_memory_stats)
 
 
-def build(model: str) -> nn.Module:
+def build(model: str, resolution: int) -> nn.Module:
     """Make timm's network of that name, or for small images our own; nothing drops by default."""
     family, *sizes = re.split("[_-]", model)
     if family == "wrn":
@@ -40,6 +41,8 @@ def build(model: str) -> nn.Module:
         return torch_nasbench201.NasBench201(*sizes)
     if model.startswith("cifar_resnet"):
         return torch_cifar.CifarResNet(scaling.zoo.get(model).depth)
+    if isinstance(scaling.zoo.get(model).head, MapHead):
+        return torch_dense.build(model, resolution)
     from experiments.benchmarks.peers.torchvision_shim import make_importable
 
     make_importable()
@@ -51,7 +54,7 @@ def build(model: str) -> nn.Module:
 def _step(job: Job, task: Step) -> Callable[[], Any]:
     layout = torch.contiguous_format if job.contender == "torch NCHW" else torch.channels_last
     train = task.mode == "train"
-    net = build(task.model).to(DEVICE, memory_format=layout).train(train)
+    net = build(task.model, task.resolution).to(DEVICE, memory_format=layout).train(train)
     classes = scaling.zoo.get(task.model).num_classes
     images = torch.randn(task.batch, 3, task.resolution, task.resolution, device=DEVICE)
     labels = torch.randint(classes, (task.batch,), device=DEVICE)
@@ -68,11 +71,18 @@ def _training(net, forward, images, labels, dtype: str) -> Callable[[], Any]:
     def call():
         optimizer.zero_grad(set_to_none=True)
         with _precision(dtype):
-            loss = nn.functional.cross_entropy(forward(images), labels)
+            loss = _objective(forward(images), labels)
         loss.backward()
         optimizer.step()
 
     return call
+
+
+def _objective(outputs: Any, labels: torch.Tensor) -> torch.Tensor:
+    """As `flax_networks.objective`."""
+    if isinstance(outputs, torch.Tensor):
+        return nn.functional.cross_entropy(outputs, labels)
+    return sum(value.square().mean() for value in torch_dense.values(outputs))
 
 
 def _inference(forward, images, dtype: str) -> Callable[[], Any]:
