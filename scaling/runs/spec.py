@@ -19,6 +19,8 @@ from scaling.arch.arch import Arch
 from scaling.arch.fields import LATER
 from scaling.border.typed import build, changed, nearest, plain, read_by, written
 from scaling.rules.factors import RULES, Detectors, Table, dwr
+from scaling.runs.augmenting import CHOICES as AUGMENT_CHOICES
+from scaling.runs.augmenting import AugmentSpec
 from scaling.runs.duration import Duration
 from scaling.runs.pinning import SOURCES, fingerprint, pin_data, pin_model, unpinned_as
 
@@ -113,31 +115,6 @@ class DataSpec:
     fingerprint: str = field(default="", metadata=LATER)
     void: int | None = field(default=None, metadata=LATER)
     binary: bool = field(default=False, metadata=LATER)
-
-
-@dataclass(frozen=True)
-class AugmentSpec:
-    """Training augmentation, applied on the device in the order of the fields.
-
-    `crop` is none, pad (pad by `pad` pixels, by `pad_mode` with black or the image's reflection, and crop
-    back) or resized (area in `area`, aspect in `aspect`); `flip` is horizontal; RandAugment applies
-    `randaugment_layers` operations of `randaugment_magnitude` (0 to 10); `erase` is the probability of
-    random erasing; `mixup` and `cutmix` are Beta parameters, 0 for off. `eval_crop` is the centre fraction
-    kept in evaluation.
-    """
-
-    crop: str = "none"
-    pad: int = 4
-    area: tuple[float, float] = (0.08, 1.0)
-    aspect: tuple[float, float] = (3 / 4, 4 / 3)
-    flip: bool = False
-    randaugment_layers: int = 0
-    randaugment_magnitude: float = 9.0
-    erase: float = 0.0
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    eval_crop: float = 1.0
-    pad_mode: str = field(default="black", metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -307,8 +284,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("model", "rule"): ("axes", *RULES),
     ("model", "dtype"): ("float32", "bfloat16"),
     ("data", "source"): tuple(SOURCES),
-    ("augment", "crop"): ("none", "pad", "resized"),
-    ("augment", "pad_mode"): ("black", "reflect"),
+    **{("augment", key): allowed for key, allowed in AUGMENT_CHOICES.items()},
     ("optimizer", "name"): ("sgd", "rmsprop", "adamw", "lamb"),
     ("optimizer", "decay"): ("coupled", "decoupled"),
     ("optimizer", "decay_mask"): ("kernels", "no_norm", "all"),
