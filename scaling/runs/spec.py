@@ -50,7 +50,8 @@ class ModelSpec:
     published `size` ("b3", "152@224", "0.75@192"), and "efficientdet", of detectors, takes a `size` ("d1") or
     a `phi`. Rates and the momentum (decay) of batch norm keep the architecture's own where None. `head`
     replaces the head by one of `scaling.arch.heads.HEADS`
-    (empty: its own), `output_stride` has later maps dilated. `scan` runs repeated blocks as a
+    (empty: its own), `output_stride` has later maps dilated, `auxiliary` adds the classifiers of
+    `scaling.zoo.AUXILIARIES`, which the family's recipe trains with. `scan` runs repeated blocks as a
     loop (None: where the backend gains by it). `remat` saves memory by time: the blocks of all stages, or of
     those listed by index, are computed again in the backward pass (on a CPU it helps stages that run as a
     loop only)."""
@@ -81,6 +82,7 @@ class ModelSpec:
     init: str = field(default="", metadata=LATER)
     head: str = field(default="", metadata=LATER)
     output_stride: int | None = field(default=None, metadata=LATER)
+    auxiliary: bool = field(default=False, metadata=LATER)
     scan: bool | None = execution(None)
     remat: bool | tuple[int, ...] = execution(False)
 
@@ -119,7 +121,7 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """The update rule. `name` is sgd, rmsprop (TensorFlow's), adamw or lamb.
+    """The update rule. `name` is sgd, rmsprop (TensorFlow's), adamw, lamb or adagrad.
 
     The peak learning rate is `lr * batch / lr_batch` (`lr_batch=0`: `lr` as it is). Weight decay is
     "coupled" (L2, added to the gradient) or "decoupled"; `decay_mask` says what is decayed: "kernels"
@@ -146,10 +148,12 @@ class OptimizerSpec:
 
 @dataclass(frozen=True)
 class ScheduleSpec:
-    """The learning rate over time: linear warm-up, then cosine, exponential, step or constant.
+    """The learning rate over time: linear warm-up, then cosine, exponential, step, poly or constant.
 
-    `exponential` multiplies by `factor` every `every` (a staircase); `step` multiplies by `factor`
-    at each of `boundaries`; `cosine` ends at `final` times the peak.
+    `exponential` multiplies by `factor` every `every` (a staircase: Caffe's "step" policy); `step` multiplies
+    by `factor` at each of `boundaries`; `cosine` ends at `final` times the peak; `poly` is the peak times
+    the `power` of what is left of training (Caffe's). With `drop_path` "linear" the rates of
+    dropping paths grow from 0 to the network's over training (ScheduledDropPath: arXiv 1707.07012).
     """
 
     name: str = "cosine"
@@ -158,6 +162,8 @@ class ScheduleSpec:
     factor: float = 0.97
     every: str = "2.4 epochs"
     boundaries: tuple[str, ...] = ()
+    power: float = field(default=0.5, metadata=LATER)
+    drop_path: str = field(default="constant", metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -285,10 +291,11 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("model", "dtype"): ("float32", "bfloat16"),
     ("data", "source"): tuple(SOURCES),
     **{("augment", key): allowed for key, allowed in AUGMENT_CHOICES.items()},
-    ("optimizer", "name"): ("sgd", "rmsprop", "adamw", "lamb"),
+    ("optimizer", "name"): ("sgd", "rmsprop", "adamw", "lamb", "adagrad"),
     ("optimizer", "decay"): ("coupled", "decoupled"),
     ("optimizer", "decay_mask"): ("kernels", "no_norm", "all"),
-    ("schedule", "name"): ("cosine", "exponential", "step", "constant"),
+    ("schedule", "name"): ("cosine", "exponential", "step", "poly", "constant"),
+    ("schedule", "drop_path"): ("constant", "linear"),
     ("train", "batch_norm"): ("local", "synced"),
     ("train", "engine"): ("pmap", "jit"),
     ("train", "suppression"): ("greedy", "soft"),

@@ -59,7 +59,12 @@ def _lamb(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
     )
 
 
-RULES = {"sgd": _sgd, "rmsprop": _rmsprop, "adamw": _adamw, "lamb": _lamb}
+def _adagrad(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
+    """AdaGrad (Duchi et al., JMLR 12, 2011): steps divided by the root of the sum of all squares so far."""
+    return optax.adagrad(rate, initial_accumulator_value=0.0, eps=spec.eps)
+
+
+RULES = {"sgd": _sgd, "rmsprop": _rmsprop, "adamw": _adamw, "lamb": _lamb, "adagrad": _adagrad}
 
 
 def scale_by_layer_trust_ratio() -> optax.GradientTransformation:
