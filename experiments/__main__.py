@@ -15,6 +15,7 @@ COMMANDS = {
     "coefficients": "train the grid of compound coefficients at phi = 1 and rank them",
     "predict": "name what trained weights see in pictures",
     "evaluate": "score a trained network: intervals, classes, confusions, calibration, worst images",
+    "views": "draw what a trained network looks at: maps, occlusion, gradients, Grad-CAM",
     "export": "write trained weights as StableHLO, ONNX or safetensors, and a model card",
     "report": "write table, picture and page of a study again, from its rows",
     "laws": "fit power laws to runs, compare at equal cost, choose a network for a budget",
