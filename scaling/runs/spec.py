@@ -127,7 +127,8 @@ class OptimizerSpec:
     "coupled" (L2, added to the gradient) or "decoupled"; `decay_mask` says what is decayed: "kernels"
     (convolutions and dense), "no_norm" (all but batch norm: EfficientNet's recipe) or "all".
     `frozen` names stages that are not trained ("stem" for all of the stem, "stages_0"): they run in
-    evaluation mode, and their parameters and batch-norm statistics stay what they are.
+    evaluation mode, and their parameters and batch-norm statistics stay what they are. With `keep_zeros`
+    parameters that are exactly 0 stay so: those that a pruned `model.init` lacks.
     """
 
     name: str = "sgd"
@@ -144,6 +145,7 @@ class OptimizerSpec:
     decay_mask: str = "kernels"
     clip_norm: float | None = None
     frozen: tuple[str, ...] = field(default=(), metadata=LATER)
+    keep_zeros: bool = field(default=False, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -319,6 +321,11 @@ def check(spec: RunSpec) -> None:
                 f"config.model.{key}={value} must be above 0: a factor of 1 leaves the axis as it is."
             )
     _check_rule(spec.model)
+    if spec.optimizer.keep_zeros and not spec.model.init:
+        raise ValueError(
+            "config.optimizer.keep_zeros is for pruned weights: name them in config.model.init, since new networks "
+            "begin with biases of 0."
+        )
     if spec.train.batch < 1 or spec.train.accumulate < 1 or spec.train.batch % spec.train.accumulate:
         raise ValueError(
             f"config.train.batch={spec.train.batch} must be a multiple of "
