@@ -11,8 +11,8 @@ Expected: 77.1, 79.1, 80.1, 81.6, 82.9, 83.6, 84.0, 84.3 % top-1 for B0 to B7 (t
     AutoAugment).
 Cost: 107,100 steps of 4,096; 1.0, 1.8, 2.6, 4.8, 11.6, 27, 50 and 99 x 10^18 training FLOPs. The authors' B7
     took 139 hours on their TPUs (arXiv 2104.00298 Table 10).
-Differs: RandAugment (2 operations, magnitude 9: arXiv 1909.13719's for ResNet-50) instead of AutoAugment,
-    which is not here. The paper stops by the validation split; we train to the end.
+Differs: AutoAugment translates by up to 0.45 of the side, as its paper does, where the code's 250 pixels
+    would move small images out of their frame. The paper stops by the validation split; we train to the end.
     Photos are squeezed to a square when read and crops are cut from that; 2 % of the training split is the
     validation split, the official one is the test split. Batch norm is per device and micro-batch.
 """
@@ -42,8 +42,7 @@ def get_config(size: str = "b0") -> ConfigDict:
     config.augment.crop = "resized"
     config.augment.area = [0.08, 1.0]
     config.augment.flip = True
-    config.augment.randaugment_layers = 2
-    config.augment.randaugment_magnitude = 9.0
+    config.augment.autoaugment = "v0"
     config.augment.eval_crop = 0.875
 
     config.optimizer = ConfigDict()

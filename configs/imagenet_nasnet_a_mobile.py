@@ -8,9 +8,8 @@ Command: python -m experiments.train --config=configs/imagenet_nasnet_a_mobile.p
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
 Expected: 74.0 % top-1 (the paper's Table 3).
 Cost: 250,000 steps of 1,600 (50 replicas of 32); 1.35 x 10^18 training FLOPs.
-Differs: without the auxiliary classifier (weight 0.4), which our network does not have; it is timm's. No
-    colour jitter. Photos are squeezed to a square when read and crops are cut from that; 1 % of the training
-    split is the validation split, the official one is the test split. Batch norm is per device and
+Differs: no colour jitter. Photos are squeezed to a square when read and crops are cut from that; 1 % of the
+    training split is the validation split, the official one is the test split. Batch norm is per device and
     micro-batch.
 """
 
@@ -23,6 +22,7 @@ def get_config() -> ConfigDict:
 
     config.model = ConfigDict()
     config.model.name = "nasnetamobile"
+    config.model.auxiliary = True
     config.model.drop_rate = 0.5
 
     config.data = ConfigDict()

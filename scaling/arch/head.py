@@ -35,7 +35,8 @@ class Auxiliary:
 
     The map, averaged to `grid` x `grid` pixels, goes through a 1x1 convolution of `width`, fully connected
     layers of the widths `hidden`, dropout, and the classifier. The convolution is normalised or has a bias,
-    as `norm` says; the hidden layers as `norm_hidden` says. Source: arXiv 1409.4842 section 5.
+    as `norm` says; the hidden layers as `norm_hidden` says. `act` activates the map first, as in `Head`.
+    Source: arXiv 1409.4842 section 5.
     """
 
     after: int
@@ -46,3 +47,4 @@ class Auxiliary:
     drop_rate: float = 0.7
     norm: bool = True
     norm_hidden: bool = False
+    act: bool = field(default=False, metadata=LATER)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scaling.data import resize
+from scaling.data.autoaugment import DRAWS, autoaugment
 from scaling.data.randaugment import randaugment
 from scaling.runs.spec import AugmentSpec
 
@@ -37,7 +38,8 @@ def train_transform(
 ) -> Transform:
     """Build f(images uint8[B, S, S, C], labels int[B], keys[B]) -> (x_nhwc float32, targets_bk float32).
 
-    Order: crop, flip, RandAugment, normalise, erase, then mixup or cutmix. ValueError on a bad setting.
+    Order: crop, flip, RandAugment or AutoAugment, normalise, erase, then mixup or cutmix. ValueError on a bad
+    setting.
     """
     images = train_images(augment, resolution, mean, std)
 
@@ -54,7 +56,8 @@ def train_transform(
 
 def draws_of(augment: AugmentSpec, keys_b: jax.Array) -> jax.Array:
     """All uniform draws of each example, [b, u], by `SLOTS`."""
-    count = SLOTS["randaugment"].start + 2 * augment.randaugment_layers
+    found = DRAWS if augment.autoaugment else 2 * augment.randaugment_layers
+    count = SLOTS["randaugment"].start + found
     return jax.vmap(lambda key: jax.random.uniform(key, (count,)))(keys_b)
 
 
@@ -71,6 +74,8 @@ def train_images(
             x_hwc = jnp.where(draws[SLOTS["flip"]] < 0.5, x_hwc[:, ::-1], x_hwc)
         if layers:
             x_hwc = randaugment(x_hwc, draws[SLOTS["randaugment"]].reshape(layers, 2), magnitude)
+        if augment.autoaugment:
+            x_hwc = autoaugment(x_hwc, draws[SLOTS["randaugment"]], augment.autoaugment)
         x_hwc = normalise(x_hwc, mean, std)
         return erase(x_hwc, draws[SLOTS["erase"]], augment.erase) if augment.erase else x_hwc
 
@@ -93,6 +98,12 @@ def eval_transform(
     return transform
 
 
+def displaces(augment: AugmentSpec) -> str:
+    """Name the settings that are on and mix or warp images without telling where what they show went."""
+    names = ("mixup", "cutmix", "randaugment_layers", "autoaugment")
+    return ", ".join(f"augment.{name}={value!r}" for name in names if (value := getattr(augment, name)))
+
+
 def check(augment: AugmentSpec) -> None:
     """Raise ValueError for a setting outside its range, naming the value and the range."""
     ranges = {
@@ -103,6 +114,10 @@ def check(augment: AugmentSpec) -> None:
         "randaugment_layers": (augment.randaugment_layers, augment.randaugment_layers >= 0, "at least 0"),
         "randaugment_magnitude": (
             augment.randaugment_magnitude, 0 <= augment.randaugment_magnitude <= 10, "from 0 to 10"
+        ),
+        "autoaugment": (
+            augment.autoaugment, not (augment.autoaugment and augment.randaugment_layers),
+            "empty beside randaugment_layers: one stands in the other's place"
         ),
         "erase": (augment.erase, 0 <= augment.erase <= 1, "a probability"),
         "mixup": (augment.mixup, augment.mixup >= 0, "at least 0 (0 is off)"),

@@ -10,6 +10,8 @@ for all of them; grey 128 fills what a warp uncovers.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -29,6 +31,32 @@ MAX_LOST_BITS = 4
 FILL = 128.0
 
 
+class Setting(NamedTuple):
+    """How strong an operation is, as each kind takes it: arrays of one shape, or numbers.
+
+    `warp` is the share of a warp's largest move, with its direction; `factor` that of a blend; a
+    posterised level is a multiple of `step`; solarising inverts from `threshold` on, or adds `added`
+    below the middle.
+    """
+
+    warp: Any
+    factor: Any
+    step: Any
+    threshold: Any
+    added: Any
+
+
+def rising(level: float, sign: Any) -> Setting:
+    """RandAugment's setting at a `level` in [0, 1]: every operation is stronger where it is higher."""
+    return Setting(
+        warp=level * sign,
+        factor=1 + MAX_ENHANCEMENT * level * sign,
+        step=2.0 ** round(MAX_LOST_BITS * level),
+        threshold=256 - round(256 * level),
+        added=round(MAX_ADDITION * level),
+    )
+
+
 def randaugment(x_hwc: jax.Array, draws_l2: jax.Array, magnitude: float) -> jax.Array:
     """Apply one operation for each row of draws, at `magnitude` in [0, 10]; values in [0, 255].
 
@@ -38,22 +66,21 @@ def randaugment(x_hwc: jax.Array, draws_l2: jax.Array, magnitude: float) -> jax.
 
     def layer(x_hwc: jax.Array, draws: jax.Array) -> tuple[jax.Array, None]:
         choice = jnp.minimum((draws[0] * len(OPERATIONS)).astype(jnp.int32), len(OPERATIONS) - 1)
-        return apply(x_hwc, choice, magnitude, jnp.where(draws[1] < 0.5, -1.0, 1.0)), None
+        return apply(x_hwc, choice, rising(magnitude / 10, jnp.where(draws[1] < 0.5, -1.0, 1.0))), None
 
     return jax.lax.scan(layer, x_hwc, draws_l2)[0]
 
 
-def apply(x_hwc: jax.Array, choice: jax.Array | int, magnitude: float, sign: jax.Array | float) -> jax.Array:
-    """Apply operation `OPERATIONS[choice]` to whole levels in [0, 255]; `sign` picks a direction."""
-    level = magnitude / 10
-    matrix = _select(WARPS, choice, warp_matrices(level * sign, x_hwc.shape[0]), jnp.eye(2, 3))
+def apply(x_hwc: jax.Array, choice: jax.Array | int, setting: Setting) -> jax.Array:
+    """Apply operation `OPERATIONS[choice]` to whole levels in [0, 255]; -1 is none of them."""
+    matrix = _select(WARPS, choice, warp_matrices(setting.warp, x_hwc.shape[0]), jnp.eye(2, 3))
     warped = warp(x_hwc, matrix)
     levels = jnp.arange(256.0)[:, None] * jnp.ones(x_hwc.shape[-1])
-    table = _choose_table(choice, tables(warped, levels, level, sign), levels)
+    table = _choose_table(choice, tables(warped, levels, setting), levels)
     mapped = jnp.take_along_axis(table, warped.astype(jnp.int32).reshape(-1, x_hwc.shape[-1]), axis=0)
     mapped = mapped.reshape(x_hwc.shape)
     degenerate = _select(BLENDS, choice, {"color": grey(mapped), "sharpness": smooth(mapped)}, mapped)
-    return enhance(mapped, degenerate, 1 + MAX_ENHANCEMENT * level * sign)
+    return enhance(mapped, degenerate, setting.factor)
 
 
 def _select(names: tuple[str, ...], choice, values: dict[str, jax.Array], otherwise: jax.Array) -> jax.Array:
@@ -106,21 +133,16 @@ def warp(x_hwc: jax.Array, matrix: jax.Array) -> jax.Array:
     return jnp.take(source, jnp.where(inside, row * side + column, side * side), axis=0, mode="clip")
 
 
-def tables(
-    x_hwc: jax.Array, levels: jax.Array, level: float, sign: jax.Array | float
-) -> dict[str, jax.Array]:
+def tables(x_hwc: jax.Array, levels: jax.Array, setting: Setting) -> dict[str, jax.Array]:
     """Look-up tables float[256, C] of the operations that map each level on its own."""
-    factor = 1 + MAX_ENHANCEMENT * level * sign
-    step = 2.0 ** round(MAX_LOST_BITS * level)
-    threshold = 256 - round(256 * level)
-    added = jnp.where(levels < 128, jnp.minimum(255, levels + round(MAX_ADDITION * level)), levels)
+    step, factor = setting.step, setting.factor
     return {
         "autocontrast": autocontrast(x_hwc, levels),
         "equalize": equalize(x_hwc, levels),
         "invert": 255 - levels,
         "posterize": jnp.floor(levels / step) * step,
-        "solarize": jnp.where(levels < threshold, levels, 255 - levels),
-        "solarize_add": added,
+        "solarize": jnp.where(levels < setting.threshold, levels, 255 - levels),
+        "solarize_add": jnp.where(levels < 128, jnp.minimum(255, levels + setting.added), levels),
         "brightness": enhance(levels, jnp.zeros(()), factor),
         "contrast": enhance(levels, jnp.round(jnp.mean(grey(x_hwc))), factor),
     }

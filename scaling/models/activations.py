@@ -1,7 +1,8 @@
-"""The activations and the gates of squeeze-excite by name."""
+"""The activations and the gates of squeeze-excite by name, and activations whose gradient follows a rule."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -23,3 +24,32 @@ GATES: dict[str, Callable[[Any], Any]] = {
     "sigmoid": jax.nn.sigmoid,
     "hard_sigmoid": jax.nn.hard_sigmoid,
 }
+
+# Of gradients that are looked at, not descended: what a unit passes back
+GUIDED, DECONVOLUTION = RULES = ("guided", "deconvolution")
+
+
+def named(name: str) -> Callable[[Any], Any]:
+    """Return an activation: a name of `ACTIVATIONS`, or "rule:name" with a rule of `RULES` for its gradient.
+
+    "guided" passes back what is positive, and only where the unit itself is above 0 (arXiv 1412.6806);
+    "deconvolution" passes back what is positive, whatever the unit did (arXiv 1311.2901).
+    """
+    rule, _, inner = name.rpartition(":")
+    return _ruled(rule, inner) if rule else ACTIVATIONS[name]
+
+
+@functools.cache
+def _ruled(rule: str, name: str) -> Callable[[Any], Any]:
+    function = ACTIVATIONS[name]
+    ruled: Any = jax.custom_vjp(lambda x: function(x))
+
+    def backward(x, gradient):
+        positive = jnp.maximum(gradient, 0)
+        if rule == DECONVOLUTION:
+            return (positive,)
+        y, pull = jax.vjp(function, x)
+        return (jnp.where(y > 0, pull(positive)[0], 0),)
+
+    ruled.defvjp(lambda x: (function(x), x), backward)
+    return ruled

@@ -26,7 +26,8 @@ class AuxiliaryModule(nn.Module):
     @nn.compact
     def __call__(self, x_nhwc, train: bool, keys_b=None):
         value, settings = self.value, self.settings
-        x: Any = average_to(average_to(x_nhwc, 1, value.grid), 2, value.grid)
+        x: Any = settings.activate(x_nhwc) if value.act else x_nhwc
+        x = average_to(average_to(x, 1, value.grid), 2, value.grid)
         x = FilterModule((1, 1), value.width, 1, settings, value.norm, name="conv")(x, train)
         for i, width in enumerate(value.hidden):
             side = 1 if i else value.grid

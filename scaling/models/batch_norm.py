@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from scaling.models import native as kernels
-from scaling.models.activations import ACTIVATIONS
+from scaling.models.activations import named
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5, 6))
@@ -72,7 +72,7 @@ def _has_kernel(x_nhwc, activation: str) -> bool:
 
 def affine(x_nhwc, factor_c, shift_c, activation: str):
     """Return activation(x * factor + shift), computed in float32, in x's dtype."""
-    return ACTIVATIONS[activation](x_nhwc.astype(jnp.float32) * factor_c + shift_c).astype(x_nhwc.dtype)
+    return named(activation)(x_nhwc.astype(jnp.float32) * factor_c + shift_c).astype(x_nhwc.dtype)
 
 
 def count(x_nhwc, axis_name: str | None) -> int:
@@ -90,7 +90,7 @@ def _moments(x_nhwc, native: bool):
 def _before(x_nhwc, grad_nhwc, factor_c, shift_c, activation: str):
     """The gradient, in float32, before the activation."""
     pre_nhwc = x_nhwc.astype(jnp.float32) * factor_c + shift_c
-    return jax.vjp(ACTIVATIONS[activation], pre_nhwc)[1](grad_nhwc.astype(jnp.float32))[0]
+    return jax.vjp(named(activation), pre_nhwc)[1](grad_nhwc.astype(jnp.float32))[0]
 
 
 def _gradient_moments(x_nhwc, grad_nhwc, factor_c, shift_c, activation: str):

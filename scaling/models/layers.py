@@ -15,8 +15,9 @@ from scaling.arch.arch import Arch
 from scaling.arch.blocks import Pool
 from scaling.arch.padding import pads
 from scaling.arch.stages import FeatureGrid
+from scaling.models import activations
 from scaling.models.activation_kernel import compare_codes
-from scaling.models.activations import ACTIVATIONS, GATES
+from scaling.models.activations import GATES
 from scaling.models.batch_norm import affine, count, normalize
 from scaling.models.dense import dense, grouped, native_dense
 from scaling.models.depthwise import depthwise
@@ -84,7 +85,7 @@ class Settings:
         return 1 if self.traded else stride
 
     def activate(self, x):
-        y = ACTIVATIONS[self.activation](x)
+        y = activations.named(self.activation)(x)
         return y if self.codes is None else compare_codes(y, self.codes)
 
 
@@ -270,7 +271,7 @@ class SqueezeExcite(nn.Module):
 
     @nn.compact
     def __call__(self, x_nhwc):
-        act = ACTIVATIONS[self.activation]
+        act = activations.named(self.activation)
         gate = jnp.mean(x_nhwc, (1, 2), keepdims=True)
         gate = Convolution(self.squeeze, 1, self.settings, use_bias=True, name="reduce")(gate)
         gate = Convolution(x_nhwc.shape[-1], 1, self.settings, use_bias=True, name="expand")(act(gate))

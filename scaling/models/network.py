@@ -28,6 +28,7 @@ from scaling.models.initializers import SHAPES, inner_rngs
 from scaling.models.layers import Settings, fold
 from scaling.models.operators import operators_of
 
+DROP_PATH = "drop_path"  # a collection whose "share" is that of the drop-path rates that hold now
 NAMES = ("cell", "reduction")  # in "choice", of a cell without and with a stride
 Recomputed = bool | tuple[int, ...]  # which stages: all, none, or those of these indices
 
@@ -165,7 +166,8 @@ class Network(nn.Module):
     split; they are needed only if the architecture drops anything. Auxiliary classifiers run in training
     only; with "auxiliary" among the mutable collections they leave their logits there. Where edges of cells
     have several operations, collection "choice" says which: {"cell_0": int32[edges]}, one for each
-    different cell, and {"reduction_0": ...} where it has a stride (`choosing`). The gradient of collection
+    different cell, and {"reduction_0": ...} where it has a stride (`choosing`). With collection "drop_path",
+    {"share": a number}, that share of the drop-path rates holds. The gradient of collection
     "codes", {"alike": zeros[n, n]}, is which examples activate it alike (`scaling.models.activation_kernel`).
     """
 
@@ -242,7 +244,9 @@ class Network(nn.Module):
             keys_b = jax.random.split(self.make_rng("dropout"), batch)
         if not arch.drop_path_rate:
             return keys_b, None
-        return keys_b, np.float32(arch.drop_path_rate * np.arange(arch.depth) / arch.depth)
+        rates = np.float32(arch.drop_path_rate * np.arange(arch.depth) / arch.depth)
+        share = self.get_variable(DROP_PATH, "share")
+        return keys_b, rates if share is None else rates * share
 
 
 def choosing(arch: Arch) -> dict[Any, str]:

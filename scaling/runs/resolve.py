@@ -44,6 +44,8 @@ def rule_of(model: ModelSpec) -> Rule:
 def _base(model: ModelSpec) -> Sized:
     arch = _named(model)
     changes: dict = {"resolution": model.base_resolution} if model.base_resolution is not None else {}
+    if model.auxiliary:
+        arch = _with_auxiliary(arch)
     if model.stages:
         arch = _keep_stages(arch, model.stages)
     if model.stem:
@@ -75,6 +77,15 @@ def _with_head(base: Sized, model: ModelSpec) -> Sized:
     if model.head and isinstance(arch.head, BoxHead):
         return arch.replace(head=arch.head.fitted(arch.map_strides, arch.resolution))
     return arch
+
+
+def _with_auxiliary(arch: Sized) -> Sized:
+    if arch.name not in zoo.AUXILIARIES:
+        raise ValueError(
+            f"config.model.auxiliary: {arch.name} has no classifiers of its training beside; those that have are "
+            f"{', '.join(zoo.AUXILIARIES)}."
+        )
+    return arch.replace(auxiliary=zoo.AUXILIARIES[arch.name])
 
 
 def _named(model: ModelSpec) -> Sized:

@@ -19,6 +19,8 @@ from scaling.arch.arch import Arch
 from scaling.arch.fields import LATER
 from scaling.border.typed import build, changed, nearest, plain, read_by, written
 from scaling.rules.factors import RULES, Detectors, Table, dwr
+from scaling.runs.augmenting import CHOICES as AUGMENT_CHOICES
+from scaling.runs.augmenting import AugmentSpec
 from scaling.runs.duration import Duration
 from scaling.runs.pinning import SOURCES, fingerprint, pin_data, pin_model, unpinned_as
 
@@ -48,7 +50,8 @@ class ModelSpec:
     published `size` ("b3", "152@224", "0.75@192"), and "efficientdet", of detectors, takes a `size` ("d1") or
     a `phi`. Rates and the momentum (decay) of batch norm keep the architecture's own where None. `head`
     replaces the head by one of `scaling.arch.heads.HEADS`
-    (empty: its own), `output_stride` has later maps dilated. `scan` runs repeated blocks as a
+    (empty: its own), `output_stride` has later maps dilated, `auxiliary` adds the classifiers of
+    `scaling.zoo.AUXILIARIES`, which the family's recipe trains with. `scan` runs repeated blocks as a
     loop (None: where the backend gains by it). `remat` saves memory by time: the blocks of all stages, or of
     those listed by index, are computed again in the backward pass (on a CPU it helps stages that run as a
     loop only)."""
@@ -79,6 +82,7 @@ class ModelSpec:
     init: str = field(default="", metadata=LATER)
     head: str = field(default="", metadata=LATER)
     output_stride: int | None = field(default=None, metadata=LATER)
+    auxiliary: bool = field(default=False, metadata=LATER)
     scan: bool | None = execution(None)
     remat: bool | tuple[int, ...] = execution(False)
 
@@ -116,39 +120,15 @@ class DataSpec:
 
 
 @dataclass(frozen=True)
-class AugmentSpec:
-    """Training augmentation, applied on the device in the order of the fields.
-
-    `crop` is none, pad (pad by `pad` pixels, by `pad_mode` with black or the image's reflection, and crop
-    back) or resized (area in `area`, aspect in `aspect`); `flip` is horizontal; RandAugment applies
-    `randaugment_layers` operations of `randaugment_magnitude` (0 to 10); `erase` is the probability of
-    random erasing; `mixup` and `cutmix` are Beta parameters, 0 for off. `eval_crop` is the centre fraction
-    kept in evaluation.
-    """
-
-    crop: str = "none"
-    pad: int = 4
-    area: tuple[float, float] = (0.08, 1.0)
-    aspect: tuple[float, float] = (3 / 4, 4 / 3)
-    flip: bool = False
-    randaugment_layers: int = 0
-    randaugment_magnitude: float = 9.0
-    erase: float = 0.0
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    eval_crop: float = 1.0
-    pad_mode: str = field(default="black", metadata=LATER)
-
-
-@dataclass(frozen=True)
 class OptimizerSpec:
-    """The update rule. `name` is sgd, rmsprop (TensorFlow's), adamw or lamb.
+    """The update rule. `name` is sgd, rmsprop (TensorFlow's), adamw, lamb or adagrad.
 
     The peak learning rate is `lr * batch / lr_batch` (`lr_batch=0`: `lr` as it is). Weight decay is
     "coupled" (L2, added to the gradient) or "decoupled"; `decay_mask` says what is decayed: "kernels"
     (convolutions and dense), "no_norm" (all but batch norm: EfficientNet's recipe) or "all".
     `frozen` names stages that are not trained ("stem" for all of the stem, "stages_0"): they run in
-    evaluation mode, and their parameters and batch-norm statistics stay what they are.
+    evaluation mode, and their parameters and batch-norm statistics stay what they are. With `keep_zeros`
+    parameters that are exactly 0 stay so: those that a pruned `model.init` lacks.
     """
 
     name: str = "sgd"
@@ -165,14 +145,17 @@ class OptimizerSpec:
     decay_mask: str = "kernels"
     clip_norm: float | None = None
     frozen: tuple[str, ...] = field(default=(), metadata=LATER)
+    keep_zeros: bool = field(default=False, metadata=LATER)
 
 
 @dataclass(frozen=True)
 class ScheduleSpec:
-    """The learning rate over time: linear warm-up, then cosine, exponential, step or constant.
+    """The learning rate over time: linear warm-up, then cosine, exponential, step, poly or constant.
 
-    `exponential` multiplies by `factor` every `every` (a staircase); `step` multiplies by `factor`
-    at each of `boundaries`; `cosine` ends at `final` times the peak.
+    `exponential` multiplies by `factor` every `every` (a staircase: Caffe's "step" policy); `step` multiplies
+    by `factor` at each of `boundaries`; `cosine` ends at `final` times the peak; `poly` is the peak times
+    the `power` of what is left of training (Caffe's). With `drop_path` "linear" the rates of
+    dropping paths grow from 0 to the network's over training (ScheduledDropPath: arXiv 1707.07012).
     """
 
     name: str = "cosine"
@@ -181,6 +164,8 @@ class ScheduleSpec:
     factor: float = 0.97
     every: str = "2.4 epochs"
     boundaries: tuple[str, ...] = ()
+    power: float = field(default=0.5, metadata=LATER)
+    drop_path: str = field(default="constant", metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -307,12 +292,12 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("model", "rule"): ("axes", *RULES),
     ("model", "dtype"): ("float32", "bfloat16"),
     ("data", "source"): tuple(SOURCES),
-    ("augment", "crop"): ("none", "pad", "resized"),
-    ("augment", "pad_mode"): ("black", "reflect"),
-    ("optimizer", "name"): ("sgd", "rmsprop", "adamw", "lamb"),
+    **{("augment", key): allowed for key, allowed in AUGMENT_CHOICES.items()},
+    ("optimizer", "name"): ("sgd", "rmsprop", "adamw", "lamb", "adagrad"),
     ("optimizer", "decay"): ("coupled", "decoupled"),
     ("optimizer", "decay_mask"): ("kernels", "no_norm", "all"),
-    ("schedule", "name"): ("cosine", "exponential", "step", "constant"),
+    ("schedule", "name"): ("cosine", "exponential", "step", "poly", "constant"),
+    ("schedule", "drop_path"): ("constant", "linear"),
     ("train", "batch_norm"): ("local", "synced"),
     ("train", "engine"): ("pmap", "jit"),
     ("train", "suppression"): ("greedy", "soft"),
@@ -336,6 +321,11 @@ def check(spec: RunSpec) -> None:
                 f"config.model.{key}={value} must be above 0: a factor of 1 leaves the axis as it is."
             )
     _check_rule(spec.model)
+    if spec.optimizer.keep_zeros and not spec.model.init:
+        raise ValueError(
+            "config.optimizer.keep_zeros is for pruned weights: name them in config.model.init, since new networks "
+            "begin with biases of 0."
+        )
     if spec.train.batch < 1 or spec.train.accumulate < 1 or spec.train.batch % spec.train.accumulate:
         raise ValueError(
             f"config.train.batch={spec.train.batch} must be a multiple of "

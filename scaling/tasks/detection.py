@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from scaling.data.augment import draws_of, eval_transform, train_images
+from scaling.data.augment import displaces, draws_of, eval_transform, train_images
 from scaling.data.placement import move_boxes, placement
 from scaling.models.box_heads import flattened
 from scaling.runs.spec import TrainSpec
@@ -46,11 +46,8 @@ class Detections(NamedTuple):
 def _train_inputs(made: Inputs):
     augment, side = made.augment, made.resolution
     images = train_images(augment, side, made.mean, made.std)
-    if augment.mixup or augment.cutmix or augment.randaugment_layers:
-        raise ValueError(
-            f"augment.mixup={augment.mixup}, augment.cutmix={augment.cutmix} and augment.randaugment_layers="
-            f"{augment.randaugment_layers} mix or warp images without their boxes: set all three to 0."
-        )
+    if on := displaces(augment):
+        raise ValueError(f"{on} mix or warp images without their boxes: leave them off.")
 
     def moved(boxes_m4, label_m, draws_u):
         boxes_m4, shown_m = move_boxes(boxes_m4, placement(draws_u, augment, side))

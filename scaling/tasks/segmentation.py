@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scaling.data.augment import draws_of, eval_transform, train_images
+from scaling.data.augment import displaces, draws_of, eval_transform, train_images
 from scaling.data.masks import VOID
 from scaling.data.placement import move_mask, placement
 from scaling.models.map_heads import resize
@@ -24,11 +24,8 @@ from scaling.tasks.task import Inputs, Metric, Task
 def _train_inputs(made: Inputs):
     augment, side = made.augment, made.resolution
     images = train_images(augment, side, made.mean, made.std)
-    if augment.mixup or augment.cutmix or augment.randaugment_layers:
-        raise ValueError(
-            f"augment.mixup={augment.mixup}, augment.cutmix={augment.cutmix} and augment.randaugment_layers="
-            f"{augment.randaugment_layers} mix or warp images without their masks: set all three to 0."
-        )
+    if on := displaces(augment):
+        raise ValueError(f"{on} mix or warp images without their masks: leave them off.")
 
     def inputs(fields, keys_b):
         draws_bu = draws_of(augment, keys_b)

@@ -23,7 +23,8 @@ def build(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
     clip = [] if spec.clip_norm is None else [optax.clip_by_global_norm(spec.clip_norm)]
     coupled = _decay(spec) if spec.decay == "coupled" else []
     decoupled = _decay_by_rate(spec, rate) if spec.decay == "decoupled" and spec.name != "lamb" else []
-    return optax.chain(*clip, *coupled, RULES[spec.name](spec, rate), *decoupled)
+    held = [keep_zeros()] if spec.keep_zeros else []
+    return optax.chain(*clip, *coupled, RULES[spec.name](spec, rate), *decoupled, *held)
 
 
 def _sgd(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
@@ -59,7 +60,12 @@ def _lamb(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
     )
 
 
-RULES = {"sgd": _sgd, "rmsprop": _rmsprop, "adamw": _adamw, "lamb": _lamb}
+def _adagrad(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
+    """AdaGrad (Duchi et al., JMLR 12, 2011): steps divided by the root of the sum of all squares so far."""
+    return optax.adagrad(rate, initial_accumulator_value=0.0, eps=spec.eps)
+
+
+RULES = {"sgd": _sgd, "rmsprop": _rmsprop, "adamw": _adamw, "lamb": _lamb, "adagrad": _adagrad}
 
 
 def scale_by_layer_trust_ratio() -> optax.GradientTransformation:
@@ -79,6 +85,15 @@ def scale_by_layer_trust_ratio() -> optax.GradientTransformation:
         return like(
             updates, jax.tree_util.tree_map_with_path(scaled, tree_of(updates), tree_of(params))
         ), state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), transform)
+
+
+def keep_zeros() -> optax.GradientTransformation:
+    """Update nothing that is exactly 0: what was pruned stays so, without a mask beside the weights."""
+
+    def transform(updates, state, params=None):
+        return jax.tree.map(lambda u, p: jnp.where(p == 0, 0, u), updates, params), state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), transform)
 

@@ -129,6 +129,7 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
     arch, coefficients = resolve(spec.model, dataset.num_classes, dataset.in_channels)
     _check_head(task, arch)
     arch = task.adapt(arch)
+    _check_drop_path(spec, arch)
     recomputed_stages(spec.model.remat, len(arch.stages))
     frozen_stages(spec.optimizer.frozen, arch)
     steps_per_epoch = max(1, len(dataset.train) // train.batch)
@@ -180,6 +181,15 @@ def _check_head(task: Task, arch: Sized) -> None:
         raise ValueError(
             f"config.task={task.name!r} does not train the {found} of {arch.name}: set config.model.head to "
             f"{' or '.join(map(repr, heads)) or 'nothing'}."
+        )
+
+
+def _check_drop_path(spec: RunSpec, arch: Sized) -> None:
+    """Raise ValueError where rates of dropping paths should grow and there are none."""
+    if spec.schedule.drop_path != "constant" and (isinstance(arch, Custom) or not arch.drop_path_rate):
+        raise ValueError(
+            f"config.schedule.drop_path={spec.schedule.drop_path!r}, but {arch.name} drops no paths of ours: set "
+            "config.model.drop_path_rate, or leave it constant."
         )
 
 

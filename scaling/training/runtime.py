@@ -161,6 +161,7 @@ class Runtime:
             spec.train,
             spec.seed,
             arch,
+            schedules.drop_path_share(spec.schedule, self.plan.total_steps),
         )
         return several(step)
 

@@ -74,4 +74,24 @@ def _constant(spec: ScheduleSpec, warmup: int, total_steps: int, steps_per_epoch
     return lambda step: jnp.float32(1.0)
 
 
-SHAPES = {"cosine": _cosine, "exponential": _exponential, "step": _step, "constant": _constant}
+def _poly(spec: ScheduleSpec, warmup: int, total_steps: int, steps_per_epoch: int) -> Schedule:
+    return lambda step: jnp.maximum(1.0 - step / total_steps, 0.0) ** spec.power
+
+
+SHAPES = {
+    "cosine": _cosine,
+    "exponential": _exponential,
+    "step": _step,
+    "poly": _poly,
+    "constant": _constant,
+}
+
+
+def drop_path_share(spec: ScheduleSpec, total_steps: int) -> Schedule | None:
+    """Return step -> the share of the network's drop-path rates that holds then; None: all of them, always.
+
+    Source: tensorflow/models research/slim/nets/nasnet/nasnet_utils.py (drop_connect_version "v3").
+    """
+    if spec.drop_path == "constant":
+        return None
+    return lambda step: jnp.minimum(step / total_steps, 1.0)

@@ -18,7 +18,7 @@ from jax import lax
 
 from scaling.arch.arch import Sized
 from scaling.models.auxiliary import AUXILIARY
-from scaling.models.network import Applied
+from scaling.models.network import DROP_PATH, Applied
 from scaling.runs.spec import SKIP, TrainSpec
 from scaling.tasks.task import Fields, Task
 from scaling.training.optimizers import schedule_counts_of
@@ -46,6 +46,7 @@ def build_train_step(
     spec: TrainSpec,
     seed: int,
     arch: Sized | None = None,
+    drop_path: Schedule | None = None,
 ) -> Step:
     """Return step(state, batch, resident) -> (state, metrics), for one device's share of a batch.
 
@@ -53,7 +54,8 @@ def build_train_step(
 
     `batch` holds {"position"} and either {"index"} into the arrays of `resident` or these fields of the
     examples themselves, of which `inputs` makes what `task.loss` takes, as it does `arch`, the network's
-    value, where the task asks for one. The share is cut into
+    value, where the task asks for one; `drop_path` says which share of its drop-path rates a step has
+    (None: all). The share is cut into
     `spec.accumulate` micro-batches whose gradients are averaged, as those of the devices are. Batch norm
     normalises each micro-batch by its own statistics (with synced statistics: its own over all devices); each
     starts from the same running statistics, and the new ones are averaged over micro-batches and devices. So
@@ -68,6 +70,8 @@ def build_train_step(
             example_keys(seed, s, state.step, part["position"]) for s in ("augment", "dropout")
         )
         variables = whole({"params": params, "batch_stats": state.batch_stats, "frozen": state.frozen})
+        if drop_path is not None:
+            variables = {**variables, DROP_PATH: {"share": drop_path(state.step)}}
 
         def apply(x_nhwc):
             return network.apply(

@@ -13,12 +13,14 @@ import numpy as np
 from scaling.arch.arch import Sized, from_record
 from scaling.border.files import parse_json
 from scaling.border.typed import nearest
+from scaling.weights.compressed import compressed, expanded
 from scaling.weights.preprocessing import Preprocessing
 from scaling.weights.torch import from_paths, load_paths, load_torch, to_paths, to_torch
 
 # Keys of the file's metadata, text each; "format" is what PyTorch's loaders look for.
 NAMES, ARCH = "jax_compound.names", "jax_compound.arch"
 PREPROCESSING, CLASSES = "jax_compound.preprocessing", "jax_compound.classes"
+BITS = "jax_compound.bits"  # of a code of a shared value, where kernels are compressed
 SCHEMES = {"ours": {"format": "flax"}, "peer": {"format": "pt"}}
 
 
@@ -41,12 +43,15 @@ def save(
     preprocessing: Preprocessing | None = None,
     classes: Sequence[str] = (),
     names: str = "ours",
+    bits: int | None = None,
 ) -> None:
     """Write a network with its variables so that `load(path)` needs nothing else.
 
     Arrays are named "ours" ("params/stem_0/first/conv/kernel", channels last) or as the "peer" of
-    `arch.weights` has them (PyTorch's layout). `classes` names the outputs. The file appears whole or not at
-    all. ValueError listing every array that does not fit `arch`, or where `arch` has no peer.
+    `arch.weights` has them (PyTorch's layout). `classes` names the outputs. With `bits` kernels are
+    compressed (`scaling.weights.compressed`): the weights of each are rounded to 2**bits shared values, and
+    what is 0 costs nearly nothing. The file appears whole or not at all. ValueError listing every array that
+    does not fit `arch`, or where `arch` has no peer.
     """
     if names not in SCHEMES:
         raise ValueError(
@@ -63,6 +68,10 @@ def save(
     if names == "peer":
         tensors = to_torch(arch, variables)
     metadata = {**SCHEMES[names], NAMES: names, ARCH: arch.to_json()}
+    if bits is not None:
+        if names == "peer":
+            raise ValueError(f"bits={bits}: a peer does not read compressed weights: take names=ours.")
+        tensors, metadata[BITS] = compressed(tensors, bits), str(bits)
     if preprocessing is not None:
         metadata[PREPROCESSING] = json.dumps(preprocessing.to_dict())
     if classes:
@@ -89,7 +98,7 @@ def load(path: str | os.PathLike[str], arch: Sized | None = None, trust_code: bo
             preprocessing = Preprocessing.from_dict(parse_json(metadata[PREPROCESSING]))
         build = load_paths if metadata.get(NAMES) == "ours" else load_torch
         classes = class_names(parse_json(metadata.get(CLASSES, "[]")))
-        return Weights(arch, build(arch, read_safetensors(path)), preprocessing, classes)
+        return Weights(arch, build(arch, _whole(path, metadata)), preprocessing, classes)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{os.fspath(path)} cannot be loaded: {error}") from error
 
@@ -106,12 +115,19 @@ def load_variables(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Names of ours say where arrays belong, so the file's network is not even read. ValueError as from `load`.
     """
-    if read_metadata(path).get(NAMES) != "ours":
+    metadata = read_metadata(path)
+    if metadata.get(NAMES) != "ours":
         return load(path).variables
     try:
-        return from_paths(read_safetensors(path))
+        return from_paths(_whole(path, metadata))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{os.fspath(path)} cannot be loaded: {error}") from error
+
+
+def _whole(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """Read a file's arrays, compressed or not."""
+    tensors = read_safetensors(path)
+    return expanded(tensors) if BITS in metadata else tensors
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:

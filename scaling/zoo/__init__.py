@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scaling.arch.arch import Arch
+from scaling.arch.head import Auxiliary
 from scaling.border.typed import nearest
 from scaling.zoo import (
     alexnet,
@@ -68,6 +69,12 @@ ZOO: dict[str, Arch] = {
     **darts.ARCHS,
     **enas.ARCHS,
     **segmentation.ARCHS,
+}
+
+# Classifiers that training alone has, of networks that are listed without: `config.model.auxiliary`
+AUXILIARIES: dict[str, tuple[Auxiliary, ...]] = {
+    "inception_v3": inception_v3.AUXILIARY,
+    **{name: nasnet.AUXILIARY for name, arch in nasnet.ARCHS.items() if arch.family != "pnasnet"},
 }
 
 # Detectors, whose several outputs few of what runs over all names can take; `names` gives them by family

@@ -1,7 +1,8 @@
 """NASNet-A (arXiv 1707.07012) and PNASNet-5 (arXiv 1712.00559): cells found on CIFAR-10, and their networks.
 
 The large ones have timm's names; nasnet_cifar_N_W are the paper's NASNet-A (N @ W) for 32-pixel images,
-with N normal cells a stage and W channels before the classifier. Auxiliary heads are left out.
+with N normal cells a stage and W channels before the classifier. They are without the auxiliary classifier of
+their training, as timm builds them: `AUXILIARY` is it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import dataclasses
 
 from scaling.arch.arch import Arch, Norm
 from scaling.arch.blocks.cell import Cell
-from scaling.arch.head import Head
+from scaling.arch.head import Auxiliary, Head
 from scaling.arch.stages import Stage
 from scaling.zoo.cell_stages import cell_stages, cell_stem, small_cell_network
 
@@ -145,5 +146,8 @@ _ALL = [
     _cifar(6, 768),
     _cifar(7, 2304),
 ]
+
+# slim nasnet.py _build_aux_head: before the second reduction; its 5x5 windows of stride 3 leave 4x4 pixels
+AUXILIARY = (Auxiliary(after=2, weight=0.4, hidden=(768,), drop_rate=0.0, norm_hidden=True, act=True),)
 
 ARCHS = {arch.name: arch for arch in _ALL}

@@ -29,6 +29,7 @@ SETTINGS = {
     "pad": AugmentSpec(crop="pad", flip=True),
     "resized": AugmentSpec(crop="resized"),
     "randaugment": AugmentSpec(randaugment_layers=2),
+    "autoaugment": AugmentSpec(autoaugment="v0"),
     "erase": AugmentSpec(erase=1.0),
     "mixup": AugmentSpec(mixup=0.4),
     "cutmix": AugmentSpec(cutmix=1.0),

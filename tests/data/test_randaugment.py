@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from scaling.data.randaugment import OPERATIONS, apply, randaugment
+from scaling.data.randaugment import OPERATIONS, apply, randaugment, rising
 
 SIDE, MAGNITUDE = 31, 7.0
 
@@ -22,7 +22,7 @@ def picture(channels=3, low=20, high=200) -> np.ndarray:
 
 @functools.cache
 def compiled(magnitude):
-    return jax.jit(lambda image, choice, sign: apply(image, choice, magnitude, sign))
+    return jax.jit(lambda image, choice, sign: apply(image, choice, rising(magnitude / 10, sign)))
 
 
 def apply_named(image, name, magnitude=MAGNITUDE, sign=1.0):

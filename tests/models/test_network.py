@@ -1,5 +1,6 @@
 """One network computes one function, however it is run: as a loop, recomputed, in other forms, cut up."""
 
+import functools
 import logging
 from typing import Any
 
@@ -16,7 +17,7 @@ from scaling.arch.stages import Stage
 from scaling.models.initialize import initialize, is_stated, stated_variables
 from scaling.models.initializers import SHAPES, Law, fan_in, fan_out, parameter
 from scaling.models.layers import Convolution, Settings
-from scaling.models.network import Network
+from scaling.models.network import DROP_PATH, Network
 
 
 def arch_of(*blocks, **changes) -> Arch:
@@ -143,6 +144,21 @@ def test_draws_of_an_example_come_from_its_key_alone(assert_close):
     assert_close(jnp.concatenate([run(x_nhwc[:4], keys_b[:4]), run(x_nhwc[4:], keys_b[4:])]), whole, 1e-5)
     order = np.array([3, 1, 0, 2, 7, 6, 5, 4])
     assert_close(run(x_nhwc, keys_b[order]), whole[order], 1e-5)
+
+
+def test_of_the_drop_path_rates_a_share_holds(assert_close):
+    plain = Conv(norm=False, skip=True)
+    arch = arch_of(plain, stem=(Stage(plain, 8, stride=2),), head=Head(), drop_rate=0.0, drop_path_rate=0.6)
+    values, x_nhwc, keys_b = initialize(Network(arch), 0), images(arch, 4), keys(4)
+
+    @functools.partial(jax.jit, static_argnames="rate")
+    def run(variables, rate):
+        return Network(arch.replace(drop_path_rate=rate)).apply(variables, x_nhwc, train=True, keys_b=keys_b)
+
+    shared = lambda share: {**values, DROP_PATH: {"share": jnp.float32(share)}}
+    for share in (0.5, 1.0):
+        assert_close(run(shared(share), 0.6), run(values, share * 0.6), 1e-5)
+    assert_close(run(shared(0.0), 0.6), jax.jit(Network(arch).apply)(values, x_nhwc), 1e-5)
 
 
 def test_nothing_is_dropped_in_evaluation():

@@ -175,7 +175,9 @@ def test_boxes_that_a_crop_shows_too_little_of_are_no_examples():
     assert {-1, 0} == set(np.asarray(made["label"]).ravel())
 
 
-@pytest.mark.parametrize("change", [{"mixup": 0.2}, {"cutmix": 1.0}, {"randaugment_layers": 1}])
+@pytest.mark.parametrize(
+    "change", [{"mixup": 0.2}, {"cutmix": 1.0}, {"randaugment_layers": 1}, {"autoaugment": "v0"}]
+)
 def test_what_moves_images_without_their_boxes_is_refused(change):
     with pytest.raises(ValueError, match="without their boxes"):
         DETECTION.train_inputs(Inputs(AugmentSpec(**change), SIDE, CLASSES, *RAW))

@@ -116,6 +116,7 @@ def test_a_mask_moves_with_its_image(crop):
         ({"mixup": 0.2}, "without their masks"),
         ({"cutmix": 1.0}, "without"),
         ({"randaugment_layers": 2}, "without"),
+        ({"autoaugment": "v0"}, "without"),
     ],
 )
 def test_what_mixes_labels_of_whole_images_is_refused(augment, told):

@@ -15,12 +15,14 @@ from scaling.cost.measuring import measure
 from scaling.models.auxiliary import AUXILIARY, auxiliary_loss
 from scaling.models.initialize import initialize
 from scaling.models.network import Network
-from scaling.runs.spec import TrainSpec
+from scaling.runs.resolve import resolve
+from scaling.runs.spec import ModelSpec, TrainSpec
 from scaling.tasks.classification import CLASSIFICATION
 from scaling.tasks.losses import cross_entropy
 from scaling.training.parallel import ENGINES, Program
 from scaling.training.state import create
 from scaling.training.step import build_train_step, several
+from scaling.zoo import nasnet
 
 BATCH = 8
 COLLECTIONS = ["batch_stats", AUXILIARY]
@@ -115,3 +117,14 @@ def test_they_drop_where_the_network_drops_nothing(arch, variables, batch):
 def test_measuring_counts_their_share(arch):
     timed = measure(arch, batch=2, repeats=1)
     assert timed.memory > measure(arch.replace(auxiliary=()), batch=2, repeats=1).memory
+
+
+def test_a_config_adds_those_of_the_familys_training():
+    told = ModelSpec("nasnetamobile", auxiliary=True)
+    arch, _ = resolve(told, 1000, 3)
+    assert arch.auxiliary == nasnet.AUXILIARY
+    assert arch.replace(auxiliary=()) == resolve(ModelSpec("nasnetamobile"), 1000, 3)[0]
+    side, last = arch.map_sides(224), arch.auxiliary[0]
+    assert side[arch.feature_grids[len(arch.stem) + last.after].stride] == 14
+    with pytest.raises(ValueError, match="resnet18 has no classifiers of its training"):
+        resolve(ModelSpec("resnet18", auxiliary=True), 1000, 3)

@@ -1,5 +1,7 @@
 """Update rules equal their references; decay goes by name; a stacked layer is a layer."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import optax
 import pytest
 
 from scaling.runs.spec import OptimizerSpec
-from scaling.training.optimizers import build, decay_mask
+from scaling.training.optimizers import RULES, build, decay_mask
 
 
 def constant(rate):
@@ -123,6 +125,15 @@ def unstacked(tree):
     return {"classifier": tree["classifier"], **layers}
 
 
+def test_adagrad_divides_by_the_root_of_all_squares_so_far(params, grads):
+    moved = descend(build(OptimizerSpec("adagrad", eps=0.0), constant(0.1)), params, grads)["classifier"][
+        "bias"
+    ]
+    told = np.stack([grad["classifier"]["bias"] for grad in grads])
+    steps = 0.1 * told / np.sqrt(np.cumsum(told**2, axis=0))
+    np.testing.assert_allclose(moved, params["classifier"]["bias"] - steps.sum(0), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["sgd", "rmsprop", "adamw", "lamb"])
 def test_stacked_layers_move_like_separate_ones(params, grads, name, assert_equal):
     spec = OptimizerSpec(name, weight_decay=0.1, decay="decoupled", clip_norm=1.0)
@@ -138,6 +149,20 @@ def test_lamb_of_separate_layers_is_optax_lamb(params, grads, assert_equal):
     assert_equal(
         descend(build(spec, constant(0.1)), start, steps), descend(peer, start, steps), rtol=1e-5, atol=1e-6
     )
+
+
+@pytest.mark.representatives("rmsprop")
+@pytest.mark.parametrize("name", RULES)
+def test_what_is_0_stays_0_and_the_rest_moves_as_ever(params, grads, name, assert_equal):
+    spec = OptimizerSpec(name, weight_decay=0.1, decay="decoupled", keep_zeros=True)
+    pruned = jax.tree.map(lambda p: jnp.where(jnp.abs(p) < 0.5, 0, p), params)
+    masked = [jax.tree.map(lambda g, p: jnp.where(p == 0, 0, g), grad, pruned) for grad in grads]
+    moved = descend(build(spec, constant(0.1)), pruned, masked)
+    free = descend(build(dataclasses.replace(spec, keep_zeros=False), constant(0.1)), pruned, masked)
+    held = descend(build(spec, constant(0.1)), pruned, grads)
+    assert_equal(moved, free)
+    for before, after in zip(jax.tree.leaves(pruned), jax.tree.leaves(held)):
+        np.testing.assert_array_equal(after == 0, before == 0)
 
 
 def test_clipping_bounds_the_norm_of_all_gradients_together(params, grads):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scaling.runs.spec import OptimizerSpec, ScheduleSpec
-from scaling.training.schedules import build, peak_rate
+from scaling.training.schedules import build, drop_path_share, peak_rate
 
 PER_EPOCH, TOTAL, PEAK = 10, 100, 0.8
 
@@ -43,6 +43,24 @@ def test_step_multiplies_at_each_boundary():
     expected = warmed(lambda s: PEAK * 0.1 ** ((s >= 30) + (s >= 75)))
     found = values(name="step", factor=0.1, boundaries=("3 epochs", "75 steps"), warmup="2 epochs")
     np.testing.assert_allclose(found, expected, 1e-5)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0])
+def test_poly_is_a_power_of_what_is_left_of_training(power):
+    expected = warmed(lambda s: PEAK * (1 - s / TOTAL) ** power)
+    np.testing.assert_allclose(values(name="poly", power=power, warmup="2 epochs"), expected, 1e-5)
+
+
+def test_caffes_step_policy_is_our_staircase():
+    """base_lr * gamma ** floor(iteration / stepsize): BVLC/caffe src/caffe/solvers/sgd_solver.cpp."""
+    expected = [PEAK * 0.96 ** (s // 32) for s in range(TOTAL)]
+    np.testing.assert_allclose(values(name="exponential", factor=0.96, every="32 steps"), expected, 1e-5)
+
+
+def test_drop_path_rates_grow_from_nothing_to_all():
+    assert drop_path_share(ScheduleSpec(), TOTAL) is None
+    share = drop_path_share(ScheduleSpec(drop_path="linear"), TOTAL)
+    assert [float(share(np.int32(step))) for step in (0, 25, 100, 130)] == [0.0, 0.25, 1.0, 1.0]
 
 
 def test_constant():
