@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from experiments import cli
 from scaling.reports.curve import scored
 from scaling.reports.units import duration, si
+from scaling.reports.watching import Board, Watcher
 from scaling.runs import store
 from scaling.runs.rows import FINAL, OK, Row
 from scaling.runs.workdir import CONFIG, row_of
@@ -27,7 +30,7 @@ from scaling.sweeps.estimates import Estimate, estimates
 from scaling.sweeps.executors import LocalExecutor
 from scaling.sweeps.expand import Trial, expand, trials
 from scaling.sweeps.prospects import Prospect, check, prospects
-from scaling.sweeps.run import pending, run
+from scaling.sweeps.run import Watch, pending, run
 from scaling.training.plan import Plan
 from scaling.training.start import build_kernels, start
 
@@ -62,7 +65,8 @@ def execute(made: Sequence[Trial], arguments: argparse.Namespace) -> bool:
         executor = LocalExecutor(arguments.workers, inherit=[held])
         try:
             with stoppable():
-                run(todo, arguments.workdir, executor, train_command, _lines(len(todo)))
+                say, watch = shown(sys.stdout)
+                run(todo, arguments.workdir, executor, train_command, _lines(len(todo), say), watch)
         except KeyboardInterrupt:
             left = len(pending(made, store.scan(arguments.workdir)))
             print(f"interrupted with {left} of {len(made)} trials to go: the same command goes on from here.")
@@ -166,15 +170,23 @@ def _announce(
     sys.stdout.flush()
 
 
-def _lines(total: int) -> Callable[[Trial, Row], None]:
-    """A reporter that prints one line for each finished trial."""
+def shown(stream: TextIO) -> tuple[Callable[[str], None], Watch | None]:
+    """What prints a line, and what shows trials under way: on a terminal a live line each, else nothing."""
+    if not stream.isatty():
+        return functools.partial(print, file=stream, flush=True), None
+    board = Board(stream)
+    return board.say, Watcher(board)
+
+
+def _lines(total: int, say: Callable[[str], None]) -> Callable[[Trial, Row], None]:
+    """A reporter that tells one line for each finished trial."""
     count = iter(range(1, total + 1))
 
     def show(trial: Trial, row: Row) -> None:
         score = f"  {told}" if (told := scored(row)) else ""
         time = "" if row.seconds is None else f"  {row.seconds:.1f} s"
         why = f"  {row.message.splitlines()[0]}" if row.message else ""
-        print(f"[{next(count)}/{total}] {row.id} {row.status}{score}{time}  {trial.label}{why}", flush=True)
+        say(f"[{next(count)}/{total}] {row.id} {row.status}{score}{time}  {trial.label}{why}")
 
     return show
 
