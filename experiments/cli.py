@@ -6,11 +6,12 @@ Overrides are typed by `RunSpec`, so that every key can be set, also one the fil
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -43,6 +44,13 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         "--workdir", required=True, type=Path, metavar="DIR", help="where everything is written"
     )
     return made
+
+
+def at_least_one(text: str) -> int:
+    """Read a number of things of which there must be one, as the `type` of an argument."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} must be a whole number of at least 1")
+    return int(text)
 
 
 def parse(made: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[argparse.Namespace, dict[str, str]]:
@@ -94,13 +102,54 @@ def read_module(path: str) -> ModuleType:
     found = importlib.util.spec_from_file_location(f"config_{Path(path).stem}", path)
     assert found is not None and found.loader is not None
     module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    with _blaming(path):
+        found.loader.exec_module(module)
     return module
+
+
+def read_function(path: str, name: str) -> Callable[[], Any] | None:
+    """What calls `name` of a config file ("x.py", or "x.py:argument"); None where it has no such function."""
+    file, _, argument = path.partition(":")
+    function = getattr(read_module(file), name, None) if file.endswith(".py") else None
+    if function is None:
+        return None
+
+    def call() -> Any:
+        with _blaming(file):
+            return function(argument) if argument else function()
+
+    return call
+
+
+@contextlib.contextmanager
+def _blaming(path: str) -> Iterator[None]:
+    """Turn what a config file raises into a sentence that says where; a config is code, and ends as such."""
+    try:
+        yield
+    except SyntaxError as error:
+        raise ValueError(
+            f"{error.filename or path}, line {error.lineno}, is no Python: {error.msg}."
+        ) from error
+    except ImportError as error:
+        raise ValueError(
+            f"--config={path}, line {_line_of(error, path)}, imports what is not here: {error}. Install it, or take "
+            "the import out."
+        ) from error
+    except Exception as error:
+        raise ValueError(
+            f"--config={path} fails in line {_line_of(error, path)}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _line_of(error: Exception, path: str) -> int | str:
+    """The last line of a file that an error passed through."""
+    own, frames = Path(path).resolve(), traceback.extract_tb(error.__traceback__)
+    return next((frame.lineno or "?" for frame in frames[::-1] if Path(frame.filename).resolve() == own), "?")
 
 
 def read_config(path: str) -> dict[str, Any]:
     """Read `get_config()` of a Python file ("x.py", or "x.py:argument"), or a run's `config.json`."""
-    file, _, argument = path.partition(":")
+    file = path.partition(":")[0]
     if file.endswith(".json"):
         try:
             config = read_json(Path(file))
@@ -109,11 +158,16 @@ def read_config(path: str) -> dict[str, Any]:
         if not isinstance(config, dict):
             raise ValueError(f"--config={path} holds no sections of keys: give a run's config.json.")
         return config
-    module = read_module(file)
-    if not hasattr(module, "get_config"):
+    get_config = read_function(path, "get_config")
+    if get_config is None:
         raise ValueError(f"--config={path} has no get_config(): define it and return a ConfigDict.")
-    config = module.get_config(argument) if argument else module.get_config()
-    return config.to_dict() if hasattr(config, "to_dict") else dict(config)
+    config = get_config()
+    config = config.to_dict() if hasattr(config, "to_dict") else config
+    if not isinstance(config, Mapping):
+        raise ValueError(  # noqa: TRY004 - as for any other mistake in a config
+            f"get_config() of {file} returned {config!r}: let it return a ConfigDict or a dict."
+        )
+    return dict(config)
 
 
 def load_spec(path: str, changes: Mapping[str, Any], kind: type = RunSpec, free: Sequence[str] = ()) -> Any:

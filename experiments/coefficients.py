@@ -57,8 +57,7 @@ class GridPlan:
     @staticmethod
     def read(path: str, flags: Mapping[str, Any]) -> GridPlan:
         """The plan of a config file, with the flags that were given; ValueError for an unknown key."""
-        file = path.partition(":")[0]
-        get_grid = getattr(cli.read_module(file), "get_grid", dict) if file.endswith(".py") else dict
+        get_grid = cli.read_function(path.partition(":")[0], "get_grid") or dict
         known = [field.name for field in dataclasses.fields(GridPlan)]
         made = dict(get_grid())
         for key in made:

@@ -21,7 +21,7 @@ from scaling.runs import store
 from scaling.runs.workdir import check_owner, claim
 from scaling.sweeps.executors import LocalExecutor
 from scaling.sweeps.in_process import InProcess, Read
-from scaling.sweeps.run import Pool
+from scaling.sweeps.run import Pool, Watch
 from scaling.training import Interrupted
 from scaling.training.start import start
 from search.core.space import Space
@@ -60,13 +60,18 @@ def search(spec: SearchSpec, arguments: argparse.Namespace, held: int) -> tuple[
     """
     workdir = arguments.workdir
     check_owner(workdir, spec)
-    parts, history = assemble(spec, workdir, _pool_of(spec, arguments, held)), History(workdir)
+    say, watch = sweep.shown(sys.stdout)
+    parts, history = assemble(spec, workdir, _pool_of(spec, arguments, held, watch)), History(workdir)
     claim(workdir, spec)
     known = len(history.records)
     print(f"{parts.space.name}: {parts.space.size:,} points; {known} of {spec.evaluations} evaluated")
     with sweep.stoppable():
         records = run(
-            parts, spec.evaluations, spec.seed, history, _line(spec.evaluations, bool(spec.strategy.widths))
+            parts,
+            spec.evaluations,
+            spec.seed,
+            history,
+            _line(spec.evaluations, bool(spec.strategy.widths), say),
         )
     (found,) = outcome.best(records, 1)
     outcome.write_best(spec, parts.space, found, workdir)
@@ -92,7 +97,7 @@ def train_best(
     return sweep.conclude(made, workdir) if sweep.execute(made, told) else sweep.INTERRUPTED
 
 
-def _pool_of(spec: SearchSpec, arguments: argparse.Namespace, held: int) -> PoolOf:
+def _pool_of(spec: SearchSpec, arguments: argparse.Namespace, held: int, watch: Watch | None) -> PoolOf:
     """What trains candidates: a process for each, or this process where one trains at a time.
 
     One process starts once and compiles less.
@@ -108,13 +113,13 @@ def _pool_of(spec: SearchSpec, arguments: argparse.Namespace, held: int) -> Pool
 
     def pool(runs: Path, read: Read) -> Pool:
         executor = LocalExecutor(arguments.workers, inherit=[held]) if several else InProcess(read)
-        return Pool(runs, executor, sweep.train_command, arguments.retry)
+        return Pool(runs, executor, sweep.train_command, arguments.retry, watch)
 
     return pool
 
 
-def _line(total: int, halved: bool) -> Callable[[Record, float], None]:
-    """A reporter of one line for each evaluation, with the best reward so far."""
+def _line(total: int, halved: bool, say: Callable[[str], None]) -> Callable[[Record, float], None]:
+    """A reporter that tells one line for each evaluation, with the best reward so far."""
     best = -float("inf")
 
     def show(record: Record, seconds: float) -> None:
@@ -125,10 +130,8 @@ def _line(total: int, halved: bool) -> Callable[[Record, float], None]:
         how = "cached" if record.cached else f"{seconds:.1f} s"
         rung = f"  at rung {record.rung}" if halved else ""
         why = f"  {record.message.splitlines()[0]}" if record.message else ""
-        print(
-            f"[{record.index + 1}/{total}] {record.status}  {told}  best {best:.5g}  {how}  {record.name}{rung}{why}",
-            flush=True,
-        )
+        place = f"[{record.index + 1}/{total}]"
+        say(f"{place} {record.status}  {told}  best {best:.5g}  {how}  {record.name}{rung}{why}")
 
     return show
 

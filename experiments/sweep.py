@@ -1,6 +1,7 @@
 """Run every trial of a config's `get_sweep()`, then write table, picture and page.
 
 python -m experiments.sweep --config=configs/quickstart.py --workdir=runs/quickstart [--workers=N] [--retry]
+    [--dry_run]
 
 Run it again to go on after an interruption: finished trials are skipped. Trials that failed, ran out
 of memory or of time keep their rows until `--retry` asks for them again.
@@ -10,22 +11,28 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
 from experiments import cli
 from scaling.reports.curve import scored
+from scaling.reports.units import duration, si
+from scaling.reports.watching import Board, Watcher
 from scaling.runs import store
 from scaling.runs.rows import FINAL, OK, Row
 from scaling.runs.workdir import CONFIG, row_of
+from scaling.sweeps.estimates import Estimate, estimates
 from scaling.sweeps.executors import LocalExecutor
 from scaling.sweeps.expand import Trial, expand, trials
-from scaling.sweeps.run import pending, run
-from scaling.training.start import build_kernels
+from scaling.sweeps.prospects import Prospect, check, prospects
+from scaling.sweeps.run import Watch, pending, run
+from scaling.training.plan import Plan
+from scaling.training.start import build_kernels, start
 
 INTERRUPTED = 130
 
@@ -36,13 +43,19 @@ def main(argv: Sequence[str]) -> int:
     made, notes = _trials(arguments.config, overrides)
     for note in notes:
         print(f"note: {note}")
+    if arguments.dry_run:
+        return tell(made, arguments)
     if not execute(made, arguments):
         return INTERRUPTED
     return conclude(made, arguments.workdir)
 
 
 def execute(made: Sequence[Trial], arguments: argparse.Namespace) -> bool:
-    """Run the trials that have no row, as `add_arguments` says; False where that was interrupted."""
+    """Run the trials that have no row, as `add_arguments` says; False where that was interrupted.
+
+    ValueError, before anything is started or written, where one has no network or the first has no data.
+    """
+    check(pending(made, store.scan(arguments.workdir), arguments.retry))
     with store.lock(arguments.workdir) as held:
         contents = store.scan(arguments.workdir)
         todo = pending(made, contents, arguments.retry)
@@ -52,7 +65,8 @@ def execute(made: Sequence[Trial], arguments: argparse.Namespace) -> bool:
         executor = LocalExecutor(arguments.workers, inherit=[held])
         try:
             with stoppable():
-                run(todo, arguments.workdir, executor, train_command, _lines(len(todo)))
+                say, watch = shown(sys.stdout)
+                run(todo, arguments.workdir, executor, train_command, _lines(len(todo), say), watch)
         except KeyboardInterrupt:
             left = len(pending(made, store.scan(arguments.workdir)))
             print(f"interrupted with {left} of {len(made)} trials to go: the same command goes on from here.")
@@ -60,34 +74,71 @@ def execute(made: Sequence[Trial], arguments: argparse.Namespace) -> bool:
     return True
 
 
+def tell(made: Sequence[Trial], arguments: argparse.Namespace) -> int:
+    """Print what each trial would be and take, starting and writing nothing; 1 where one is refused."""
+    contents = store.scan(arguments.workdir)
+    todo = {trial.spec.id for trial in pending(made, contents, arguments.retry)}
+    print(
+        f"{len(made)} trials in {arguments.workdir}: {len(made) - len(todo)} have rows, {len(todo)} to run; a dry run, "
+        "which starts and writes none",
+        flush=True,
+    )
+    start(devices=True)
+    found = list(prospects(made))
+    known = estimates(dict.fromkeys(one.plan for one in found if one.plan and one.trial.spec.id in todo))
+    for one in found:
+        row = row_of(contents.rows, one.trial.spec)
+        print(f"{one.trial.spec.id}  {_outlook(one, known, row)}  {one.trial.label}")
+    seconds = sum(known[one.plan].seconds for one in found if one.plan in known) / arguments.workers
+    print(f"in all about {duration(seconds)} with --workers={arguments.workers}, by steps measured here")
+    return 1 if any(one.plan is None for one in found) else 0
+
+
+def _outlook(one: Prospect, known: Mapping[Plan, Estimate], row: Row | None) -> str:
+    """A trial's size and length, and what it took or is estimated to take; or why it is refused."""
+    if one.plan is None:
+        return f"refused: {one.refusal}"
+    cost, counted = one.plan.cost, f"at {one.plan.arch.resolution} px"
+    counted = f"{si(cost.params)} params  {si(cost.macs)} MACs  {counted}  {one.plan.total_steps} steps"
+    if one.plan not in known:
+        return f"{counted}  has a row: {row.status if row else 'unreadable'}"
+    took = known[one.plan]
+    return f"{counted}  about {duration(took.seconds)}  about {si(took.memory)}B"
+
+
 def _trials(config_path: str, overrides: Mapping[str, str]) -> tuple[list[Trial], list[str]]:
     """The trials of a config file; ValueError where it has no sweep, or a flag fights with it."""
     base = cli.load_spec(config_path, overrides)
-    path, _, argument = config_path.partition(":")
-    get_sweep: Callable[..., Any] | None = None
-    if path.endswith(".py"):
-        get_sweep = getattr(cli.read_module(path), "get_sweep", None)
+    get_sweep = cli.read_function(config_path, "get_sweep")
     if get_sweep is None:
         raise ValueError(
             f"--config={config_path} has no get_sweep(): add one that returns a list of overrides or a dict of "
             "grid, zip and seeds, or train this one config with experiments.train."
         )
-    sweep = expand(get_sweep(argument) if argument else get_sweep())
+    sweep = expand(get_sweep())
     if fights := sorted(overrides.keys() & {key for trial in sweep for key in trial}):
         raise ValueError(
             f"--config.{fights[0]}={overrides[fights[0]]} is set by get_sweep() too, which would win: leave it to "
-            f"the sweep, or take it out of get_sweep() in {path}."
+            f"the sweep, or take it out of get_sweep() in {config_path}."
         )
     return trials(base, sweep)
 
 
 def _parser() -> argparse.ArgumentParser:
-    return add_arguments(cli.parser((__doc__ or "").partition("\n")[0]))
+    made = add_arguments(cli.parser((__doc__ or "").partition("\n")[0]))
+    made.add_argument(
+        "--dry_run",
+        action="store_true",
+        help="print each trial's size, steps, estimated time and memory, or why it is refused; start and write nothing",
+    )
+    return made
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """Add what every command that runs trials is told: `--workers` and `--retry`."""
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="trials at a time (default: 1)")
+    parser.add_argument(
+        "--workers", type=cli.at_least_one, default=1, metavar="N", help="trials at a time (default: 1)"
+    )
     parser.add_argument(
         "--retry", action="store_true", help="run failed, oom, timeout and unreadable rows again"
     )
@@ -119,15 +170,23 @@ def _announce(
     sys.stdout.flush()
 
 
-def _lines(total: int) -> Callable[[Trial, Row], None]:
-    """A reporter that prints one line for each finished trial."""
+def shown(stream: TextIO) -> tuple[Callable[[str], None], Watch | None]:
+    """What prints a line, and what shows trials under way: on a terminal a live line each, else nothing."""
+    if not stream.isatty():
+        return functools.partial(print, file=stream, flush=True), None
+    board = Board(stream)
+    return board.say, Watcher(board)
+
+
+def _lines(total: int, say: Callable[[str], None]) -> Callable[[Trial, Row], None]:
+    """A reporter that tells one line for each finished trial."""
     count = iter(range(1, total + 1))
 
     def show(trial: Trial, row: Row) -> None:
         score = f"  {told}" if (told := scored(row)) else ""
         time = "" if row.seconds is None else f"  {row.seconds:.1f} s"
         why = f"  {row.message.splitlines()[0]}" if row.message else ""
-        print(f"[{next(count)}/{total}] {row.id} {row.status}{score}{time}  {trial.label}{why}", flush=True)
+        say(f"[{next(count)}/{total}] {row.id} {row.status}{score}{time}  {trial.label}{why}")
 
     return show
 

@@ -7,6 +7,7 @@ Run it again to go on after an interruption. On several machines start it once o
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -27,7 +28,9 @@ def main(argv: Sequence[str]) -> int:
     try:
         row = run(spec, arguments.workdir)
     except Interrupted as stopped:
-        print(stopped, file=sys.stderr)
+        print(stopped, file=sys.stderr, flush=True)
+        if stopped.at_once:
+            os._exit(stopped.exit_code)  # a save that was cut off would fail aloud while the process ends
         return stopped.exit_code
     print(f"{row.status}: {scored(row) or 'test score not measured'}; {arguments.workdir / 'row.json'}")
     return 0 if row.status == OK else 1

@@ -79,10 +79,7 @@ def load(
     Photos are held at `data.store` pixels, by default the side of which the evaluation crop is `resolution`.
     `fields` are what each example needs beside its image. Raises ValueError where a split is missing, empty
     or mostly damaged."""
-    _check_distinct(data)
-    source = open_source(data, augment, resolution, fields)
-    for name in filter(None, (data.train, data.validation, data.test)):
-        source.check(name)
+    source = opened(data, augment, resolution, fields)
     train, validation = _train_and_validation(source, data)
     train = hold(train, data, data.train)
     validation = hold(validation, data, data.validation or f"{data.train} (validation part)")
@@ -96,6 +93,27 @@ def load(
 
     last = test if data.test else None
     return Dataset(source.name, source.class_names, source.in_channels, train, validation, last, mean, std)
+
+
+def listed(
+    data: DataSpec, augment: AugmentSpec, resolution: int, fields: Sequence[str] = ("label",)
+) -> Dataset:
+    """As `load`, of what a listing tells: no photo is decoded or left out, no pixel read, no test split."""
+    source = opened(data, augment, resolution, fields)
+    train, validation = _train_and_validation(source, data)
+    nothing, one = (0.0,) * source.in_channels, (1.0,) * source.in_channels
+    return Dataset(source.name, source.class_names, source.in_channels, train, validation, None, nothing, one)
+
+
+def opened(
+    data: DataSpec, augment: AugmentSpec, resolution: int, fields: Sequence[str] = ("label",)
+) -> Source:
+    """Open the source and see that it has the splits; ValueError where one is missing or empty."""
+    _check_distinct(data)
+    source = open_source(data, augment, resolution, fields)
+    for name in filter(None, (data.train, data.validation, data.test)):
+        source.check(name)
+    return source
 
 
 def open_source(

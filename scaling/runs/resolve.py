@@ -13,8 +13,11 @@ from scaling.arch.heads import HEADS
 from scaling.arch.stages import settle
 from scaling.border.typed import nearest
 from scaling.rules.factors import RULES, Coefficients, Detectors, Rule, Table, compound_rule, dwr
+from scaling.rules.rounding import least_resolution, round_resolution
 from scaling.rules.scale import apply, coefficients, scale
 from scaling.runs.spec import ModelSpec
+
+LEAST_WIDTH = 1  # channels of a stage, before rounding
 
 
 def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Sized, Coefficients]:
@@ -30,8 +33,32 @@ def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Sized
         rule = rule_of(model)
         at = model.size or model.phi if isinstance(rule, Detectors | Table) else model.phi
         arch, factors = apply(base, rule, at), coefficients(base, rule, at)
+    _check_least(base, model, factors)
     rates = {rate: getattr(model, rate) for rate in ("drop_rate", "drop_path_rate", "norm_momentum")}
     return arch.replace(**{k: v for k, v in rates.items() if v is not None}), factors
+
+
+def _check_least(base: Sized, model: ModelSpec, factors: Coefficients) -> None:
+    """Raise ValueError where a rule leaves less than a network of that base can follow.
+
+    The least side is the one that rounding does not go below, the least width one channel: further down
+    networks of ever smaller factors would be the same.
+    """
+    told = f"config.model.phi={model.phi:g}"
+    if model.rule == "axes":
+        told = f"config.model.width={model.width:g}, config.model.resolution={model.resolution:g}"
+    least = 1 if isinstance(base, Custom) else least_resolution(base)
+    if factors.resolution < 1 and round_resolution(side := base.resolution * factors.resolution) < least:
+        raise ValueError(
+            f"{told} gives {base.name} a side of {side:.3g} pixels, but the least is {least}: choose a larger phi "
+            "or factor, a larger config.model.base_resolution, or smaller config.model.strides."
+        )
+    narrowest = LEAST_WIDTH if isinstance(base, Custom) else min(base.widths) * min(1, factors.width)
+    if narrowest < LEAST_WIDTH:
+        raise ValueError(
+            f"{told} leaves the narrowest stage of {base.name} {narrowest:.2g} of a channel, less than {LEAST_WIDTH}: "
+            "choose a larger phi or factor, or a larger config.model.base_width."
+        )
 
 
 def rule_of(model: ModelSpec) -> Rule:

@@ -92,11 +92,16 @@ def lock(workdir: Path) -> Iterator[int]:
     the directory until they end, so no run is ever written by two processes.
 
     Raises:
-      ValueError: where another process, or one that it left behind, holds the directory.
+      ValueError: where another process, or what it left behind, holds the directory, or none can be made.
     """
     import fcntl
 
-    workdir.mkdir(parents=True, exist_ok=True)
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"--workdir={workdir} cannot be made ({error.strerror}): name a directory that you can write to."
+        ) from error
     with open(workdir / ".lock", "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

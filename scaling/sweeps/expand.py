@@ -75,7 +75,7 @@ def expand(sweep: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> list[Overr
     if isinstance(sweep, Mapping):
         expanded = _declared(sweep)
     else:
-        expanded = [dict(overrides) for overrides in sweep]
+        expanded = [dict(overrides) for overrides in _listed(sweep)]
     if not expanded:
         raise ValueError("the sweep is empty: get_sweep() must give at least one set of overrides.")
     return expanded
@@ -99,6 +99,16 @@ def trials(
         if (first := distinct.setdefault(trial.spec.id, trial)) is not trial:
             notes.append(f"trial {trial.label} is the same run as {first.label} ({trial.spec.id}): run once.")
     return list(distinct.values()), notes
+
+
+def _listed(sweep: Any) -> list[Mapping[str, Any]]:
+    """The override dicts of a sweep that is no dict itself; ValueError where it is something else."""
+    found: list[Any] = list(sweep) if isinstance(sweep, Iterable) and not isinstance(sweep, str) else [sweep]
+    if not all(isinstance(one, Mapping) for one in found):
+        raise ValueError(
+            f"get_sweep() gives {sweep!r}: let it return a list of dicts of overrides, or a dict of grid, zip and seeds."
+        )
+    return found
 
 
 def _declared(sweep: Mapping[str, Any]) -> list[Overrides]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -26,10 +27,15 @@ from scaling.sweeps.expand import Trial
 TIMEOUT_MARGIN = 60.0
 POLL_SECONDS = 1.0
 KILLED = (-9, 137)
+REFUSAL = "error: "  # how a command begins the paragraph that it refuses with
+EXCEPTION = re.compile(r"[\w.]+(Error|Exception|Interrupt|Exit)\b")
+SHOWN = 400  # characters of an error
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 Command = Callable[[Path], Sequence[str]]
 Report = Callable[[Trial, Row], None]
+UnderWay = Sequence[tuple[Trial, Path]]  # trials that have not ended, with the directories of their runs
+Watch = Callable[[UnderWay], None]
 
 
 def pending(trials: Sequence[Trial], contents: store.Contents, retry: bool = False) -> list[Trial]:
@@ -37,13 +43,21 @@ def pending(trials: Sequence[Trial], contents: store.Contents, retry: bool = Fal
     return [trial for trial in trials if not contents.is_settled(trial.spec, retry)]
 
 
-def run(trials: Sequence[Trial], workdir: Path, executor: Executor, command: Command, report: Report) -> None:
+def run(
+    trials: Sequence[Trial],
+    workdir: Path,
+    executor: Executor,
+    command: Command,
+    report: Report,
+    watch: Watch | None = None,
+) -> None:
     """Run every trial to its row; `command(run directory)` is the process, `report` hears of each row.
 
+    `watch` is called about every second with what is under way.
     A trial that fails never stops the others. Any exception, Ctrl-C too, cancels the processes and
     leaves their runs without a row, to be resumed by the next call.
     """
-    pool = Pool(workdir, executor, command, retry=True)
+    pool = Pool(workdir, executor, command, retry=True, watch=watch)
     try:
         for trial in trials:
             pool.submit(trial)
@@ -70,8 +84,16 @@ class Pool:
     where the row is not final.
     """
 
-    def __init__(self, workdir: Path, executor: Executor, command: Command, retry: bool = False):
+    def __init__(
+        self,
+        workdir: Path,
+        executor: Executor,
+        command: Command,
+        retry: bool = False,
+        watch: Watch | None = None,
+    ):
         self._workdir, self._executor, self._command, self._retry = workdir, executor, command, retry
+        self._watch = watch
         self._trials: dict[str, Trial] = {}
         self._settled: list[Finished] = []
 
@@ -104,6 +126,8 @@ class Pool:
             ended.append(Finished(trial, settle(trial.spec, process), process.seconds))
         for trial, _, _ in ended:
             del self._trials[trial.spec.id]
+        if self._watch:
+            self._watch([(trial, self.directory(trial)) for trial in self._trials.values()])
         return ended
 
     def cancel(self) -> None:
@@ -190,4 +214,15 @@ def _diagnose(ended: Ended, log: str) -> tuple[str, str]:
         return OOM, f"out of memory (exit code {ended.code})."
     if ended.code in KILLED:
         return OOM, "killed by SIGKILL, as the system does when memory runs out."
-    return FAILED, f"it ended with exit code {ended.code} and left no row."
+    return FAILED, f"it ended with exit code {ended.code} and left no row: {last_error(log)}".rstrip(": ")
+
+
+def last_error(log: str) -> str:
+    """The error that a log ends with, in a line: ours whole, of an exception its own line, else the last."""
+    lines = log.splitlines()
+    for i in reversed(range(len(lines))):
+        if lines[i].startswith(REFUSAL):
+            return " ".join(lines[i:]).removeprefix(REFUSAL)[:SHOWN]
+        if EXCEPTION.match(lines[i]):
+            return lines[i][:SHOWN]
+    return lines[-1][:SHOWN] if lines else ""

@@ -13,11 +13,14 @@ from jax.experimental import multihost_utils
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run stopped on request and can be resumed; `exit_code` is the shell's for the signal."""
+    """A run stopped on request and can be resumed; `exit_code` is the shell's for the signal.
 
-    def __init__(self, signum: int, text: str):
+    `at_once`: nothing was saved, and threads of what was going on may still be at it.
+    """
+
+    def __init__(self, signum: int, text: str, at_once: bool = False):
         super().__init__(text)
-        self.exit_code = 128 + signum
+        self.exit_code, self.at_once = 128 + signum, at_once
 
 
 class Requests:
@@ -42,7 +45,7 @@ def requests() -> Iterator[Requests]:
 
     def handle(signum, frame):
         if caught.signum is not None:
-            raise Interrupted(signum, "interrupted twice: stopped without saving")
+            raise Interrupted(signum, "interrupted twice: stopped without saving", at_once=True)
         caught.signum = signum
 
     before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}

@@ -20,13 +20,13 @@ class Reporter(Protocol):
 
 
 class Lines:
-    """Plain lines, a progress line every few seconds at most."""
+    """Plain lines that begin with the time, a progress line every few seconds at most."""
 
     def __init__(self, stream: TextIO):
         self._stream, self._last = stream, 0.0
 
     def line(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}", file=self._stream, flush=True)
 
     def progress(self, step: int, total: int, note: str) -> None:
         if step == total or time.monotonic() - self._last >= LINE_SECONDS:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments import cli, profile
+from experiments import cli, profile, sweep
 from experiments.__main__ import COMMANDS, main
+from scaling.runs import store
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GUARD = 'if __name__ == "__main__":'
@@ -109,6 +110,33 @@ def test_a_command_says_which_file_it_found(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == f"note: --config=quickstart is {arguments.config}\n"
     cli.parse(cli.parser(None), [f"--config={arguments.config}", "--workdir=x"])
     assert capsys.readouterr().out == ""
+
+
+MISTAKES = {
+    "def get_config(:": "line 1, is no Python: invalid syntax",
+    "import no_such_module": "line 1, imports what is not here: No module named 'no_such_module'",
+    "def get_config():\n    pass": "returned None: let it return a ConfigDict or a dict",
+    "def get_config():\n    return {'seed': 1 / 0}": "fails in line 2: ZeroDivisionError: division by zero",
+    "def get_config():\n    return {}\ndef get_sweep():\n    pass": r"get_sweep\(\) gives None: let it return a list",
+    "def get_config():\n    return {}\ndef get_sweep():\n    return [3]": r"get_sweep\(\) gives \[3\]: let it return",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES, ids=range(len(MISTAKES)))
+def test_a_mistake_in_a_config_is_a_sentence_that_says_where(text, tmp_path):
+    (tmp_path / "x.py").write_text(text)
+    with pytest.raises(ValueError, match=MISTAKES[text]):
+        sweep.main([f"--config={tmp_path / 'x.py'}", f"--workdir={tmp_path / 'out'}"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_directory_that_cannot_be_made_is_a_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(ValueError, match="file/run cannot be made .*: name a directory that you can write to"),
+        store.lock(tmp_path / "file" / "run"),
+    ):
+        pass
 
 
 def test_a_disk_that_refuses_is_a_sentence(capsys):

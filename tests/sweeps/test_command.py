@@ -11,6 +11,7 @@ from scaling.runs import store
 from scaling.runs.rows import write_row
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import ROW
+from scaling.sweeps.estimates import Estimate
 from scaling.sweeps.run import lost_row
 
 CONFIG = """
@@ -30,6 +31,9 @@ if config["seed"] == 1 and config["model"]["phi"] == 1 and (run.parent.parent / 
     sys.exit("stepped on it")
 shutil.copyfile(run.parent.parent / "rows" / run.name, run / "row.json")
 """
+
+
+SMALL = CONFIG.replace('"data":', '"model": {"name": "cifar_resnet20", "base_resolution": 8}, "data":')
 
 
 @pytest.fixture
@@ -69,6 +73,46 @@ def test_again_it_finds_all_rows_and_retry_runs_the_lost_one(command, tmp_path, 
     (tmp_path / "mine").unlink()
     assert command("--retry") == 0
     assert len(lines_of(capsys.readouterr().out, "[1/1]")) == 1
+
+
+def test_a_dry_run_tells_each_trial_and_starts_and_writes_nothing(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sweep, "train_command", None)
+    (tmp_path / "x.py").write_text(SMALL)
+    monkeypatch.setattr(sweep, "estimates", lambda plans: {plan: Estimate(90.0, 10**9) for plan in plans})
+    before = sorted(tmp_path.rglob("*"))
+    assert command("--dry_run", "--workers=2") == 0
+    said = capsys.readouterr().out
+    assert len(lines_of(said, "about 1 min 30 s  about 1.00 GB")) == 4 and "269 k params" in said
+    assert "in all about 3 min 0 s with --workers=2" in said and sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_dry_run_tells_what_has_a_row_and_what_is_refused(command, tmp_path, capsys, monkeypatch):
+    (tmp_path / "x.py").write_text(SMALL)
+    command()
+    (tmp_path / "x.py").write_text(SMALL.replace("[0.0, 1.0]", "[0.0, -20.0]"))
+    monkeypatch.setattr(sweep, "estimates", lambda plans: {plan: Estimate(1.0, 1) for plan in plans})
+    capsys.readouterr()
+    assert command("--dry_run") == 1
+    said = capsys.readouterr().out
+    assert len(lines_of(said, "has a row: ok")) == 2
+    assert (
+        len(lines_of(said, "refused: config.model.phi=-20 gives cifar_resnet20 a side of 0.489 pixels")) == 2
+    )
+
+
+def test_a_network_that_cannot_be_is_refused_before_anything_is_written(command, tmp_path):
+    (tmp_path / "x.py").write_text(CONFIG.replace("1.0]", "-20.0]"))
+    with pytest.raises(ValueError, match="trial model.phi=-20.0 seed=0 cannot"):
+        command()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("workers", ["0", "-1", "two"])
+def test_no_workers_are_an_error_before_anything_is_printed(command, capsys, workers):
+    with pytest.raises(SystemExit, match="2"):
+        command(f"--workers={workers}")
+    said = capsys.readouterr()
+    assert not said.out and "must be a whole number of at least 1" in said.err
 
 
 def test_a_damaged_row_is_told_and_the_rest_goes_on(command, tmp_path, capsys):

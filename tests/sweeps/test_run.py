@@ -15,7 +15,7 @@ from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CONFIG
 from scaling.sweeps.executors import Job, LocalExecutor, share_cores, share_environment
 from scaling.sweeps.expand import trials
-from scaling.sweeps.run import lost_row, pending, run
+from scaling.sweeps.run import last_error, lost_row, pending, run
 
 # A stand-in for training: it reads what to do from `model.name` and copies a prepared row.
 FAKE = """
@@ -181,3 +181,18 @@ def test_a_trial_is_as_nice_as_its_sweep(tmp_path):
     )
     subprocess.run([sys.executable, "-c", starter, str(tmp_path)], check=True, timeout=120)
     assert "nice 7" in (tmp_path / "log.txt").read_text()
+
+
+ERRORS = {
+    "": "",
+    "some words\nthe last": "the last",
+    "noise\nerror: data.dir='x' does not exist: give\nthe image folder.\n": "data.dir='x' does not exist: give the image folder.",
+    "Traceback (most recent call last):\n  File x\njaxlib.errors.JaxError: bad shape\n-----\nFor simplicity, JAX": (
+        "jaxlib.errors.JaxError: bad shape"
+    ),
+}
+
+
+@pytest.mark.parametrize("log", ERRORS, ids=range(len(ERRORS)))
+def test_a_log_s_last_error_is_found(log):
+    assert last_error(log) == ERRORS[log]

@@ -220,3 +220,18 @@ def test_a_python_file_is_read_with_its_argument(tmp_path):
     assert load_spec(str(tmp_path / "recipe.py"), {}).train.batch == 32
     spec = load_spec(f"{tmp_path / 'recipe.py'}:5", {"train.batch": "64"})
     assert (spec.seed, spec.train.batch) == (5, 64)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("pause", [0.1, 0.3])
+def test_ctrl_c_twice_ends_at_once_and_without_a_trace(make_spec, start, tmp_path, pause):
+    """Also where the second comes while the first still saves, in threads of the checkpoints' library."""
+    make_spec({"train.duration": "2000 epochs", "train.checkpoint_every": "1 steps"})
+    process = start(tmp_path / "run")
+    wait_for_checkpoint(process, tmp_path / "run", 2)
+    process.send_signal(signal.SIGINT)
+    time.sleep(pause)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode in (130, -signal.SIGINT), errors
+    assert "Traceback" not in errors
