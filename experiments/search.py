@@ -43,8 +43,8 @@ def main(argv: Sequence[str]) -> int:
     spec = cli.load_spec(arguments.config, overrides, SearchSpec, FREE)
     start()
     try:
-        with store.lock(arguments.workdir) as held:
-            space, records = search(spec, arguments, held)
+        with store.lock(arguments.workdir):
+            space, records = search(spec, arguments)
             code = train_best(spec, space, records, arguments)
     except KeyboardInterrupt as stopped:
         return interrupted(stopped)
@@ -53,14 +53,11 @@ def main(argv: Sequence[str]) -> int:
     return code
 
 
-def search(spec: SearchSpec, arguments: argparse.Namespace, held: int) -> tuple[Space, list[Record]]:
-    """Search, or continue a search, and write the best network; return the space and all records.
-
-    `held` is the descriptor of the lock on the directory, which candidates hold on to.
-    """
+def search(spec: SearchSpec, arguments: argparse.Namespace) -> tuple[Space, list[Record]]:
+    """Search, or continue a search, and write the best network; return the space and all records."""
     workdir = arguments.workdir
     check_owner(workdir, spec)
-    parts, history = assemble(spec, workdir, _pool_of(spec, arguments, held)), History(workdir)
+    parts, history = assemble(spec, workdir, _pool_of(spec, arguments)), History(workdir)
     claim(workdir, spec)
     known = len(history.records)
     print(f"{parts.space.name}: {parts.space.size:,} points; {known} of {spec.evaluations} evaluated")
@@ -92,7 +89,7 @@ def train_best(
     return sweep.conclude(made, workdir) if sweep.execute(made, told) else sweep.INTERRUPTED
 
 
-def _pool_of(spec: SearchSpec, arguments: argparse.Namespace, held: int) -> PoolOf:
+def _pool_of(spec: SearchSpec, arguments: argparse.Namespace) -> PoolOf:
     """What trains candidates: a process for each, or this process where one trains at a time.
 
     One process starts once and compiles less.
@@ -107,7 +104,7 @@ def _pool_of(spec: SearchSpec, arguments: argparse.Namespace, held: int) -> Pool
         jax.config.update("jax_platforms", "cpu")  # the accelerators are the candidates'
 
     def pool(runs: Path, read: Read) -> Pool:
-        executor = LocalExecutor(arguments.workers, inherit=[held]) if several else InProcess(read)
+        executor = LocalExecutor(arguments.workers) if several else InProcess(read)
         return Pool(runs, executor, sweep.train_command, arguments.retry)
 
     return pool

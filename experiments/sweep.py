@@ -3,7 +3,8 @@
 python -m experiments.sweep --config=configs/quickstart.py --workdir=runs/quickstart [--workers=N] [--retry]
 
 Run it again to go on after an interruption: finished trials are skipped. Trials that failed, ran out
-of memory or of time keep their rows until `--retry` asks for them again.
+of memory or of time, or were lost, keep their rows until `--retry` asks for them again. Run it several
+times at once, also on other machines that see the directory, and they share the trials.
 """
 
 from __future__ import annotations
@@ -43,20 +44,18 @@ def main(argv: Sequence[str]) -> int:
 
 def execute(made: Sequence[Trial], arguments: argparse.Namespace) -> bool:
     """Run the trials that have no row, as `add_arguments` says; False where that was interrupted."""
-    with store.lock(arguments.workdir) as held:
-        contents = store.scan(arguments.workdir)
-        todo = pending(made, contents, arguments.retry)
-        _announce(made, todo, contents, arguments)
-        if todo:
-            build_kernels()
-        executor = LocalExecutor(arguments.workers, inherit=[held])
-        try:
-            with stoppable():
-                run(todo, arguments.workdir, executor, train_command, _lines(len(todo)))
-        except KeyboardInterrupt:
-            left = len(pending(made, store.scan(arguments.workdir)))
-            print(f"interrupted with {left} of {len(made)} trials to go: the same command goes on from here.")
-            return False
+    contents = store.scan(arguments.workdir)
+    todo = pending(made, contents, arguments.retry)
+    _announce(made, todo, contents, arguments)
+    if todo:
+        build_kernels()
+    try:
+        with stoppable():
+            run(todo, arguments.workdir, LocalExecutor(arguments.workers), train_command, _lines(len(todo)))
+    except KeyboardInterrupt:
+        left = len(pending(made, store.scan(arguments.workdir)))
+        print(f"interrupted with {left} of {len(made)} trials to go: the same command goes on from here.")
+        return False
     return True
 
 
@@ -89,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """Add what every command that runs trials is told: `--workers` and `--retry`."""
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="trials at a time (default: 1)")
     parser.add_argument(
-        "--retry", action="store_true", help="run failed, oom, timeout and unreadable rows again"
+        "--retry", action="store_true", help="run failed, oom, timeout, lost and unreadable rows again"
     )
     return parser
 
