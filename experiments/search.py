@@ -19,7 +19,6 @@ import jax
 from experiments import cli, sweep
 from scaling.runs import store
 from scaling.runs.workdir import check_owner, claim
-from scaling.sweeps.executors import LocalExecutor
 from scaling.sweeps.in_process import InProcess, Read
 from scaling.sweeps.run import Pool
 from scaling.training import Interrupted
@@ -94,7 +93,7 @@ def _pool_of(spec: SearchSpec, arguments: argparse.Namespace) -> PoolOf:
 
     One process starts once and compiles less.
     """
-    several = arguments.workers != 1
+    several = arguments.workers != 1 or arguments.engine != sweep.LOCAL
     if several and spec.evaluator.name == "training":
         if batch := spec.evaluator.settings.get("latency_batch"):
             raise ValueError(
@@ -104,7 +103,7 @@ def _pool_of(spec: SearchSpec, arguments: argparse.Namespace) -> PoolOf:
         jax.config.update("jax_platforms", "cpu")  # the accelerators are the candidates'
 
     def pool(runs: Path, read: Read) -> Pool:
-        executor = LocalExecutor(arguments.workers) if several else InProcess(read)
+        executor = sweep.executor_of(arguments) if several else InProcess(read)
         return Pool(runs, executor, sweep.train_command, arguments.retry)
 
     return pool

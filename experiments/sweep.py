@@ -1,6 +1,7 @@
 """Run every trial of a config's `get_sweep()`, then write table, picture and page.
 
-python -m experiments.sweep --config=configs/quickstart.py --workdir=runs/quickstart [--workers=N] [--retry]
+python -m experiments.sweep --config=configs/quickstart.py --workdir=runs/quickstart [--workers=N] [--retry] \
+    [--engine=ray [--address=HOST:PORT]]
 
 Run it again to go on after an interruption: finished trials are skipped. Trials that failed, ran out
 of memory or of time, or were lost, keep their rows until `--retry` asks for them again. Run it several
@@ -23,12 +24,13 @@ from scaling.reports.curve import scored
 from scaling.runs import store
 from scaling.runs.rows import FINAL, OK, Row
 from scaling.runs.workdir import CONFIG, row_of
-from scaling.sweeps.executors import LocalExecutor
+from scaling.sweeps.executors import Executor, LocalExecutor
 from scaling.sweeps.expand import Trial, expand, trials
 from scaling.sweeps.run import pending, run
 from scaling.training.start import build_kernels
 
 INTERRUPTED = 130
+ENGINES = LOCAL, RAY = "local", "ray"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -47,11 +49,12 @@ def execute(made: Sequence[Trial], arguments: argparse.Namespace) -> bool:
     contents = store.scan(arguments.workdir)
     todo = pending(made, contents, arguments.retry)
     _announce(made, todo, contents, arguments)
-    if todo:
-        build_kernels()
+    if not todo:
+        return True
+    build_kernels()
     try:
         with stoppable():
-            run(todo, arguments.workdir, LocalExecutor(arguments.workers), train_command, _lines(len(todo)))
+            run(todo, arguments.workdir, executor_of(arguments), train_command, _lines(len(todo)))
     except KeyboardInterrupt:
         left = len(pending(made, store.scan(arguments.workdir)))
         print(f"interrupted with {left} of {len(made)} trials to go: the same command goes on from here.")
@@ -85,12 +88,31 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Add what every command that runs trials is told: `--workers` and `--retry`."""
+    """Add what every command that runs trials is told: where, how many at a time, and which again."""
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="trials at a time (default: 1)")
+    parser.add_argument(
+        "--engine", choices=ENGINES, default=LOCAL, help="what starts trials: this machine, or a Ray cluster"
+    )
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="of a Ray cluster (default: one of this machine)"
+    )
     parser.add_argument(
         "--retry", action="store_true", help="run failed, oom, timeout, lost and unreadable rows again"
     )
     return parser
+
+
+def executor_of(arguments: argparse.Namespace) -> Executor:
+    """What starts the processes of trials, as `add_arguments` says."""
+    if arguments.engine == RAY:
+        from scaling.sweeps.on_ray import RayExecutor
+
+        return RayExecutor(arguments.workers, arguments.address)
+    if arguments.address:
+        raise ValueError(
+            f"--address={arguments.address} is of a Ray cluster: add --engine=ray, or leave it out."
+        )
+    return LocalExecutor(arguments.workers)
 
 
 def train_command(directory: Path) -> list[str]:

@@ -200,7 +200,7 @@ class TrainSpec:
     times in all, and meets the same batches in the same order again.
     A sweep ends a trial that for `silence` seconds prints no line and takes no second of processor time
     (0: it waits). `cpus`, `gpus` and `memory` (GiB) are what a cluster (`--engine=ray`) must have free to
-    start it.
+    start it; without `gpus` it sees none.
     Of detection: `box_loss` is smooth_l1 or a loss of the overlap (`scaling.tasks.box_losses`), which counts
     `box_weight` times; predictions of less than `least_score` are dropped in evaluation, and those that
     overlap a better one of their class by an IoU above `most_overlap` (`suppression` "greedy"), or they get
@@ -236,7 +236,7 @@ class TrainSpec:
     non_finite_limit: int = field(default=5, metadata=LATER)
     rollback_rate: float = field(default=0.5, metadata=LATER)
     silence: float = execution(600.0, LATER)
-    cpus: float = execution(0.0, LATER)
+    cpus: float = execution(1.0, LATER)
     gpus: float = execution(0.0, LATER)
     memory: float = execution(0.0, LATER)
 

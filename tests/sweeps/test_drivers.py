@@ -1,4 +1,4 @@
-"""Several drivers of one sweep: each trial is run by one of them, and ends as one row, whoever dies."""
+"""Every executor, and several drivers of one sweep: each trial ends as one row, whoever dies."""
 
 import json
 import os
@@ -14,7 +14,9 @@ from scaling.runs.rows import read_row, write_row
 from scaling.runs.spec import RunSpec
 from scaling.sweeps.executors import LocalExecutor
 from scaling.sweeps.expand import trials
+from scaling.sweeps.on_ray import RayExecutor
 from scaling.sweeps.run import Pool, lost_row, pending, run
+from scaling.sweeps.worker import Resources
 
 # A stand-in for training: it does as its `model.name` says, and ends with who started it, as a trainer does
 FAKE = """
@@ -22,6 +24,7 @@ import json, os, pathlib, shutil, signal, sys, threading, time
 run = pathlib.Path(sys.argv[1])
 deed = json.loads((run / "config.json").read_text())["model"]["name"]
 parent = os.getppid()
+(run / "parent").write_text(str(parent))
 with open(run / "started", "a") as file:
     file.write("x")
 if deed == "long" and not (run.parent / "go").exists():
@@ -43,7 +46,7 @@ sys.modules["scaling"] = bare = types.ModuleType("scaling")
 bare.__path__ = ["scaling"]
 sys.path.insert(0, sys.argv[2])
 from test_drivers import driven
-driven(pathlib.Path(sys.argv[1]))
+driven(pathlib.Path(sys.argv[1]), sys.argv[3])
 """
 
 
@@ -53,7 +56,7 @@ def command(directory):
 
 def trials_of(deeds):
     """Trials that do as they are called; one that stops itself is soon thought silent."""
-    silence = {"stopped": 1.0}
+    silence = {"stopped": 8.0}
     changes = [
         {"model.name": d, "seed": i, "train.silence": silence.get(d, 600.0)} for i, d in enumerate(deeds)
     ]
@@ -68,13 +71,36 @@ def made_of(deeds, workdir):
     return made
 
 
-def driven(workdir, say=print):
+def executor_of(engine, say=print, workers=2):
+    if engine == "ray":
+        return RayExecutor(workers, os.environ.get("RAY_TEST_ADDRESS"), 0.5, say)
+    return LocalExecutor(workers, 0.5, say)
+
+
+def driven(workdir, engine):
     """Run, as one of several drivers, what stands in the directory; print a line a row."""
     deeds = json.loads((workdir / "deeds.json").read_text())
     made = trials_of(deeds)
     todo = pending(made, store.scan(workdir))
     told = lambda trial, row: print(trial.spec.model.name, row.status, flush=True)
-    run(todo, workdir, LocalExecutor(2, 0.2, say), command, told, leases.Leases(5.0, say))
+    run(todo, workdir, executor_of(engine), command, told, leases.Leases(5.0, print))
+
+
+@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.nightly)])
+def engine(request):
+    """The name of an executor; of Ray, with a cluster that lasts for the module."""
+    return request.getfixturevalue("on_ray") if request.param == "ray" else request.param
+
+
+@pytest.fixture(scope="module")
+def on_ray():
+    """A cluster of this machine for all tests and the processes that they start; "ray"."""
+    ray = pytest.importorskip("ray", reason="Ray is the extra `cluster`, which is not installed")
+    ray.init(num_cpus=4, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
+    os.environ["RAY_TEST_ADDRESS"] = ray.get_runtime_context().gcs_address
+    yield "ray"
+    del os.environ["RAY_TEST_ADDRESS"]
+    ray.shutdown()
 
 
 @pytest.fixture
@@ -89,12 +115,12 @@ def sweep(tmp_path):
 
 
 @pytest.fixture
-def drive(tmp_path):
+def drive(tmp_path, engine):
     """Start a driver of the directory as a process of its own."""
     made = []
 
     def start():
-        words = [sys.executable, "-c", DRIVER, str(tmp_path), os.path.dirname(__file__)]
+        words = [sys.executable, "-c", DRIVER, str(tmp_path), os.path.dirname(__file__), engine]
         made.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
         return made[-1]
 
@@ -142,33 +168,40 @@ def test_the_trials_of_a_killed_driver_are_taken_over(tmp_path, sweep, drive):
     assert "Traceback" not in said
 
 
-def executed(made, workdir, say=print):
+def executed(made, workdir, engine, say=print):
     heard = []
-    executor = LocalExecutor(2, 0.2, say)
-    run(made, workdir, executor, command, lambda trial, row: heard.append(row), leases.Leases(5.0, say))
+    run(
+        made,
+        workdir,
+        executor_of(engine, say),
+        command,
+        lambda trial, row: heard.append(row),
+        leases.Leases(5.0, say),
+    )
     return Counter(row.status for row in heard)
 
 
-def test_a_worker_that_is_killed_once_is_tried_again_and_leaves_no_lost_row(tmp_path, sweep):
+def test_a_worker_that_is_killed_once_is_tried_again_and_leaves_no_lost_row(tmp_path, sweep, engine):
     made = sweep("once", "good")
-    assert executed(made, tmp_path) == {"ok": 2}
+    assert executed(made, tmp_path, engine) == {"ok": 2}
     assert starts(tmp_path, made[0]) == 2
     (aside,) = (tmp_path / made[0].spec.id).glob("attempt-*.json")
     assert read_row(aside).status == "lost" and "SIGKILL" in read_row(aside).message
 
 
-def test_a_poisoned_trial_is_lost_after_three_tries_and_the_others_finish(tmp_path, sweep):
+def test_a_poisoned_trial_is_lost_after_three_tries_and_the_others_finish(tmp_path, sweep, engine):
     made = sweep("poison", "good")
-    assert executed(made, tmp_path) == {"lost": 1, "ok": 1}
+    assert executed(made, tmp_path, engine) == {"lost": 1, "ok": 1}
     assert starts(tmp_path, made[0]) == 3
-    assert executed(made, tmp_path) == {"lost": 1, "ok": 1}, "asked for again, it has three more"
+    assert executed(made, tmp_path, engine) == {"lost": 1, "ok": 1}, "asked for again, it has three more"
     assert starts(tmp_path, made[0]) == 6
 
 
-def test_a_silent_worker_is_reported_then_ended_and_tried_again(tmp_path, sweep):
+def test_a_silent_worker_is_reported_then_ended_and_tried_again(tmp_path, sweep, engine):
     made, told = sweep("stopped"), []
-    assert executed(made, tmp_path, told.append) == {"ok": 1}
-    assert "is silent" in told[0] and "config.train.silence" in told[0]
+    assert executed(made, tmp_path, engine, told.append) == {"ok": 1}
+    if engine == "local":  # a node tells its own log
+        assert "is silent" in told[0] and "config.train.silence" in told[0]
     assert starts(tmp_path, made[0]) == 2
 
 
@@ -189,3 +222,49 @@ def test_a_driver_that_lost_its_lease_writes_no_row(tmp_path, sweep):
     while not (found := pool.poll()):
         pass
     assert [row.status for _, row, _ in found] == ["ok"] and starts(tmp_path, trial) == 1
+
+
+def test_what_interrupts_a_driver_leaves_its_trials_resumable(tmp_path, sweep, engine):
+    made = sweep("good", "long", "long")
+
+    def stop(trial, row):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(made, tmp_path, executor_of(engine), command, stop, leases.Leases(5.0, print))
+    assert list(store.scan(tmp_path).rows) == [made[0].spec.id]
+    assert not list(tmp_path.glob("*/.lease-*"))
+    (tmp_path / "go").touch()
+    assert executed(pending(made, store.scan(tmp_path)), tmp_path, engine) == {"ok": 2}
+    check_whole(made, tmp_path)
+
+
+@pytest.mark.nightly
+def test_a_trial_whose_watcher_on_a_node_is_killed_is_tried_again(tmp_path, sweep, on_ray):
+    """With it goes what the driver knows of the process, which ends itself."""
+    (trial,) = sweep("long")
+    pool = Pool(tmp_path, executor_of("ray"), command, leases=leases.Leases(5.0, print))
+    pool.submit(trial)
+    while not (tmp_path / trial.spec.id / "parent").exists():
+        pool.poll()
+    os.kill(int((tmp_path / trial.spec.id / "parent").read_text()), 9)
+    while starts(tmp_path, trial) < 2:
+        assert not pool.poll()
+    (tmp_path / "go").touch()
+    while not (found := pool.poll()):
+        pass
+    assert [row.status for _, row, _ in found] == ["ok"]
+    check_whole([trial], tmp_path)
+
+
+@pytest.mark.nightly
+def test_a_job_that_no_node_can_hold_is_told(tmp_path, on_ray):
+    told = []
+    executor_of("ray", told.append)._check_possible(Resources(cpus=1000))
+    assert "1000 processors" in told[0] and "config.train.cpus" in told[0]
+
+
+def test_without_ray_the_engine_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match=r"jax-compound\[cluster\]"):
+        RayExecutor(1)
