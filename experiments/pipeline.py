@@ -105,8 +105,8 @@ def main(argv: Sequence[str]) -> int:
 def found_base(spec: PipelineSpec, arguments: argparse.Namespace) -> RunSpec:
     """Search the base, or take what was found; return the run that trains it."""
     workdir = arguments.workdir
-    with store.lock(workdir) as held:
-        space, records = searching.search(spec.search, arguments, held)
+    with store.lock(workdir):
+        space, records = searching.search(spec.search, arguments)
     (best,) = outcome.best(records, 1)
     searching.build([workdir], workdir, "search of the base")
     return outcome.train_spec(spec.search, space, best)

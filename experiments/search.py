@@ -19,7 +19,6 @@ import jax
 from experiments import cli, sweep
 from scaling.runs import store
 from scaling.runs.workdir import check_owner, claim
-from scaling.sweeps.executors import LocalExecutor
 from scaling.sweeps.in_process import InProcess, Read
 from scaling.sweeps.run import Pool, Watch
 from scaling.training import Interrupted
@@ -43,8 +42,8 @@ def main(argv: Sequence[str]) -> int:
     spec = cli.load_spec(arguments.config, overrides, SearchSpec, FREE)
     start()
     try:
-        with store.lock(arguments.workdir) as held:
-            space, records = search(spec, arguments, held)
+        with store.lock(arguments.workdir):
+            space, records = search(spec, arguments)
             code = train_best(spec, space, records, arguments)
     except KeyboardInterrupt as stopped:
         return interrupted(stopped)
@@ -53,15 +52,12 @@ def main(argv: Sequence[str]) -> int:
     return code
 
 
-def search(spec: SearchSpec, arguments: argparse.Namespace, held: int) -> tuple[Space, list[Record]]:
-    """Search, or continue a search, and write the best network; return the space and all records.
-
-    `held` is the descriptor of the lock on the directory, which candidates hold on to.
-    """
+def search(spec: SearchSpec, arguments: argparse.Namespace) -> tuple[Space, list[Record]]:
+    """Search, or continue a search, and write the best network; return the space and all records."""
     workdir = arguments.workdir
     check_owner(workdir, spec)
     say, watch = sweep.shown(sys.stdout)
-    parts, history = assemble(spec, workdir, _pool_of(spec, arguments, held, watch)), History(workdir)
+    parts, history = assemble(spec, workdir, _pool_of(spec, arguments, watch)), History(workdir)
     claim(workdir, spec)
     known = len(history.records)
     print(f"{parts.space.name}: {parts.space.size:,} points; {known} of {spec.evaluations} evaluated")
@@ -97,12 +93,12 @@ def train_best(
     return sweep.conclude(made, workdir) if sweep.execute(made, told) else sweep.INTERRUPTED
 
 
-def _pool_of(spec: SearchSpec, arguments: argparse.Namespace, held: int, watch: Watch | None) -> PoolOf:
+def _pool_of(spec: SearchSpec, arguments: argparse.Namespace, watch: Watch | None) -> PoolOf:
     """What trains candidates: a process for each, or this process where one trains at a time.
 
     One process starts once and compiles less.
     """
-    several = arguments.workers != 1
+    several = arguments.workers != 1 or arguments.engine != sweep.LOCAL
     if several and spec.evaluator.name == "training":
         if batch := spec.evaluator.settings.get("latency_batch"):
             raise ValueError(
@@ -112,8 +108,8 @@ def _pool_of(spec: SearchSpec, arguments: argparse.Namespace, held: int, watch: 
         jax.config.update("jax_platforms", "cpu")  # the accelerators are the candidates'
 
     def pool(runs: Path, read: Read) -> Pool:
-        executor = LocalExecutor(arguments.workers, inherit=[held]) if several else InProcess(read)
-        return Pool(runs, executor, sweep.train_command, arguments.retry, watch)
+        executor = sweep.executor_of(arguments) if several else InProcess(read)
+        return Pool(runs, executor, sweep.train_command, arguments.retry, watch=watch)
 
     return pool
 

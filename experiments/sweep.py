@@ -1,10 +1,11 @@
 """Run every trial of a config's `get_sweep()`, then write table, picture and page.
 
-python -m experiments.sweep --config=configs/quickstart.py --workdir=runs/quickstart [--workers=N] [--retry]
-    [--dry_run]
+python -m experiments.sweep --config=configs/quickstart.py --workdir=runs/quickstart [--workers=N] [--retry] \
+    [--dry_run] [--engine=ray [--address=HOST:PORT]]
 
 Run it again to go on after an interruption: finished trials are skipped. Trials that failed, ran out
-of memory or of time keep their rows until `--retry` asks for them again.
+of memory or of time, or were lost, keep their rows until `--retry` asks for them again. Run it several
+times at once, also on other machines that see the directory, and they share the trials.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from scaling.runs import store
 from scaling.runs.rows import FINAL, OK, Row
 from scaling.runs.workdir import CONFIG, row_of
 from scaling.sweeps.estimates import Estimate, estimates
-from scaling.sweeps.executors import LocalExecutor
+from scaling.sweeps.executors import Executor, LocalExecutor
 from scaling.sweeps.expand import Trial, expand, trials
 from scaling.sweeps.prospects import Prospect, check, prospects
 from scaling.sweeps.run import Watch, pending, run
@@ -35,6 +36,7 @@ from scaling.training.plan import Plan
 from scaling.training.start import build_kernels, start
 
 INTERRUPTED = 130
+ENGINES = LOCAL, RAY = "local", "ray"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -55,22 +57,22 @@ def execute(made: Sequence[Trial], arguments: argparse.Namespace) -> bool:
 
     ValueError, before anything is started or written, where one has no network or the first has no data.
     """
-    check(pending(made, store.scan(arguments.workdir), arguments.retry))
-    with store.lock(arguments.workdir) as held:
-        contents = store.scan(arguments.workdir)
-        todo = pending(made, contents, arguments.retry)
-        _announce(made, todo, contents, arguments)
-        if todo:
-            build_kernels()
-        executor = LocalExecutor(arguments.workers, inherit=[held])
-        try:
-            with stoppable():
-                say, watch = shown(sys.stdout)
-                run(todo, arguments.workdir, executor, train_command, _lines(len(todo), say), watch)
-        except KeyboardInterrupt:
-            left = len(pending(made, store.scan(arguments.workdir)))
-            print(f"interrupted with {left} of {len(made)} trials to go: the same command goes on from here.")
-            return False
+    contents = store.scan(arguments.workdir)
+    todo = pending(made, contents, arguments.retry)
+    check(todo)
+    _announce(made, todo, contents, arguments)
+    if not todo:
+        return True
+    build_kernels()
+    try:
+        with stoppable():
+            say, watch = shown(sys.stdout)
+            report = _lines(len(todo), say)
+            run(todo, arguments.workdir, executor_of(arguments), train_command, report, watch)
+    except KeyboardInterrupt:
+        left = len(pending(made, store.scan(arguments.workdir)))
+        print(f"interrupted with {left} of {len(made)} trials to go: the same command goes on from here.")
+        return False
     return True
 
 
@@ -135,14 +137,33 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Add what every command that runs trials is told: `--workers` and `--retry`."""
+    """Add what every command that runs trials is told: where, how many at a time, and which again."""
     parser.add_argument(
         "--workers", type=cli.at_least_one, default=1, metavar="N", help="trials at a time (default: 1)"
     )
     parser.add_argument(
-        "--retry", action="store_true", help="run failed, oom, timeout and unreadable rows again"
+        "--engine", choices=ENGINES, default=LOCAL, help="what starts trials: this machine, or a Ray cluster"
+    )
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="of a Ray cluster (default: one of this machine)"
+    )
+    parser.add_argument(
+        "--retry", action="store_true", help="run failed, oom, timeout, lost and unreadable rows again"
     )
     return parser
+
+
+def executor_of(arguments: argparse.Namespace) -> Executor:
+    """What starts the processes of trials, as `add_arguments` says."""
+    if arguments.engine == RAY:
+        from scaling.sweeps.on_ray import RayExecutor
+
+        return RayExecutor(arguments.workers, arguments.address)
+    if arguments.address:
+        raise ValueError(
+            f"--address={arguments.address} is of a Ray cluster: add --engine=ray, or leave it out."
+        )
+    return LocalExecutor(arguments.workers)
 
 
 def train_command(directory: Path) -> list[str]:

@@ -12,11 +12,13 @@ import sys
 from collections.abc import Sequence
 
 from experiments import cli
+from scaling.runs import leases
 
 
 def main(argv: Sequence[str]) -> int:
     """Train as the command line says; return the exit code."""
     arguments, overrides = cli.parse(_parser(), argv)
+    leases.watch()
     spec = cli.load_spec(arguments.config, overrides)
     _join(arguments)
     from scaling.reports.curve import scored

@@ -17,8 +17,9 @@ from scaling.border.typed import check_fields, needed
 from scaling.runs.recorded import Recorded, encode, read_spec
 from scaling.runs.spec import RunSpec
 
-STATUSES = OK, NAN, OOM, TIMEOUT, FAILED = "ok", "nan", "oom", "timeout", "failed"
-# A run that ended thus would end thus again; one stopped by time or memory may be tried again.
+STATUSES = OK, NAN, OOM, TIMEOUT, FAILED, LOST = "ok", "nan", "oom", "timeout", "failed", "lost"
+# A run that ended thus would end thus again; one stopped by time or memory, or whose process was lost, may be
+# tried again.
 FINAL = OK, NAN
 # Fields as older versions wrote them
 RENAMED = {"depth": "depth_factor", "width": "width_factor"}

@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from scaling.arch.arch import Arch
@@ -27,9 +28,9 @@ from scaling.runs.pinning import SOURCES, fingerprint, pin_data, pin_model, unpi
 NON_FINITE = STOP, SKIP, ROLLBACK = "stop", "skip", "rollback"
 
 
-def execution(default: Any) -> Any:
+def execution(default: Any, later: Mapping[str, bool] = MappingProxyType({})) -> Any:
     """A field that says how a run is executed, not what it computes: left out of the run id."""
-    return field(default=default, metadata={"identity": False})
+    return field(default=default, metadata={"identity": False, **later})
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,9 @@ class TrainSpec:
     "skip" leaves that update out, `non_finite_limit` times in a row at most; "rollback" goes back to the
     newest checkpoint that was due, at a learning rate `rollback_rate` times what it was, `non_finite_limit`
     times in all, and meets the same batches in the same order again.
+    A sweep ends a trial that for `silence` seconds prints no line and takes no second of processor time
+    (0: it waits). `cpus`, `gpus` and `memory` (GiB) are what a cluster (`--engine=ray`) must have free to
+    start it; without `gpus` it sees none.
     Of detection: `box_loss` is smooth_l1 or a loss of the overlap (`scaling.tasks.box_losses`), which counts
     `box_weight` times; predictions of less than `least_score` are dropped in evaluation, and those that
     overlap a better one of their class by an IoU above `most_overlap` (`suppression` "greedy"), or they get
@@ -216,6 +220,10 @@ class TrainSpec:
     non_finite: str = field(default=STOP, metadata=LATER)
     non_finite_limit: int = field(default=5, metadata=LATER)
     rollback_rate: float = field(default=0.5, metadata=LATER)
+    silence: float = execution(600.0, LATER)
+    cpus: float = execution(1.0, LATER)
+    gpus: float = execution(0.0, LATER)
+    memory: float = execution(0.0, LATER)
 
 
 @dataclass(frozen=True)
@@ -314,6 +322,9 @@ def check(spec: RunSpec) -> None:
             raise ValueError(
                 f"config.{section}.{key}={value!r} must be one of {allowed}{nearest(value, allowed)}."
             )
+    for key in ("silence", "cpus", "gpus", "memory"):
+        if (value := getattr(spec.train, key)) < 0:
+            raise ValueError(f"config.train.{key}={value} must be at least 0: 0 leaves it out.")
     for key in ("base_depth", "base_width", "depth", "width", "resolution", "alpha", "beta", "gamma"):
         value = getattr(spec.model, key)
         if value <= 0:

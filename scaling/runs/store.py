@@ -6,7 +6,9 @@ A run is finished once its `row.json` stands; every other file may be partial.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from pathlib import Path
 from scaling.runs.rows import FINAL, Row, read_row
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CONFIG, ROW, row_of
+
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,21 @@ def _directories(workdir: Path) -> Iterator[Path]:
 def set_aside(run: Path) -> Path | None:
     """Rename a row that is to be run again to `attempt-N.json`, so that it stays; None without a row."""
     row = run / ROW
-    if not row.exists():
-        return None
-    number = 1 + sum(path.name.startswith("attempt-") for path in run.iterdir())
-    return row.rename(run / f"attempt-{number}.json")
+    return row.rename(next_attempt(run)) if row.exists() else None
+
+
+def next_attempt(run: Path) -> Path:
+    """Where the row of the next attempt that is not the last one goes."""
+    return run / f"attempt-{1 + len(list(run.glob('attempt-*')))}.json"
+
+
+def attempts(run: Path, status: str) -> int:
+    """How many attempts at a run, set aside, ended with a status; what cannot be read counts as none."""
+    found = 0
+    for path in run.glob("attempt-*.json"):
+        with contextlib.suppress(ValueError, OSError):
+            found += read_row(path).status == status
+    return found
 
 
 def read_tail(log: Path, start: int = 0, lines: int = 20, characters: int = 4000) -> str:
@@ -85,14 +100,11 @@ def read_tail(log: Path, start: int = 0, lines: int = 20, characters: int = 4000
 
 
 @contextlib.contextmanager
-def lock(workdir: Path) -> Iterator[int]:
-    """Hold the directory of a sweep or a run; yields the file descriptor for child processes to inherit.
-
-    The lock lives as long as any process has the descriptor: a killed sweep's orphaned trials keep
-    the directory until they end, so no run is ever written by two processes.
+def lock(workdir: Path) -> Iterator[None]:
+    """Hold the directory of a run or a search against other processes, as long as this one lives.
 
     Raises:
-      ValueError: where another process, or what it left behind, holds the directory, or none can be made.
+      ValueError: where another process holds the directory, or none can be made.
     """
     import fcntl
 
@@ -102,16 +114,57 @@ def lock(workdir: Path) -> Iterator[int]:
         raise ValueError(
             f"--workdir={workdir} cannot be made ({error.strerror}): name a directory that you can write to."
         ) from error
-    with open(workdir / ".lock", "a+") as file:
+    with open(workdir / LOCK, "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.seek(0)
+            pid, _ = _locker(workdir)
             raise ValueError(
-                f"workdir {workdir} is in use by process {file.read().strip() or '?'}, or by what it left running: "
-                "wait for it, stop it, or give another --workdir."
+                f"workdir {workdir} is in use by process {pid or '?'}: wait for it, stop it, or give another "
+                "--workdir."
             ) from None
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()} {machine()}")
         file.flush()
-        yield file.fileno()
+        yield
+
+
+def is_locked(workdir: Path) -> bool:
+    """Whether a process holds a directory by `lock`, as far as the file system tells."""
+    import fcntl
+
+    try:
+        with open(workdir / LOCK) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def evict(workdir: Path) -> None:
+    """Kill the process of this machine that holds a directory; one of another machine is left alone."""
+    pid, where = _locker(workdir)
+    if pid and where and where == machine() and pid != os.getpid():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _locker(workdir: Path) -> tuple[int, str]:
+    """The process that holds a directory and its machine; (0, "") where that is not told."""
+    try:
+        pid, _, where = (workdir / LOCK).read_text().partition(" ")
+        return int(pid), where
+    except (OSError, ValueError):
+        return 0, ""
+
+
+@functools.cache
+def machine() -> str:
+    """What names this machine's process table, since its last start; "" where the system does not say."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""

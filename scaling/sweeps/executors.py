@@ -4,43 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from scaling.runs.workdir import LOG
+from scaling.sweeps.worker import Ended, Job, Say, Worker
 
 PAUSE = 0.05
 
 
-@dataclass(frozen=True)
-class Job:
-    """One process to run: its id, run directory, command and limit in seconds (0: none)."""
-
-    id: str
-    directory: Path
-    command: tuple[str, ...]
-    timeout: float = 0.0
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A job whose process is gone: its exit code (minus the signal), and where its part of the log starts."""
-
-    job: Job
-    code: int
-    timed_out: bool
-    seconds: float
-    log_start: int = 0
-
-
 class Executor(Protocol):
     """Runs jobs somewhere. Every submitted job is returned by `poll` exactly once, unless cancelled."""
+
+    def room(self) -> int:
+        """How many more jobs it takes now."""
+        ...
 
     def submit(self, job: Job) -> None:
         """Queue a job; returns at once."""
@@ -55,30 +36,18 @@ class Executor(Protocol):
         ...
 
 
-@dataclass
-class _Running:
-    job: Job
-    process: subprocess.Popen
-    slot: int
-    log_start: int
-    started: float
-    timed_out: bool = False
-    kill_at: float = float("inf")
-
-
 class LocalExecutor:
-    """Separate processes on this machine, `workers` at a time, which share its cores and accelerators.
+    """Separate processes on this machine, `workers` at a time, which share its cores and accelerators."""
 
-    A process that must end gets SIGTERM, and SIGKILL (with all that it started) `grace` seconds
-    later. `inherit` are file descriptors that stay open in the children (`store.lock`).
-    """
-
-    def __init__(self, workers: int, grace: float = 20.0, inherit: Sequence[int] = ()):
+    def __init__(self, workers: int, grace: float = 20.0, say: Say | None = None):
         if workers < 1:
             raise ValueError(f"workers={workers} must be at least 1: it is how many trials run at a time.")
-        self._workers, self._grace, self._inherit = workers, grace, tuple(inherit)
+        self._workers, self._grace, self._say = workers, grace, say
         self._queue: deque[Job] = deque()
-        self._running: list[_Running] = []
+        self._running: dict[int, Worker] = {}  # by slot
+
+    def room(self) -> int:
+        return self._workers - len(self._queue) - len(self._running)
 
     def submit(self, job: Job) -> None:
         self._queue.append(job)
@@ -94,61 +63,39 @@ class LocalExecutor:
 
     def cancel(self) -> None:
         self._queue.clear()
-        try:
-            for running in self._running:
-                _signal(running.process, signal.SIGTERM)
-            until = time.monotonic() + self._grace
-            for running in self._running:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    running.process.wait(max(0.0, until - time.monotonic()))
-        finally:  # a second Ctrl-C comes here at once
-            for running in self._running:
-                _kill_group(running.process)
-                running.process.wait()
-            self._running.clear()
+        end_all(self._running.values(), self._grace)
+        self._running.clear()
 
     def _fill(self) -> None:
         """Start queued jobs on the free slots."""
-        free = set(range(self._workers)) - {running.slot for running in self._running}
-        while self._queue and free:
-            self._start(self._queue.popleft(), free.pop())
-
-    def _start(self, job: Job, slot: int) -> None:
-        job.directory.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, **share_environment(os.environ, slot, self._workers, accelerators())}
-        with open(job.directory / LOG, "ab") as log:
-            log_start = log.tell()
-            process = subprocess.Popen(
-                job.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-                pass_fds=self._inherit,
-            )
-        _pin(process.pid, slot, self._workers)
-        _keep_niceness(process.pid)
-        self._running.append(_Running(job, process, slot, log_start, time.monotonic()))
+        for slot in set(range(self._workers)) - self._running.keys():
+            if self._queue:
+                shares = share_environment(os.environ, slot, self._workers, accelerators())
+                worker = Worker(self._queue.popleft(), shares, self._grace, self._say)
+                _pin(worker.process.pid, slot, self._workers)
+                self._running[slot] = worker
 
     def _collect(self) -> list[Ended]:
-        """Reap what ended, and push what is over its time."""
-        now, ended, alive = time.monotonic(), [], []
-        for running in self._running:
-            code = running.process.poll()
-            seconds = now - running.started
-            if code is not None:
-                _kill_group(running.process)
-                ended.append(Ended(running.job, code, running.timed_out, seconds, running.log_start))
-                continue
-            if running.job.timeout and seconds > running.job.timeout and not running.timed_out:
-                running.timed_out, running.kill_at = True, now + self._grace
-                _signal(running.process, signal.SIGTERM)
-            if now > running.kill_at:
-                _kill_group(running.process)
-            alive.append(running)
-        self._running = alive
-        return ended
+        """Take what ended off the slots."""
+        found = {slot: ended for slot, worker in self._running.items() if (ended := worker.ended())}
+        for slot in found:
+            del self._running[slot]
+        return list(found.values())
+
+
+def end_all(workers: Collection[Worker], grace: float) -> None:
+    """Ask processes to end, and kill those that have not after `grace` seconds."""
+    try:
+        for worker in workers:
+            worker.stop()
+        until = time.monotonic() + grace
+        for worker in workers:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.process.wait(max(0.0, until - time.monotonic()))
+    finally:  # a second Ctrl-C comes here at once
+        for worker in workers:
+            worker.kill()
+            worker.process.wait()
 
 
 def share_environment(
@@ -192,29 +139,8 @@ def _cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def _keep_niceness(pid: int) -> None:
-    """Let a process in a session of its own stay as nice as who started it.
-
-    Linux weighs sessions against each other where it groups tasks by them, and a new one begins at 0.
-    """
-    with contextlib.suppress(OSError):
-        if nice := os.getpriority(os.PRIO_PROCESS, pid):
-            Path(f"/proc/{pid}/autogroup").write_text(str(nice))
-
-
 def _pin(pid: int, slot: int, workers: int) -> None:
     """Keep a worker on its cores: XLA sizes its thread pools by them. Only where the system can."""
     if workers > 1 and hasattr(os, "sched_setaffinity"):
         with contextlib.suppress(OSError):
             os.sched_setaffinity(pid, share_cores(_cores(), slot, workers))
-
-
-def _signal(process: subprocess.Popen, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(number)
-
-
-def _kill_group(process: subprocess.Popen) -> None:
-    """SIGKILL a child and all that it started; it leads a process group of its own."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)

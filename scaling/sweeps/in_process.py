@@ -13,8 +13,8 @@ from pathlib import Path
 from scaling.data import Dataset
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CONFIG, LOG
-from scaling.sweeps.executors import Ended, Job
 from scaling.sweeps.run import Pool
+from scaling.sweeps.worker import Ended, Job
 from scaling.training.loop import run
 from scaling.training.plan import make_plan, read_data
 from scaling.training.progress import Lines
@@ -43,6 +43,9 @@ class InProcess:
         self._queue: deque[Job] = deque()
         self._background = ThreadPoolExecutor(1)
         self._ahead: tuple[Job, Future[Prepared]] | None = None
+
+    def room(self) -> int:
+        return 2 - len(self._queue)  # one that trains, and one that is compiled
 
     def submit(self, job: Job) -> None:
         self._queue.append(job)

@@ -1,14 +1,17 @@
 """The sweep loop: skip what is finished, run the rest, and leave exactly one row a trial.
 
-Rows of status ok and nan are final. A run that failed, ran out of memory or of time keeps its row
-until it is asked for again with `retry`; the old row then stays beside the new one as `attempt-N.json`.
+Rows of status ok and nan are final. A run that failed, ran out of memory or of time, or was lost, keeps its
+row until it is asked for again with `retry`; the old row then stays beside the new one as `attempt-N.json`. A
+process that is lost (stopped from outside, and not for memory; or silent) is tried again by itself, twice.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -17,16 +20,20 @@ from typing import Any, NamedTuple
 from scaling.border.files import write_json
 from scaling.runs import store
 from scaling.runs.failures import tells_out_of_memory
-from scaling.runs.rows import FAILED, OOM, TIMEOUT, Row, read_row, write_row
+from scaling.runs.leases import LOST_LEASE, Lease, Leases
+from scaling.runs.rows import FAILED, LOST, OOM, TIMEOUT, Row, read_row, write_row
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CONFIG, ENVIRONMENT, LOG, ROW
-from scaling.sweeps.executors import Ended, Executor, Job
+from scaling.sweeps.executors import Executor
 from scaling.sweeps.expand import Trial
+from scaling.sweeps.worker import Ended, Job, Resources, note
 
 # A trial ends itself at `config.train.timeout`; one that hangs is ended so many seconds later.
 TIMEOUT_MARGIN = 60.0
 POLL_SECONDS = 1.0
-KILLED = (-9, 137)
+ELSEWHERE_SECONDS = 0.25
+TRIES = 3  # of a trial whose process is lost
+KILLED, STOPPED = (-9, 137), (-15, 143, LOST_LEASE)
 REFUSAL = "error: "  # how a command begins the paragraph that it refuses with
 EXCEPTION = re.compile(r"[\w.]+(Error|Exception|Interrupt|Exit)\b")
 SHOWN = 400  # characters of an error
@@ -50,14 +57,16 @@ def run(
     command: Command,
     report: Report,
     watch: Watch | None = None,
+    leases: Leases | None = None,
 ) -> None:
     """Run every trial to its row; `command(run directory)` is the process, `report` hears of each row.
 
     `watch` is called about every second with what is under way.
     A trial that fails never stops the others. Any exception, Ctrl-C too, cancels the processes and
-    leaves their runs without a row, to be resumed by the next call.
+    leaves their runs without a row, to be resumed by the next call. Whoever else runs trials of this
+    directory meanwhile shares the work: each trial is run by one of them, and every one hears of its row.
     """
-    pool = Pool(workdir, executor, command, retry=True, watch=watch)
+    pool = Pool(workdir, executor, command, True, watch, leases)
     try:
         for trial in trials:
             pool.submit(trial)
@@ -81,7 +90,7 @@ class Pool:
     """Trials that are submitted as they become known, and come back in the order in which they end.
 
     The directory of one is `workdir/<run id>`. What has a row there comes back with it; `retry` runs it again
-    where the row is not final.
+    where the row is not final. A trial is begun under a lease: one that another driver holds is waited for.
     """
 
     def __init__(
@@ -91,16 +100,18 @@ class Pool:
         command: Command,
         retry: bool = False,
         watch: Watch | None = None,
+        leases: Leases | None = None,
     ):
         self._workdir, self._executor, self._command, self._retry = workdir, executor, command, retry
-        self._watch = watch
-        self._trials: dict[str, Trial] = {}
+        self._watch, self._leases = watch, leases or Leases()
+        self._waiting: dict[str, tuple[Trial, bytes]] = {}  # with the old row that is to be replaced
+        self._working: dict[str, tuple[Trial, Lease]] = {}
         self._settled: list[Finished] = []
 
     @property
     def under_way(self) -> int:
         """How many trials were submitted and have not come back."""
-        return len(self._trials)
+        return len(self._waiting) + len(self._working) + len(self._settled)
 
     def directory(self, trial: Trial) -> Path:
         """Where a trial's run writes."""
@@ -108,45 +119,102 @@ class Pool:
 
     def submit(self, trial: Trial) -> None:
         """Queue a trial, and return at once; one that is under way is not queued twice."""
-        if trial.spec.id in self._trials:
+        known = {found.trial.spec.id for found in self._settled} | self._waiting.keys() | self._working.keys()
+        if trial.spec.id in known:
             return
-        self._trials[trial.spec.id] = trial
         there = store.scan(self.directory(trial))
         row = store.row_of(there.rows, trial.spec)
         if row is not None and there.is_settled(trial.spec, self._retry):
             self._settled.append(Finished(trial, row, 0.0))
         else:
-            self._executor.submit(_prepare(trial, self.directory(trial), self._command))
+            self._waiting[trial.spec.id] = trial, self._row_text(trial)
 
     def poll(self) -> list[Finished]:
         """The trials that ended since the last call, after a moment's wait where there is none yet."""
         ended, self._settled = self._settled, []
-        for process in [] if ended else self._executor.poll(POLL_SECONDS):
-            trial = self._trials[process.job.id]
-            ended.append(Finished(trial, settle(trial.spec, process), process.seconds))
-        for trial, _, _ in ended:
-            del self._trials[trial.spec.id]
+        ended += self._begin()
+        for process in self._executor.poll(0.0 if ended else POLL_SECONDS):
+            ended += self._end(process)
         if self._watch:
-            self._watch([(trial, self.directory(trial)) for trial in self._trials.values()])
+            self._watch([(trial, self.directory(trial)) for trial, _ in self._working.values()])
+        if not ended and not self._working:
+            time.sleep(ELSEWHERE_SECONDS)  # all that is left is at work elsewhere
         return ended
 
     def cancel(self) -> None:
         """End all processes; their runs have no row, and stay resumable."""
-        self._executor.cancel()
-        self._trials.clear()
-        self._settled.clear()
+        try:
+            self._executor.cancel()
+        finally:
+            self._leases.close()
+            self._waiting.clear()
+            self._working.clear()
+            self._settled.clear()
+
+    def _begin(self) -> list[Finished]:
+        """Begin what waits, as far as there is room; return what others have finished meanwhile."""
+        found = []
+        for key, (trial, old) in list(self._waiting.items()):
+            if not self._executor.room():
+                break
+            directory = self.directory(trial)
+            lease = self._leases.claim(directory)
+            if (row := self._new_row(trial, old)) is not None:
+                found.append(Finished(trial, row, 0.0))
+                self._leases.release(directory)
+            elif lease is not None:
+                self._working[key] = trial, lease
+                self._executor.submit(_prepare(trial, directory, self._command, lease))
+            else:
+                continue
+            del self._waiting[key]
+        return found
+
+    def _end(self, process: Ended) -> list[Finished]:
+        """The trial of an ended process with its row; none where it is tried again, or is another's now."""
+        key = process.job.id
+        trial, lease = self._working.pop(key)
+        row = settle(trial.spec, process) if lease.is_held else None
+        self._leases.release(process.job.directory)
+        if row is not None:
+            return [Finished(trial, row, process.seconds)]
+        self._waiting[key] = trial, b""  # the old row was set aside
+        return []
+
+    def _new_row(self, trial: Trial, old: bytes) -> Row | None:
+        """The row that another driver wrote since there was `old`; None for a damaged one, too."""
+        if self._row_text(trial) in (b"", old):
+            return None
+        with contextlib.suppress(ValueError, OSError):
+            return read_row(self.directory(trial) / ROW)
+        return None
+
+    def _row_text(self, trial: Trial) -> bytes:
+        try:
+            return (self.directory(trial) / ROW).read_bytes()
+        except OSError:
+            return b""
 
 
-def settle(spec: RunSpec, ended: Ended) -> Row:
-    """The row of an ended process: its own where it wrote one, else one that says how it died."""
-    path = ended.job.directory / ROW
+def settle(spec: RunSpec, ended: Ended) -> Row | None:
+    """The row of an ended process: its own where it wrote one, else one that says how it died.
+
+    None where the process was lost and is to be tried again; its row is then set aside.
+    """
+    directory = ended.job.directory
+    path = directory / ROW
     try:
         return read_row(path)
     except (ValueError, OSError):
-        store.set_aside(ended.job.directory)
-    log = store.read_tail(ended.job.directory / LOG, ended.log_start)
+        store.set_aside(directory)
+    log = store.read_tail(directory / LOG, ended.log_start)
     status, reason = _diagnose(ended, log)
-    row = lost_row(spec, status, f"{reason}\n{log}".strip(), ended.seconds, _environment(ended.job.directory))
+    row = lost_row(spec, status, f"{reason}\n{log}".strip(), ended.seconds, _environment(directory))
+    # A row that was final once and is asked for again is among the attempts, and begins a new count
+    if status == LOST and (store.attempts(directory, LOST) + 1) % TRIES:
+        write_row(store.next_attempt(directory), row)
+        note(f"run {spec.id} was lost and is tried again: {reason}")
+        return None
     write_row(path, row)
     return row
 
@@ -198,12 +266,20 @@ def _environment(directory: Path) -> dict[str, Any]:
         return {}
 
 
-def _prepare(trial: Trial, directory: Path, command: Command) -> Job:
+def _prepare(trial: Trial, directory: Path, command: Command, lease: Lease) -> Job:
     """Put the trial's config in its directory, an old row aside, and describe its process."""
     store.set_aside(directory)
     write_json(directory / CONFIG, trial.spec.to_dict())
-    limit = trial.spec.train.timeout
-    return Job(trial.spec.id, directory, tuple(command(directory)), limit + TIMEOUT_MARGIN if limit else 0.0)
+    told = trial.spec.train
+    return Job(
+        trial.spec.id,
+        directory,
+        tuple(command(directory)),
+        told.timeout + TIMEOUT_MARGIN if told.timeout else 0.0,
+        told.silence,
+        lease.environment,
+        Resources(told.cpus, told.gpus, told.memory),
+    )
 
 
 def _diagnose(ended: Ended, log: str) -> tuple[str, str]:
@@ -212,8 +288,14 @@ def _diagnose(ended: Ended, log: str) -> tuple[str, str]:
         return TIMEOUT, f"stopped after {ended.seconds:.0f} s, over its limit of {ended.job.timeout:.0f} s."
     if tells_out_of_memory(log):
         return OOM, f"out of memory (exit code {ended.code})."
+    if ended.silent:
+        return LOST, f"ended as silent: no line and no processor time for {ended.job.silence:g} s."
     if ended.code in KILLED:
-        return OOM, "killed by SIGKILL, as the system does when memory runs out."
+        if ended.starved:
+            return OOM, "killed by the system, which was out of memory."
+        return LOST, "killed by SIGKILL, while the system did not lack memory."
+    if ended.code in STOPPED:
+        return LOST, f"stopped from outside (exit code {ended.code})."
     return FAILED, f"it ended with exit code {ended.code} and left no row: {last_error(log)}".rstrip(": ")
 
 

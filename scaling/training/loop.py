@@ -87,7 +87,7 @@ def _outcome(attempt: Attempt, state: TrainState) -> dict[str, Any]:
         status, found, attempt.steps = NAN, {"message": str(error), "train_loss": None}, error.step
     except OutOfTime as error:
         status, found = TIMEOUT, {"message": str(error)}
-    except (jax.errors.JaxRuntimeError, MemoryError) as error:
+    except (jax.errors.JaxRuntimeError, MemoryError, ValueError) as error:  # of JAX, also as ValueError
         if not is_out_of_memory(error):
             raise
         status, found = OOM, {"message": (str(error).strip() or "out of memory").splitlines()[0]}
