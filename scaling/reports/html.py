@@ -49,12 +49,8 @@ def document(
     data: Any,
 ) -> str:
     """One self-contained page; `template` extends page.html by `parts`, its script draws `data` as DATA."""
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
-
     page = _environment(template.parent).get_template(template.name)
-    plotly = Markup(get_plotlyjs())
-    return page.render(parts, title=title, lead=lead, cards=cards, data=data, plotly=plotly)
+    return page.render(parts, title=title, lead=lead, cards=cards, data=data)
 
 
 def heads(names: Sequence[str], text: Iterable[str]) -> list[tuple[str, str]]:
