@@ -2,26 +2,42 @@
 
 python -m experiments.report --workdir=runs/quickstart
 python -m experiments.report --workdir=runs/a --workdir=runs/b --out=runs/both --title="A and B"
+python -m experiments.report --workdir=runs/quickstart --serve
+
+`--serve` shows the page at http://127.0.0.1:8000, to this machine alone; a reload builds it again where runs
+have finished since.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import cli
 from scaling.reports.build import CSV, PAGE, PICTURE, TABLE, Study, build, read_study
+from scaling.reports.serve import LOOPBACK, page_server, rows_stamp
+
+PORT = 8000
 
 
 def main(argv: Sequence[str]) -> None:
-    """Write the report and print where everything is."""
-    write(*parse("experiments.report", __doc__, argv))
+    """Write the report and print where everything is, or show it until Ctrl-C."""
+    made = parser("experiments.report", __doc__)
+    made.add_argument("--serve", action="store_true", help="show the page, built again as runs finish")
+    made.add_argument("--port", type=int, metavar="N", help=f"of --serve (default: {PORT}; 0: any)")
+    arguments = made.parse_args(argv)
+    if arguments.port is not None and not arguments.serve:
+        raise ValueError(f"--port={arguments.port} says where --serve shows the page: give --serve, too.")
+    if arguments.serve:
+        serve(*told(arguments), PORT if arguments.port is None else arguments.port)
+    else:
+        write(*told(arguments))
 
 
-def parse(prog: str, doc: str | None, argv: Sequence[str]) -> tuple[list[Path], Path, str]:
+def told(arguments: argparse.Namespace) -> tuple[list[Path], Path, str]:
     """What a command that reports directories is told: the directories, where to write, the heading."""
-    arguments = _parser(prog, doc).parse_args(argv)
     if len(arguments.workdir) > 1 and arguments.out is None:
         raise ValueError(
             "several --workdir make one report: say where with --out=DIR, so that none is overwritten."
@@ -42,7 +58,22 @@ def write(sources: Sequence[Path], out: Path, title: str) -> Study:
     return study
 
 
-def _parser(prog: str, doc: str | None) -> argparse.ArgumentParser:
+def serve(sources: Sequence[Path], out: Path, title: str, port: int) -> None:
+    """Show the page on loopback until Ctrl-C; each request builds it where rows have changed."""
+
+    def make() -> str:
+        write(sources, out, title)
+        return (out / PAGE).read_text()
+
+    with page_server(make, lambda: rows_stamp(sources), port) as server:
+        print(f"page: http://{LOOPBACK}:{server.server_port} (Ctrl-C ends)", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+    print("stopped")
+
+
+def parser(prog: str, doc: str | None) -> argparse.ArgumentParser:
+    """The arguments of a command that reports directories."""
     made = argparse.ArgumentParser(prog=prog, description=(doc or "").partition("\n")[0], allow_abbrev=False)
     made.add_argument(
         "--workdir", action="append", required=True, type=Path, metavar="DIR", help="may be repeated"

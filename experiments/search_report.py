@@ -14,7 +14,8 @@ from search.reports.build import build
 
 def main(argv: Sequence[str]) -> None:
     """Write the report and print where everything is."""
-    for path in build(*report.parse("experiments.search_report", __doc__, argv)).values():
+    arguments = report.parser("experiments.search_report", __doc__).parse_args(argv)
+    for path in build(*report.told(arguments)).values():
         print(path)
 
 

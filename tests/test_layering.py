@@ -49,7 +49,6 @@ HEAVY = (
     "tensorflow",
     "tensorflow_datasets",
     "matplotlib",
-    "plotly",
     "sklearn",
     "grain",
     "PIL",

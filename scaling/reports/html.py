@@ -15,7 +15,7 @@ WEB = Path(__file__).parent / "web"
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table; a number is sorted by `value`, None below all."""
+    """A cell of a table; a number is sorted by `value`, None last."""
 
     kind: Literal["text", "code", "number", "status"]
     text: str
@@ -40,21 +40,21 @@ class Picture:
     about: str
 
 
+@dataclass(frozen=True)
+class Heading:
+    """The title of a page, what of (it follows the title where a browser names the page), and a sentence."""
+
+    title: str
+    about: str
+    lead: str
+
+
 def document(
-    template: Path,
-    title: str,
-    lead: str,
-    cards: Iterable[tuple[str, str]],
-    parts: Mapping[str, Any],
-    data: Any,
+    template: Path, heading: Heading, cards: Iterable[tuple[str, str]], parts: Mapping[str, Any], data: Any
 ) -> str:
     """One self-contained page; `template` extends page.html by `parts`, its script draws `data` as DATA."""
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
-
     page = _environment(template.parent).get_template(template.name)
-    plotly = Markup(get_plotlyjs())
-    return page.render(parts, title=title, lead=lead, cards=cards, data=data, plotly=plotly)
+    return page.render(parts, heading=heading, cards=cards, data=data)
 
 
 def heads(names: Sequence[str], text: Iterable[str]) -> list[tuple[str, str]]:
@@ -64,7 +64,7 @@ def heads(names: Sequence[str], text: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def number_cell(value: float | None, text: str) -> Cell:
-    """A cell that shows a text and is sorted by a number, None below all."""
+    """A cell that shows a text and is sorted by a number, None last."""
     return Cell("number", text, value)
 
 

@@ -55,13 +55,22 @@ def to_html(searches: Sequence[FinishedSearch], title: str, baseline: Baseline) 
         "reproduce": [_reproduce(search) for search in searches],
     }
     cards = _cards(entries, counts, searches)
-    return html.document(TEMPLATE, title, _lead(searches), cards, parts, curves_data(searches, baseline))
+    heading = html.Heading(title, _about(searches, counts), _lead(searches))
+    return html.document(TEMPLATE, heading, cards, parts, curves_data(searches, baseline))
+
+
+def _about(searches: Sequence[FinishedSearch], counts: Counts) -> str:
+    return f"{', '.join(by_label(searches))} in {_spaces(searches)}, {counts.evaluations:,} evaluations"
+
+
+def _spaces(searches: Sequence[FinishedSearch]) -> str:
+    spaces = sorted({str(s.config.get("space", {}).get("name", "")) for s in searches} - {""})
+    return " and ".join(spaces) or "a space"
 
 
 def _lead(searches: Sequence[FinishedSearch]) -> str:
-    spaces = sorted({str(s.config.get("space", {}).get("name", "")) for s in searches} - {""})
     fidelities = sorted({r.fidelity for s in searches for r in s.records if r.fidelity})
-    words = [f"{', '.join(by_label(searches))} in {' and '.join(spaces) or 'a space'}"]
+    words = [f"{', '.join(by_label(searches))} in {_spaces(searches)}"]
     words += [f"each network: {', '.join(fidelities[:3])}"] if fidelities else []
     return "; ".join(words) + "."
 

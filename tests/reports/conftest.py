@@ -41,6 +41,17 @@ def write_metrics(run: Path) -> None:
 
 @pytest.fixture
 def workdir(tmp_path) -> Path:
+    """A study that a test may change."""
+    return write_study(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def kept_workdir(tmp_path_factory) -> Path:
+    """A study that is only read."""
+    return write_study(tmp_path_factory.mktemp("kept"))
+
+
+def write_study(tmp_path: Path) -> Path:
     """Fifteen finished runs, one that failed, one unfinished, one damaged row."""
     made, _ = trials(RunSpec(data=DataSpec(source="tfds", name="cifar10")), SWEEP)
     for i, trial in enumerate(made):

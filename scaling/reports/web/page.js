@@ -1,4 +1,4 @@
-// What both pages share: this file and the script of a page are inlined as one.
+// What all pages share: this file, table.js and the scripts of a page are inlined as one.
 "use strict";
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
@@ -7,6 +7,92 @@ const OPTIONS = {
   displaylogo: false,
   modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
 };
+const THEMES = { auto: "Auto", light: "Light", dark: "Dark" };
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+
+// What the reader has set stands in the address after "#": a reload or a link shows the same again.
+function recalled(defaults) {
+  const told = new URLSearchParams(location.hash.slice(1));
+  return Object.fromEntries(Object.entries(defaults).map(([key, value]) => [key, told.get(key) ?? value]));
+}
+
+function remember(state, defaults) {
+  const changed = Object.entries(state).filter(([key, value]) => value !== defaults[key]);
+  const text = new URLSearchParams(changed).toString();
+  history.replaceState(null, "", location.href.split("#")[0] + (text && `#${text}`));
+}
+
+addEventListener("hashchange", () => location.reload());
+
+function element(name, attributes, ...inside) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...inside);
+  return made;
+}
+
+// Buttons of which one is pressed; `state[id]` is its key.
+function choose(state, id, options, draw) {
+  const box = document.getElementById(id);
+  if (!(state[id] in options)) state[id] = Object.keys(options)[0];
+  if (Object.keys(options).length < 2) return;
+  for (const [key, label] of Object.entries(options)) {
+    const button = element("button", { type: "button", value: key }, label);
+    button.onclick = () => {
+      state[id] = key;
+      press(state, id);
+      draw();
+    };
+    box.append(button);
+  }
+  press(state, id);
+}
+
+function press(state, id) {
+  for (const button of document.getElementById(id).children)
+    button.setAttribute("aria-pressed", button.value === state[id]);
+}
+
+// The switch of the theme, and a new drawing where it changes, here or in the system.
+function themed(state, draw) {
+  const apply = () => {
+    document.documentElement.dataset.theme = state.theme;
+    draw();
+  };
+  choose(state, "theme", THEMES, apply);
+  document.documentElement.dataset.theme = state.theme;
+  DARK.addEventListener("change", draw);
+}
+
+// A colour of page.css as the theme has it.
+function tone(name) {
+  const probe = document.getElementById("probe");
+  probe.style.color = `var(--${name})`;
+  return getComputedStyle(probe).color;
+}
+
+// A mixture of two colours "#rrggbb", `share` of the second.
+function mixed(colour, other, share) {
+  const parts = (hex) => [1, 3, 5].map((i) => Number.parseInt(hex.slice(i, i + 2), 16));
+  const [a, b] = [parts(colour), parts(other)];
+  return `#${a
+    .map((v, i) =>
+      Math.round(v + share * (b[i] - v))
+        .toString(16)
+        .padStart(2, "0"),
+    )
+    .join("")}`;
+}
+
+function isDark() {
+  const theme = document.documentElement.dataset.theme;
+  return theme === "dark" || (theme !== "light" && DARK.matches);
+}
+
+// A curve's colour, lighter where the page is dark.
+function onPaper(colour) {
+  return isDark() ? mixed(colour, "#ffffff", 0.35) : colour;
+}
 
 function si(v) {
   for (const [f, p] of [
@@ -21,26 +107,38 @@ function si(v) {
   return String(+v.toPrecision(3));
 }
 
-function ticks(values, format) {
-  const low = Math.min(...values) / 1.5,
-    high = Math.max(...values) * 1.5,
-    found = [];
-  const steps = high / low > 1000 ? [1] : high / low > 3 ? [1, 2, 5] : [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8];
-  for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e++)
-    for (const s of steps) {
-      const t = s * 10 ** e;
-      if (t >= low && t <= high) found.push(t);
-    }
-  return { type: "log", tickvals: found, ticktext: found.map(format) };
+// A logarithmic axis that holds these values: its marks and its range.
+function logarithmic(values, room, format) {
+  const low = Math.min(...values) / room,
+    high = Math.max(...values) * room;
+  const found = high / low > 5 ? decades(low, high) : even(low, high);
+  const range = [Math.log10(low), Math.log10(high)];
+  return { type: "log", tickvals: found, ticktext: found.map(format), range };
+}
+
+function decades(low, high) {
+  const steps = high / low > 1000 ? [1] : [1, 2, 5],
+    first = Math.floor(Math.log10(low)),
+    count = Math.ceil(Math.log10(high)) - first;
+  const marks = Array.from({ length: count }, (_, i) => steps.map((s) => s * 10 ** (first + i))).flat();
+  return marks.filter((t) => t >= low && t <= high);
+}
+
+// About five round values.
+function even(low, high) {
+  const size = 10 ** Math.floor(Math.log10((high - low) / 5)),
+    step = [1, 2, 5, 10].map((s) => s * size).find((s) => (high - low) / s <= 6);
+  const first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => (first + i) * step);
 }
 
 function axisStyle(title, more) {
   return Object.assign(
     {
-      title: { text: title, standoff: 12 },
-      gridcolor: "#e9ebef",
+      title: { text: title, standoff: 8 },
+      gridcolor: tone("line"),
       zeroline: false,
-      linecolor: "#98a0ad",
+      linecolor: tone("muted"),
       automargin: true,
     },
     more,
@@ -50,62 +148,22 @@ function axisStyle(title, more) {
 function layout(x, y, more) {
   return Object.assign(
     {
-      font: { family: FONT, size: 13, color: "#1f2430" },
-      margin: { l: 64, r: 12, t: 12, b: 56 },
-      paper_bgcolor: "#fff",
-      plot_bgcolor: "#fff",
+      font: { family: FONT, size: 13, color: tone("ink") },
+      margin: { l: 48, r: 12, t: 28, b: 48 },
+      paper_bgcolor: tone("paper"),
+      plot_bgcolor: tone("paper"),
       hovermode: "closest",
+      showlegend: false,
       xaxis: x,
       yaxis: y,
+      modebar: { bgcolor: "transparent", color: tone("muted"), activecolor: tone("ink") },
       hoverlabel: {
-        bgcolor: "#fff",
-        bordercolor: "#cfd4dc",
+        bgcolor: tone("paper"),
+        bordercolor: tone("muted"),
         align: "left",
-        font: { family: FONT, size: 13, color: "#1f2430" },
+        font: { family: FONT, size: 13, color: tone("ink") },
       },
-      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
     },
     more,
   );
-}
-
-function choose(state, id, options, draw) {
-  const box = document.getElementById(id);
-  if (Object.keys(options).length < 2) return;
-  for (const [key, label] of Object.entries(options)) {
-    const button = document.createElement("button");
-    button.textContent = label;
-    button.setAttribute("aria-pressed", key === state[id]);
-    button.onclick = () => {
-      state[id] = key;
-      for (const b of box.children) b.setAttribute("aria-pressed", b === button);
-      draw();
-    };
-    box.append(button);
-  }
-}
-
-function sortable(table) {
-  const body = table.tBodies[0];
-  [...table.tHead.rows[0].cells].forEach((head, i) => {
-    let up = false;
-    head.onclick = () => {
-      up = !up;
-      const value = (row) => {
-        const v = row.cells[i].dataset.v;
-        return v === undefined ? row.cells[i].textContent : +v;
-      };
-      const sign = up ? 1 : -1;
-      const rows = [...body.rows].sort((a, b) => {
-        const p = value(a),
-          q = value(b);
-        return sign * (typeof p === "number" ? p - q : p.localeCompare(q));
-      });
-      body.replaceChildren(...rows);
-    };
-  });
-  document.getElementById("filter").oninput = (event) => {
-    const text = event.target.value.toLowerCase();
-    for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().includes(text);
-  };
 }

@@ -1,158 +1,156 @@
-// The page of a study: its curve and its learning curves.
-const state = { axis: Object.keys(DATA.axes)[0], score: "accuracy", metric: DATA.metrics[0] };
-
-function drawCurve() {
-  const a = state.axis,
-    isError = state.score === "error",
-    traces = [],
-    xs = [],
-    ys = [];
-  const y = (e) => (isError ? 100 * e : 100 * (1 - e));
-  for (const s of DATA.series) {
-    const law = s.laws[a],
-      rows = s.rows.filter((r) => r.x[a]);
-    if (law.x)
-      traces.push({
-        x: law.x.concat([...law.x].reverse()),
-        y: law.low.map(y).concat(law.high.map(y).reverse()),
-        fill: "toself",
-        fillcolor: `${s.colour}1f`,
-        line: { width: 0 },
-        mode: "lines",
-        hoverinfo: "skip",
-        showlegend: false,
-        legendgroup: s.name,
-      });
-    if (law.x)
-      traces.push({
-        x: law.x,
-        y: law.mid.map(y),
-        mode: "lines",
-        line: { color: s.colour, width: 2 },
-        hoverinfo: "skip",
-        showlegend: false,
-        legendgroup: s.name,
-      });
-    traces.push({
-      x: rows.map((r) => r.x[a]),
-      y: rows.map((r) => y(r.error)),
-      text: rows.map((r) => r.hover),
-      name: s.name,
-      customdata: rows.map((r) => r.id),
-      mode: "markers",
-      legendgroup: s.name,
-      hovertemplate: "%{text}<extra></extra>",
-      marker: { color: s.colour, size: 10, opacity: 0.85, line: { color: "#fff", width: 1.5 } },
-      error_y: whiskers(rows, y, s.colour),
-    });
-    for (const r of rows) {
-      xs.push(r.x[a]);
-      ys.push(y(r.error));
-    }
-  }
-  let vertical = {},
-    horizontal = {};
-  if (xs.length) {
-    const low = Math.min(...ys),
-      high = Math.max(...ys),
-      room = Math.max(0.15 * (high - low), 0.25);
-    vertical = isError
-      ? Object.assign(
-          ticks(ys, (t) => String(+t.toPrecision(3))),
-          { range: [Math.log10(low / 1.3), Math.log10(high * 1.3)] },
-        )
-      : { range: [Math.max(0, low - room), Math.min(100 + room / 10, high + room)] };
-    horizontal = ticks(xs, si);
-    horizontal.range = [Math.log10(Math.min(...xs) / 1.35), Math.log10(Math.max(...xs) * 1.35)];
-  }
-  Plotly.react(
-    "curve",
-    traces,
-    layout(
-      axisStyle(DATA.axes[a], horizontal),
-      axisStyle(isError ? "Test error (%), log scale" : `Test ${DATA.score} (%)`, vertical),
-    ),
-    OPTIONS,
-  );
-  document.getElementById("laws").replaceChildren(...DATA.series.map((s) => lawItem(s, s.laws[a])));
-}
-
-// The interval of each run's score, as lengths above and below its point.
-function whiskers(rows, y, colour) {
-  const reach = (which) => rows.map((r) => (r.errors ? Math.abs(y(r.errors[which(r)]) - y(r.error)) : 0));
-  const up = (r) => (y(r.errors[1]) > y(r.errors[0]) ? 1 : 0);
-  return {
-    type: "data",
-    symmetric: false,
-    array: reach(up),
-    arrayminus: reach((r) => 1 - up(r)),
-    color: colour,
-    thickness: 1,
-    width: 0,
-  };
-}
-
-function lawItem(series, law) {
-  const item = document.createElement("li"),
-    dot = document.createElement("span");
-  dot.className = "dot";
-  dot.style.background = series.colour;
-  item.append(dot, `${series.name}: ${law.x ? law.formula[0] : law.none}`);
-  if (law.x) {
-    const power = document.createElement("sup"),
-      basis = document.createElement("small");
-    power.textContent = law.formula[1];
-    basis.textContent = law.basis;
-    item.append(power, basis);
-  }
-  return item;
-}
-
-function drawLearning() {
-  const traces = DATA.curves
-    .filter((c) => c.lines[state.metric])
-    .map((c) => ({
-      x: c.lines[state.metric].x,
-      y: c.lines[state.metric].y,
-      name: c.name,
-      mode: "lines",
-      line: { color: c.colour, width: 1.6 },
-      meta: c.id,
-      text: c.name,
-      hovertemplate: "%{text}<br>epoch %{x:.4~g}: %{y:.4~g}<extra></extra>",
-    }));
-  Plotly.react(
-    "learning",
-    traces,
-    layout(axisStyle("epoch"), axisStyle(state.metric), {
-      showlegend: traces.length <= 14,
-      legend: { x: 1.01, y: 0.93, xanchor: "left" },
-    }),
-    OPTIONS,
-  );
-}
-
-function highlight(id) {
-  const traces = document.getElementById("learning").data || [];
-  if (id && !traces.some((t) => t.meta === id)) return;
-  Plotly.restyle("learning", { opacity: traces.map((t) => (!id || t.meta === id ? 1 : 0.15)) });
-}
-
-choose(state, "axis", DATA.names, drawCurve);
-choose(
-  state,
-  "score",
-  { accuracy: DATA.score[0].toUpperCase() + DATA.score.slice(1), error: "Error" },
-  drawCurve,
+// The page of a study: which of its runs are shown, selected and coloured how; what is drawn follows.
+const DEFAULTS = {
+  axis: Object.keys(DATA.axes)[0],
+  score: "accuracy",
+  x: "log",
+  y: "linear",
+  front: "off",
+  colour: "",
+  off: "",
+  metric: DATA.metrics[0] ?? "",
+  filter: "",
+  sort: "",
+  select: "",
+  hide: "",
+  theme: "auto",
+};
+const SERIES = "Network"; // the column by which runs are coloured at first
+const state = recalled(DEFAULTS);
+const table = document.getElementById("runs");
+const lines = new Map(
+  [...table.tBodies[0].rows].map((line) => [line.querySelector("code").textContent, line]),
 );
-choose(state, "metric", Object.fromEntries(DATA.metrics.map((m) => [m, m])), drawLearning);
-drawCurve();
-if (DATA.curves.length) {
-  drawLearning();
-  const curve = document.getElementById("curve"),
-    learning = document.getElementById("learning");
-  curve.on("plotly_hover", (event) => highlight(event.points[0].customdata));
-  learning.on("plotly_hover", (event) => highlight(event.points[0].data.meta));
-  for (const plot of [curve, learning]) plot.on("plotly_unhover", () => highlight(null));
-} else document.getElementById("learning").style.display = "none";
-sortable(document.getElementById("runs"));
+const heads = namesOf(table);
+const selected = new Set(state.select.split(",").filter((id) => lines.has(id)));
+const hidden = new Set(state.hide.split(",").filter((id) => lines.has(id)));
+const off = new Set(state.off.split("\n").filter(Boolean)); // groups that are not shown
+
+const cellOf = (id, head) => lines.get(id).cells[heads.indexOf(head) + 1]; // beside the box of each line
+const isShown = (id) => !lines.get(id).hidden;
+const isFaint = (id) => selected.size > 0 && !selected.has(id);
+const shownPoints = () =>
+  DATA.series.flatMap((s) => s.rows).filter((r) => isShown(r.id) && !off.has(groupOf(r.id)));
+
+function groupOf(id) {
+  return cellOf(id, state.colour || SERIES).textContent.trim();
+}
+
+// The colour of every group: a curve's own, of numbers a scale, of other values one after the other.
+function groupColours() {
+  if (!state.colour) return new Map(DATA.series.map((s) => [s.name, onPaper(s.colour)]));
+  const cells = new Map([...lines.keys()].map((id) => [groupOf(id), cellOf(id, state.colour)]));
+  const values = [...cells].map(([name, cell]) => [name, cellValue(cell)]);
+  values.sort(([, a], [, b]) => (a === null || b === null ? (a === null) - (b === null) : compared(a, b)));
+  const numbers = values.filter(([, value]) => typeof value === "number").length;
+  return new Map(
+    values.map(([name, value], i) => {
+      if (value === null) return [name, onPaper(DATA.none)];
+      if (numbers < 3 || typeof value !== "number")
+        return [name, onPaper(DATA.colours[i % DATA.colours.length])];
+      return [name, onPaper(onScale(i / (numbers - 1)))];
+    }),
+  );
+}
+
+function onScale(share) {
+  const place = share * (DATA.scale.length - 1),
+    i = Math.min(Math.floor(place), DATA.scale.length - 2);
+  return mixed(DATA.scale[i], DATA.scale[i + 1], place - i);
+}
+
+// Everything that depends on which runs are shown, selected and coloured.
+function redraw() {
+  const colours = groupColours();
+  if (DATA.series.length) {
+    drawCurve(colours);
+    drawLegend(colours);
+    drawParallel(colours);
+  }
+  if (DATA.curves.length) drawLearning(colours);
+  compare();
+  mark();
+  remember(state, DEFAULTS);
+}
+
+// The boxes of the table and what the buttons above it can do.
+function mark() {
+  for (const [id, line] of lines) {
+    line.cells[0].firstChild.checked = selected.has(id);
+    line.classList.toggle("selected", selected.has(id));
+  }
+  const shown = [...lines.keys()].filter(isShown),
+    chosen = shown.filter((id) => selected.has(id)).length;
+  const all = document.getElementById("all");
+  all.checked = chosen > 0 && chosen === shown.length;
+  all.indeterminate = chosen > 0 && chosen < shown.length;
+  document.getElementById("hide").disabled = document.getElementById("only").disabled = !selected.size;
+  document.getElementById("unhide").disabled = !hidden.size;
+  document.getElementById("selected").textContent = selected.size ? `, ${selected.size} selected` : "";
+}
+
+function select(ids, on) {
+  for (const id of ids) selected[on ? "add" : "delete"](id);
+  state.select = [...selected].join(",");
+  redraw();
+}
+
+function hide(ids) {
+  for (const id of ids) hidden.add(id);
+  selected.clear();
+  state.select = "";
+  unveil();
+}
+
+function unveil() {
+  state.hide = [...hidden].join(",");
+  show();
+}
+
+for (const [id, line] of lines) {
+  const box = element("input", { type: "checkbox", "aria-label": `Select run ${id}` });
+  box.onchange = () => select([id], box.checked);
+  line.insertCell(0).append(box);
+}
+const all = element("input", { type: "checkbox", id: "all", "aria-label": "Select all runs shown" });
+all.onchange = () => select([...lines.keys()].filter(isShown), all.checked);
+table.tHead.rows[0].prepend(element("td", {}, all));
+
+document.getElementById("hide").onclick = () => hide([...selected]);
+document.getElementById("only").onclick = () => hide([...lines.keys()].filter((id) => !selected.has(id)));
+document.getElementById("unhide").onclick = () => {
+  hidden.clear();
+  unveil();
+};
+
+const colour = document.getElementById("colour");
+for (const key of DATA.keys) colour.append(element("option", { value: key }, key));
+if (!DATA.keys.includes(state.colour)) state.colour = "";
+colour.value = state.colour;
+colour.onchange = () => {
+  state.colour = colour.value;
+  off.clear();
+  state.off = "";
+  redraw();
+};
+
+if (DATA.series.length) {
+  choose(state, "axis", DATA.names, redraw);
+  choose(
+    state,
+    "score",
+    { accuracy: DATA.score[0].toUpperCase() + DATA.score.slice(1), error: "Error" },
+    () => {
+      state.y = state.score === "error" ? "log" : "linear";
+      press(state, "y");
+      redraw();
+    },
+  );
+  choose(state, "x", { log: "x log", linear: "x linear" }, redraw);
+  choose(state, "y", { linear: "y linear", log: "y log" }, redraw);
+  choose(state, "front", { off: "No front", on: "Pareto front" }, redraw);
+}
+choose(state, "metric", Object.fromEntries(DATA.metrics.map((m) => [m, m])), redraw);
+themed(state, redraw);
+const show = tabulate(state, redraw, (line) => !hidden.has(line.querySelector("code").textContent));
+show();
+listen();

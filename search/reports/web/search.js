@@ -1,5 +1,6 @@
 // The page of a search: its anytime curve.
-const state = { axis: "evaluations", score: "best" };
+const DEFAULTS = { axis: "evaluations", score: "best", filter: "", sort: "", theme: "auto" };
+const state = recalled(DEFAULTS);
 
 function band(c, fill, group) {
   return {
@@ -50,39 +51,40 @@ function drawCurve() {
   if (e) {
     const c = turned(e),
       name = DATA.expected.name;
-    if (!regret) traces.push(band(c, "#6b72801c", name));
+    if (!regret) traces.push(band(c, "#80808030", name));
     traces.push({
       x: c.x,
       y: c.mean,
       name: name,
       legendgroup: name,
       mode: "lines",
-      line: { color: "#6b7280", width: 2, dash: "dash" },
+      line: { color: tone("muted"), width: 2, dash: "dash" },
       hovertemplate: "%{x:.4~g}: %{y:.5~g}<extra></extra>",
     });
   }
   for (const s of DATA.series) {
-    const c = s.curves[state.axis] && turned(s.curves[state.axis]);
+    const c = s.curves[state.axis] && turned(s.curves[state.axis]),
+      colour = onPaper(s.colour);
     if (s.dots && !regret)
       traces.push({
         x: s.dots[state.axis],
         y: s.dots.y,
         text: s.dots.text,
         mode: "markers",
-        marker: { color: s.colour, size: 5, opacity: 0.4 },
+        marker: { color: colour, size: 5, opacity: 0.4 },
         legendgroup: s.name,
         showlegend: false,
         hovertemplate: "%{text}<extra></extra>",
       });
     if (!c) continue;
-    if (s.searches > 1 && !regret) traces.push(band(stepped(c), `${s.colour}24`, s.name));
+    if (s.searches > 1 && !regret) traces.push(band(stepped(c), `${colour}24`, s.name));
     traces.push({
       x: c.x,
       y: c.mean,
       name: s.name,
       legendgroup: s.name,
       mode: "lines",
-      line: { color: s.colour, width: 2.2, shape: "hv" },
+      line: { color: colour, width: 2.2, shape: "hv" },
       hovertemplate: "%{x:.4~g}: %{y:.5~g}<extra></extra>",
     });
   }
@@ -93,9 +95,11 @@ function drawCurve() {
     layout(
       axisStyle(DATA.axes[state.axis]),
       axisStyle(regret ? "Regret: optimum minus best so far" : DATA.measure, vertical),
+      { showlegend: true, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 } },
     ),
     OPTIONS,
   );
+  remember(state, DEFAULTS);
 }
 
 choose(state, "axis", DATA.names, drawCurve);
@@ -105,5 +109,6 @@ choose(
   DATA.optimum === null ? { best: "Best" } : { best: "Best", regret: "Regret" },
   drawCurve,
 );
+themed(state, drawCurve);
 drawCurve();
-sortable(document.getElementById("runs"));
+tabulate(state, () => remember(state, DEFAULTS))();
