@@ -15,6 +15,7 @@ from scaling.data.folder import open_folder
 from scaling.data.mask_arrays import open_npz_masks
 from scaling.data.mask_folder import open_masks
 from scaling.data.npz import open_npz
+from scaling.data.pictures import open_pictures
 from scaling.data.source import Source
 from scaling.data.splits import ArraySplit, Split, StreamSplit, carve
 from scaling.data.tfds import open_tfds
@@ -27,6 +28,7 @@ SOURCES = {"digits": open_digits, "folder": open_folder, "npz": open_npz, "tfds"
 WITH_FIELD = {
     "mask": {"folder": open_masks, "npz": open_npz_masks, "tfds": open_tfds_masks},
     "boxes": {"coco": open_boxes, "voc": open_boxes, "boxes": open_boxes, "tfds": open_tfds_boxes},
+    "size": {"folder": open_pictures},
 }
 MEMORY_BUDGET = 2 * 2**30  # bytes of decoded images of one split held at once
 STATISTICS_PIXELS = 2**27  # enough for the whole of CIFAR-10, and some 2,700 photos at 224 pixels
@@ -86,12 +88,14 @@ def load(
     train, validation = _train_and_validation(source, data)
     train = hold(train, data, data.train)
     validation = hold(validation, data, data.validation or f"{data.train} (validation part)")
-    _check_side(validation, train, data.validation)
+    if source.one_side:
+        _check_side(validation, train, data.validation)
     mean, std = statistics(train)
 
     def test() -> Split:
         split = hold(source.read(data.test), data, data.test)
-        _check_side(split, train, data.test)
+        if source.one_side:
+            _check_side(split, train, data.test)
         return split
 
     last = test if data.test else None

@@ -123,7 +123,8 @@ class AugmentSpec:
     back) or resized (area in `area`, aspect in `aspect`); `flip` is horizontal; RandAugment applies
     `randaugment_layers` operations of `randaugment_magnitude` (0 to 10); `erase` is the probability of
     random erasing; `mixup` and `cutmix` are Beta parameters, 0 for off. `eval_crop` is the centre fraction
-    kept in evaluation.
+    kept in evaluation. Of denoising: `noise` is the standard deviation of what is added to pixels from 0 to
+    255, in training and in evaluation.
     """
 
     crop: str = "none"
@@ -138,6 +139,7 @@ class AugmentSpec:
     cutmix: float = 0.0
     eval_crop: float = 1.0
     pad_mode: str = field(default="black", metadata=LATER)
+    noise: float = field(default=0.0, metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -16,27 +16,37 @@ Apply = Callable[[Any], tuple[Any, Mapping[str, Any]]]
 
 @dataclass(frozen=True)
 class Metric:
-    """A number by which runs are compared.
+    """A number by which runs are compared; the larger the better.
 
-    It is a fraction of which 1 is the best; what is left to it is the error that laws are fitted to. `name`
-    is its key, `title` stands over columns, `word` in sentences. `of_examples` says that it is the share of
-    examples that are right, which has an interval of its own."""
+    It is a fraction of which 1 is the best; what is left to it is the error that laws are fitted to. A number
+    with a `unit` becomes such a fraction by `fraction`, which does not change the order. `name` is its key,
+    `title` stands over columns, `word` in sentences. `of_examples` says that it is the share of examples that
+    are right, which has an interval of its own."""
 
     name: str
     title: str
     word: str
     of_examples: bool = False
+    unit: str = ""
+    fraction: Callable[[float], float] = lambda value: value
+
+    def told(self, value: float) -> str:
+        """The number with its title or unit, for a line of progress."""
+        return f"{value:.2f} {self.unit}" if self.unit else f"{self.title} {value:.3f}"
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """How examples become inputs: augmentation, the side in pixels, the classes, statistics of a channel."""
+    """How examples become inputs: augmentation, the side in pixels, the classes, statistics of a channel.
+
+    `arch` is the network, for what its head says of its inputs, or None where nobody told."""
 
     augment: AugmentSpec
     resolution: int
     num_classes: int
     mean: Sequence[float]
     std: Sequence[float]
+    arch: Sized | None = None
 
 
 @dataclass(frozen=True)

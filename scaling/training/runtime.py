@@ -166,7 +166,7 @@ class Runtime:
 
     def _inputs(self, augment: AugmentSpec, arch: Sized) -> Inputs:
         data = self.plan.dataset
-        return Inputs(augment, arch.resolution, arch.num_classes, data.mean, data.std)
+        return Inputs(augment, arch.resolution, arch.num_classes, data.mean, data.std, arch)
 
     def _network(self, arch: Sized) -> Buildable:
         model = self.plan.spec.model

@@ -30,6 +30,7 @@ from scaling.zoo import (
     regnet,
     resnet,
     resnet_rs,
+    restoration,
     segmentation,
     shufflenet_v1,
     shufflenet_v2,
@@ -70,8 +71,9 @@ ZOO: dict[str, Arch] = {
     **segmentation.ARCHS,
 }
 
-# Detectors, whose several outputs few of what runs over all names can take; `names` gives them by family
-DENSE: dict[str, Arch] = {**detection.ARCHS}
+# Networks whose outputs few of what runs over all names can take, detectors' boxes and restored pictures;
+# `names` gives them by family
+DENSE: dict[str, Arch] = {**detection.ARCHS, **restoration.ARCHS}
 
 
 def get(name: str) -> Arch:
@@ -90,7 +92,7 @@ def get(name: str) -> Arch:
 
 
 def names(family: str | None = None) -> list[str]:
-    """Return all names but those of detectors, or those of one family of any networks.
+    """Return all names but those of `DENSE`, or those of one family of any networks.
 
     KeyError with the nearest families where there is none."""
     if family is None:

@@ -1,0 +1,171 @@
+"""The laws of training hold for each task: devices, engines, micro-batches, resuming; all of it learns."""
+
+import dataclasses
+import functools
+import signal
+
+import jax
+import numpy as np
+import pytest
+from jax import export
+from PIL import Image
+
+from scaling.arch.arch import Arch
+from scaling.arch.blocks import Conv
+from scaling.arch.picture_heads import Reconstruction
+from scaling.arch.stages import Stage
+from scaling.runs.spec import RunSpec
+from scaling.training import Interrupted, loop, run
+from scaling.training.parallel import ENGINES
+from scaling.training.plan import make_plan
+from scaling.training.progress import Silent
+from scaling.training.runtime import Runtime
+from scaling.training.state import models
+
+STEPS = 2
+GREY = {"in_channels": 1, "num_classes": 1, "activation": "tanh"}
+BODY = (Stage(Conv(), 4, repeats=2),)
+BARE = (Stage(Conv(norm=False, bias=True), 4),)
+NETWORKS = {
+    "denoising": Arch(
+        "denoiser", "tests", (Stage(Conv(), 4, stride=2),), BODY, Reconstruction(residual=True), 8, **GREY
+    ),
+    "super_resolution": Arch("enlarger", "tests", (), BARE, Reconstruction(factor=2), 4, **GREY),
+}
+CHANGES = {
+    "denoising": {"augment": {"noise": 25.0, "flip": True}},
+    "super_resolution": {"augment": {"flip": True}},
+}
+# Those without batch norm, of which a batch may be cut into parts
+SEPARABLE = ("super_resolution",)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Noisy slopes of several sizes as pictures, in a folder a split."""
+    root, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for split, count in (("train", 8), ("val", 3), ("test", 3)):
+        (root / split).mkdir()
+        for i in range(count):
+            height, width = rng.integers(18, 24, 2)
+            pixels = (
+                5 * np.arange(height)[:, None] + 4 * np.arange(width) + rng.integers(0, 30, (height, width))
+            )
+            Image.fromarray(pixels.astype(np.uint8)).save(root / split / f"{i}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def make(folders):
+    """Return a function: a task's name and fields of `train` -> the spec of a run of two steps."""
+    pictures = {"source": "folder", "dir": str(folders), "validation": "val"}
+
+    def spec(task, **train):
+        defaults = {"batch": 8, "duration": f"{STEPS} steps", "devices": 1, "eval_batch": 2}
+        config = {
+            "task": task,
+            "model": {"arch": NETWORKS[task].to_dict()},
+            "data": pictures,
+            "optimizer": {"lr": 0.01, "lr_batch": 0},
+            "train": {**defaults, "batch_norm": "synced", "pictures": False, **train},
+        }
+        return RunSpec.from_config({**config, **CHANGES[task]})
+
+    return spec
+
+
+@pytest.fixture(scope="module")
+def trained(make):
+    """Return a function that makes two steps: first and last host state, metrics, scores."""
+
+    @functools.cache
+    def train(task, **fields):
+        runtime = Runtime(make_plan(make(task, **fields)))
+        first = runtime.first_state()
+        state, metrics = runtime.to_devices(first), []
+        batches = runtime.batches(0)
+        for call in runtime.plan.calls(0):
+            program = runtime.program(runtime.plan.phase(call.start))
+            state, found = program(state, next(batches), runtime.resident)
+            metrics.append(runtime.engine.unreplicate(found))
+        batches.close()
+        scores = runtime.evaluate(models(state), runtime.plan.dataset.validation)["raw"]
+        return first, runtime.to_host(state), metrics, scores
+
+    return train
+
+
+def alike(one, other, assert_equal):
+    assert_equal(one[1:3], other[1:3], rtol=2e-4, atol=2e-5)
+    assert one[3] == pytest.approx(other[3], rel=1e-3, abs=1e-4)
+
+
+@pytest.mark.representatives("denoising-jit")
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("task", NETWORKS)
+def test_devices_and_engines_train_and_score_alike(trained, assert_equal, task, engine):
+    alike(trained(task), trained(task, engine=engine, devices=2), assert_equal)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("task", SEPARABLE)
+def test_micro_batches_make_one_batch(trained, assert_equal, task):
+    alike(trained(task), trained(task, accumulate=4), assert_equal)
+
+
+@pytest.mark.representatives("denoising")
+@pytest.mark.parametrize("task", NETWORKS)
+def test_every_parameter_learns_and_the_metric_is_there(trained, make, task):
+    first, last, _, scores = trained(task)
+    changed = jax.tree.map(lambda a, b: bool(np.any(a != b)), first.params, last.params)
+    assert all(jax.tree.leaves(changed)), changed
+    assert {make_plan(make(task)).task.metric.name, "loss"} <= scores.keys()
+    assert all(np.isfinite(value) for value in scores.values())
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("task", NETWORKS)
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make, task, tmp_path, monkeypatch):
+    spec = make(task, pictures=True)
+    whole = run(spec, tmp_path / "whole", Silent())
+    after = loop._after
+
+    def stopped(attempt, state):
+        if attempt.steps == 1:
+            attempt.requests.signum = signal.SIGTERM
+        after(attempt, state)
+
+    monkeypatch.setattr(loop, "_after", stopped)
+    with pytest.raises(Interrupted):
+        run(spec, tmp_path / "parts", Silent())
+    monkeypatch.setattr(loop, "_after", after)
+    parts = run(spec, tmp_path / "parts", Silent())
+    assert parts.metrics == whole.metrics and parts.steps == whole.steps == STEPS
+    metric = make_plan(spec).task.metric.name
+    assert {f"val_{metric}", f"test_{metric}", "test_loss"} <= whole.metrics.keys()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("platform, backend", [("cpu", "cpu"), ("cuda", "gpu"), ("tpu", "tpu")])
+@pytest.mark.parametrize("task", NETWORKS)
+def test_its_steps_lower_for_every_platform(make, task, platform, backend, monkeypatch):
+    lowered = []
+
+    def compile(self, function, arguments, cut, donate):
+        mapped = self.mapped(function, arguments, cut, donate)
+        program = export.export(jax.jit(lambda *a: mapped(*a)), platforms=[platform])
+        lowered.append(program(*arguments))
+
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    monkeypatch.setattr(ENGINES["jit"], "compile", compile)
+    Runtime(make_plan(make(task, engine="jit", devices=2))).compile()
+    assert [program.platforms for program in lowered] == [(platform,)] * 2
+
+
+def test_a_head_that_answers_otherwise_is_refused(make, tiny_arch):
+    spec = make("denoising")
+    spec = dataclasses.replace(spec, model=dataclasses.replace(spec.model, arch=tiny_arch))
+    with pytest.raises(
+        ValueError, match="does not train the Head of tiny: set config.model.head to 'denoising'"
+    ):
+        make_plan(spec)
