@@ -15,6 +15,7 @@ from scaling.data.folder import open_folder
 from scaling.data.mask_arrays import open_npz_masks
 from scaling.data.mask_folder import open_masks
 from scaling.data.npz import open_npz
+from scaling.data.omniglot import open_omniglot
 from scaling.data.pictures import open_pictures
 from scaling.data.source import Source
 from scaling.data.splits import ArraySplit, Split, StreamSplit, carve
@@ -23,7 +24,13 @@ from scaling.data.tfds_boxes import open_tfds_boxes
 from scaling.data.tfds_masks import open_tfds_masks
 from scaling.runs.spec import AugmentSpec, DataSpec
 
-SOURCES = {"digits": open_digits, "folder": open_folder, "npz": open_npz, "tfds": open_tfds}
+SOURCES = {
+    "digits": open_digits,
+    "folder": open_folder,
+    "npz": open_npz,
+    "tfds": open_tfds,
+    "omniglot": open_omniglot,
+}
 # Sources of examples that have another field than a label, or more
 WITH_FIELD = {
     "mask": {"folder": open_masks, "npz": open_npz_masks, "tfds": open_tfds_masks},

@@ -87,16 +87,15 @@ class ModelSpec:
 class DataSpec:
     """Where images come from and how they are split.
 
-    `source` is digits, folder, npz or tfds, or, of images with boxes, coco, voc, boxes or tfds; `name` the
-    TFDS name; `dir` a directory or file. A set without a name (all but digits and tfds) is identified by
-    `fingerprint`, a digest of the listing of `dir`, which a run adds.
-    Split names follow the source. An empty `validation` takes `validation_fraction` of the training split, by
-    `split_seed`; an empty `test` leaves the test split unread (a search). `limit` keeps that many training
-    images, the first after the split. `store` is the side in pixels at which images are kept in memory (None:
-    their own side for arrays; for photos the network's resolution over the evaluation crop). `void` is the
-    value of a mask that counts for nothing, and `binary` takes all its other values above 0 as one.
-    `resident` keeps the training set on the device (None: where it fits); otherwise `workers` processes
-    stream it."""
+    `source` is digits, folder, npz, tfds or omniglot, or, of images with boxes, coco, voc, boxes or tfds;
+    `name` the TFDS name; `dir` a directory or file. A set without a name (all but digits and tfds) is
+    identified by `fingerprint`, a digest of the listing of `dir`, which a run adds. Split names follow the
+    source. An empty `validation` takes `validation_fraction` of the training split, by `split_seed`; an empty
+    `test` leaves the test split unread (a search). `limit` keeps that many training images, the first after
+    the split. `store` is the side in pixels at which images are kept in memory (None: their own side for
+    arrays; for photos the network's resolution over the evaluation crop). `void` is the value of a mask that
+    counts for nothing, and `binary` takes all its other values above 0 as one. `resident` keeps the training
+    set on the device (None: where it fits); otherwise `workers` processes stream it."""
 
     source: str = "digits"
     name: str = ""
@@ -203,6 +202,9 @@ class TrainSpec:
     `box_weight` times; predictions of less than `least_score` are dropped in evaluation, and those that
     overlap a better one of their class by an IoU above `most_overlap` (`suppression` "greedy"), or they get
     lower scores by their overlap ("soft").
+    With `per_class` a batch holds that many examples of each of its classes, which are drawn (0: it takes
+    examples as they come). Of embeddings: `embedding_loss` is a name of `scaling.tasks.embedding_losses`,
+    `margin` its margin (None: the paper's), `scale` what cosines are multiplied by.
     """
 
     batch: int = 128
@@ -233,6 +235,10 @@ class TrainSpec:
     non_finite: str = field(default=STOP, metadata=LATER)
     non_finite_limit: int = field(default=5, metadata=LATER)
     rollback_rate: float = field(default=0.5, metadata=LATER)
+    per_class: int = field(default=0, metadata=LATER)
+    embedding_loss: str = field(default="triplet", metadata=LATER)
+    margin: float | None = field(default=None, metadata=LATER)
+    scale: float = field(default=30.0, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -320,6 +326,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("train", "suppression"): ("greedy", "soft"),
     ("train", "non_finite"): NON_FINITE,
     ("train", "box_loss"): ("smooth_l1", "iou", "giou", "diou", "ciou", "eiou", "alpha_iou", "siou", "wiou"),
+    ("train", "embedding_loss"): ("triplet", "contrastive", "softmax", "sphereface", "cosface", "arcface"),
 }
 
 

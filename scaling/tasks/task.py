@@ -10,6 +10,8 @@ from scaling.arch.arch import Sized
 from scaling.runs.spec import AugmentSpec, TrainSpec
 from scaling.tasks.pictures import Fields, Pictures
 
+AXIS = "batch"  # the mapped axis of devices, over which training and evaluation run
+
 # Images -> (what the network returns, its collections that changed)
 Apply = Callable[[Any], tuple[Any, Mapping[str, Any]]]
 
@@ -59,11 +61,12 @@ class Task:
     `train_inputs` and `eval_inputs` of `Inputs` give functions, (fields, keys) and (fields,) -> fields, whose
     "image" is float32 (n, h, w, c). `loss(apply, inputs, spec, arch)` is a mean over the examples, beside the
     collections that changed and metrics of the same kind; `arch` is the network, for what its head says of
-    its outputs, or None where nobody told. `sums(outputs, inputs, mask_b, spec, arch)` may be added over
-    batches and devices, examples whose mask is False left out. `gather(outputs, inputs, spec, arch)`, where
-    sums do not do, gives an array (n, ...) a name, of a shape that no example changes: they are collected
-    from all batches and devices, in the order of the examples. `means` makes metrics of totals and collected
-    arrays, in NumPy, "loss" and `metric.name` among them. `pictures` show answers beside the truth."""
+    its outputs, or None where nobody told; a loss of several examples gathers them over `AXIS`.
+    `sums(outputs, inputs, mask_b, spec, arch)` may be added over batches and devices, examples whose mask is
+    False left out. `gather(outputs, inputs, spec, arch)`, where sums do not do, gives an array (n, ...) a
+    name, of a shape that no example changes: they are collected from all batches and devices, in the order of
+    the examples. `means` makes metrics of totals and collected arrays, in NumPy, "loss" and `metric.name`
+    among them. `pictures` show answers beside the truth."""
 
     name: str
     metric: Metric

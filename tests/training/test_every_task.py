@@ -12,6 +12,7 @@ from PIL import Image
 
 from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv
+from scaling.arch.embedding_heads import Embedding
 from scaling.arch.picture_heads import Reconstruction
 from scaling.arch.stages import Stage
 from scaling.runs.spec import RunSpec
@@ -31,12 +32,19 @@ NETWORKS = {
         "denoiser", "tests", (Stage(Conv(), 4, stride=2),), BODY, Reconstruction(residual=True), 8, **GREY
     ),
     "super_resolution": Arch("enlarger", "tests", (), BARE, Reconstruction(factor=2), 4, **GREY),
+    "triplet": Arch("pairs", "tests", (), BODY, Embedding(4, grid=2), 8),
+    "arcface": Arch("classes", "tests", (), BARE, Embedding(4, classifies=True), 8),
+    "softmax": Arch("classes", "tests", (), BARE, Embedding(4, classifies=True), 8),
 }
+FLIPPED, DIGITS = {"augment": {"flip": True}}, {"task": "embedding", "data": {"limit": 200}}
 CHANGES = {
     "denoising": {"augment": {"noise": 25.0, "flip": True}},
-    "super_resolution": {"augment": {"flip": True}},
+    "super_resolution": FLIPPED,
+    "triplet": {**DIGITS, "train": {"per_class": 2, "margin": 1.0}},
+    "arcface": {**DIGITS, **FLIPPED, "train": {"embedding_loss": "arcface", "scale": 4.0}},
+    "softmax": {**DIGITS, **FLIPPED, "train": {"embedding_loss": "softmax"}},
 }
-# Those without batch norm, of which a batch may be cut into parts
+# Those without batch norm and losses of several examples: a batch of them may be cut into parts
 SEPARABLE = ("super_resolution",)
 
 
@@ -62,14 +70,16 @@ def make(folders):
 
     def spec(task, **train):
         defaults = {"batch": 8, "duration": f"{STEPS} steps", "devices": 1, "eval_batch": 2}
+        own = dict(CHANGES[task])
+        told = {"batch_norm": "synced", "pictures": False, **own.pop("train", {}), **train}
         config = {
             "task": task,
             "model": {"arch": NETWORKS[task].to_dict()},
             "data": pictures,
             "optimizer": {"lr": 0.01, "lr_batch": 0},
-            "train": {**defaults, "batch_norm": "synced", "pictures": False, **train},
+            "train": {**defaults, **told},
         }
-        return RunSpec.from_config({**config, **CHANGES[task]})
+        return RunSpec.from_config({**config, **own})
 
     return spec
 
@@ -100,7 +110,7 @@ def alike(one, other, assert_equal):
     assert one[3] == pytest.approx(other[3], rel=1e-3, abs=1e-4)
 
 
-@pytest.mark.representatives("denoising-jit")
+@pytest.mark.representatives("denoising-jit", "triplet-jit")
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("task", NETWORKS)
 def test_devices_and_engines_train_and_score_alike(trained, assert_equal, task, engine):
@@ -113,7 +123,7 @@ def test_micro_batches_make_one_batch(trained, assert_equal, task):
     alike(trained(task), trained(task, accumulate=4), assert_equal)
 
 
-@pytest.mark.representatives("denoising")
+@pytest.mark.representatives("denoising", "triplet")
 @pytest.mark.parametrize("task", NETWORKS)
 def test_every_parameter_learns_and_the_metric_is_there(trained, make, task):
     first, last, _, scores = trained(task)
