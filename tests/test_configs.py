@@ -44,6 +44,7 @@ DATA = {
     "tfds/cifar10": (10, 3, 32, 45000),
     "folder/": (10, 3, 64, 1000),
     "boxes/": (3, 3, 256, 205),
+    "fsdd/": (2, 40, 800, 300),
     "omniglot/": (964, 1, 32, 16000),
     "denoising": (1, 1, 180, 400),
     "super_resolution": (1, 1, 500, 82),
@@ -204,11 +205,12 @@ def check_train_step(spec: RunSpec) -> None:
         abstract_variables(net, arch.resolution, channels),
     )
     shape = jax.ShapeDtypeStruct
+    columns = arch.columns or side
     batch = {
-        "image": shape((1, train.batch, side, side, channels), jnp.uint8),
+        "image": shape((1, train.batch, side, columns, channels), jnp.uint8),
         "label": shape((1, train.batch, 5) if "boxes" in task.fields else (1, train.batch), jnp.int32),
         "boxes": shape((1, train.batch, 5, 4), jnp.float32),
-        "mask": shape((1, train.batch, side, side), jnp.uint8),
+        "mask": shape((1, train.batch, side, columns), jnp.uint8),
         "size": shape((1, train.batch, 2), jnp.int32),
         "position": shape((1, train.batch), jnp.int32),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from scaling.data import photos
 from scaling.data.boxes import open_boxes
 from scaling.data.digits import open_digits
 from scaling.data.folder import open_folder
+from scaling.data.fsdd import open_fsdd
 from scaling.data.mask_arrays import open_npz_masks
 from scaling.data.mask_folder import open_masks
 from scaling.data.npz import open_npz
@@ -33,7 +35,7 @@ SOURCES = {
 }
 # Sources of examples that have another field than a label, or more
 WITH_FIELD = {
-    "mask": {"folder": open_masks, "npz": open_npz_masks, "tfds": open_tfds_masks},
+    "mask": {"folder": open_masks, "npz": open_npz_masks, "tfds": open_tfds_masks, "fsdd": open_fsdd},
     "boxes": {"coco": open_boxes, "voc": open_boxes, "boxes": open_boxes, "tfds": open_tfds_boxes},
     "size": {"folder": open_pictures},
 }
@@ -210,7 +212,7 @@ def statistics(split: Split) -> tuple[tuple[float, ...], tuple[float, ...]]:
     total = np.zeros((2, split.channels), np.int64)
     for sums in photos.in_threads(lambda chunk: _sums(split, chunk), chunks):
         total += sums
-    mean, square = total / (count * split.side**2) / np.array([[255.0], [255.0**2]])
+    mean, square = total / (count * math.prod(split[0].shape[:2])) / np.array([[255.0], [255.0**2]])
     std = np.sqrt(np.maximum(square - mean**2, 0))
     return tuple(mean.tolist()), tuple(np.where(std > 1e-6, std, 1.0).tolist())
 

@@ -28,6 +28,7 @@ SOURCES: dict[str, Callable[[Path], str] | None] = {
     "voc": of_files,
     "boxes": of_files,
     "omniglot": of_files,
+    "fsdd": of_arrays,
 }
 
 

@@ -87,15 +87,16 @@ class ModelSpec:
 class DataSpec:
     """Where images come from and how they are split.
 
-    `source` is digits, folder, npz, tfds or omniglot, or, of images with boxes, coco, voc, boxes or tfds;
-    `name` the TFDS name; `dir` a directory or file. A set without a name (all but digits and tfds) is
-    identified by `fingerprint`, a digest of the listing of `dir`, which a run adds. Split names follow the
-    source. An empty `validation` takes `validation_fraction` of the training split, by `split_seed`; an empty
-    `test` leaves the test split unread (a search). `limit` keeps that many training images, the first after
-    the split. `store` is the side in pixels at which images are kept in memory (None: their own side for
-    arrays; for photos the network's resolution over the evaluation crop). `void` is the value of a mask that
-    counts for nothing, and `binary` takes all its other values above 0 as one. `resident` keeps the training
-    set on the device (None: where it fits); otherwise `workers` processes stream it."""
+    `source` is digits, folder, npz, tfds or omniglot, or, of images with boxes, coco, voc, boxes or tfds, of
+    sounds fsdd; `name` the TFDS name; `dir` a directory or file. A set without a name (all but digits and
+    tfds) is identified by `fingerprint`, a digest of the listing of `dir`, which a run adds. Split names
+    follow the source. An empty `validation` takes `validation_fraction` of the training split, by
+    `split_seed`; an empty `test` leaves the test split unread (a search). `limit` keeps that many training
+    images, the first after the split. `store` is the side in pixels at which images are kept in memory (None:
+    their own side for arrays; for photos the network's resolution over the evaluation crop). `void` is the
+    value of a mask that counts for nothing, and `binary` takes all its other values above 0 as one.
+    `resident` keeps the training set on the device (None: where it fits); otherwise `workers` processes
+    stream it."""
 
     source: str = "digits"
     name: str = ""

@@ -14,10 +14,19 @@ from scaling.tasks.embedding import EMBEDDING
 from scaling.tasks.segmentation import SEGMENTATION
 from scaling.tasks.super_resolution import SUPER_RESOLUTION
 from scaling.tasks.task import Task
+from scaling.tasks.voice_activity import VOICE_ACTIVITY
 
 TASKS: dict[str, Task] = {
     task.name: task
-    for task in (CLASSIFICATION, SEGMENTATION, DETECTION, DENOISING, SUPER_RESOLUTION, EMBEDDING)
+    for task in (
+        CLASSIFICATION,
+        SEGMENTATION,
+        DETECTION,
+        DENOISING,
+        SUPER_RESOLUTION,
+        EMBEDDING,
+        VOICE_ACTIVITY,
+    )
 }
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from scaling.tasks.roc import area_under_roc
+
 WAYS = 20  # classes of an episode that is drawn
 DRAWN = 20  # episodes, where the data names none
 
@@ -46,13 +48,3 @@ def verification(vectors_nd: np.ndarray, labels: np.ndarray) -> float:
     rows, columns = np.triu_indices(len(labels), 1)
     same = labels[rows] == labels[columns]
     return area_under_roc((vectors_nd @ vectors_nd.T)[rows, columns], same)
-
-
-def area_under_roc(scores: np.ndarray, truth: np.ndarray) -> float:
-    """The chance that a positive example scores above a negative one, ties by half; 0.5 without either."""
-    positive = int(truth.sum())
-    if not 0 < positive < len(truth):
-        return 0.5
-    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[place]
-    return float((rank[truth].sum() - positive * (positive + 1) / 2) / (positive * (len(truth) - positive)))

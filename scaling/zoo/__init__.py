@@ -36,6 +36,7 @@ from scaling.zoo import (
     shufflenet_v2,
     squeezenet,
     vgg,
+    voice,
     xception,
 )
 
@@ -71,9 +72,9 @@ ZOO: dict[str, Arch] = {
     **segmentation.ARCHS,
 }
 
-# Networks whose outputs few of what runs over all names can take, detectors' boxes and restored pictures;
+# Networks whose outputs few of what runs over all names can take: detectors' boxes, restored pictures, voice;
 # `names` gives them by family
-DENSE: dict[str, Arch] = {**detection.ARCHS, **restoration.ARCHS}
+DENSE: dict[str, Arch] = {**detection.ARCHS, **restoration.ARCHS, **voice.ARCHS}
 
 
 def get(name: str) -> Arch:

@@ -16,7 +16,8 @@ from scaling.tasks.embedding_losses import (
     sphereface,
     triplet,
 )
-from scaling.tasks.one_shot import area_under_roc, trials
+from scaling.tasks.one_shot import trials
+from scaling.tasks.roc import area_under_roc
 from scaling.tasks.task import AXIS, Inputs
 
 DEGREES = np.pi / 180

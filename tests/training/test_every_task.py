@@ -1,5 +1,6 @@
 """The laws of training hold for each task: devices, engines, micro-batches, resuming; all of it learns."""
 
+import copy
 import dataclasses
 import functools
 import signal
@@ -11,10 +12,11 @@ from jax import export
 from PIL import Image
 
 from scaling.arch.arch import Arch
-from scaling.arch.blocks import Conv
+from scaling.arch.blocks import Causal, Conv
 from scaling.arch.embedding_heads import Embedding
 from scaling.arch.picture_heads import Reconstruction
 from scaling.arch.stages import Stage
+from scaling.data import fsdd
 from scaling.runs.spec import RunSpec
 from scaling.training import Interrupted, loop, run
 from scaling.training.parallel import ENGINES
@@ -34,6 +36,16 @@ NETWORKS = {
     "super_resolution": Arch("enlarger", "tests", (), BARE, Reconstruction(factor=2), 4, **GREY),
     "triplet": Arch("pairs", "tests", (), BODY, Embedding(4, grid=2), 8),
     "arcface": Arch("classes", "tests", (), BARE, Embedding(4, classifies=True), 8),
+    "voice_activity": Arch(
+        "voice",
+        "tests",
+        (),
+        (Stage(Causal(3, 2), 4, 2),),
+        Reconstruction(kernel=1),
+        40,
+        columns=1,
+        in_channels=40,
+    ),
     "softmax": Arch("classes", "tests", (), BARE, Embedding(4, classifies=True), 8),
 }
 FLIPPED, DIGITS = {"augment": {"flip": True}}, {"task": "embedding", "data": {"limit": 200}}
@@ -42,6 +54,7 @@ CHANGES = {
     "super_resolution": FLIPPED,
     "triplet": {**DIGITS, "train": {"per_class": 2, "margin": 1.0}},
     "arcface": {**DIGITS, **FLIPPED, "train": {"embedding_loss": "arcface", "scale": 4.0}},
+    "voice_activity": {"data": {"source": "fsdd", "validation": "validation"}},
     "softmax": {**DIGITS, **FLIPPED, "train": {"embedding_loss": "softmax"}},
 }
 # Those without batch norm and losses of several examples: a batch of them may be cut into parts
@@ -64,13 +77,33 @@ def folders(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def make(folders):
+def sounds(tmp_path_factory):
+    """Tones and noise, of which streams of a second are mixed."""
+    root, rng = tmp_path_factory.mktemp("sounds"), np.random.default_rng(0)
+    clips = [1000 * np.sin(np.arange(800) * (0.3 + 0.05 * i)) for i in range(9)]
+    offset = np.arange(10) * 800
+    np.savez(
+        root / "digits.npz", audio=np.concatenate(clips).astype(np.int16), offset=offset, index=np.arange(9)
+    )
+    noises = {name: rng.normal(0, 100, 20_000).astype(np.int16) for name in fsdd.NOISES}
+    np.savez(root / "noise.npz", **noises)
+    counts = {"train": 8, "validation": 3, "test": 3}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fsdd, "SECONDS", 1)
+        patch.setattr(fsdd, "SPLITS", {name: (n, *fsdd.SPLITS[name][1:]) for name, n in counts.items()})
+        yield root
+
+
+@pytest.fixture(scope="module")
+def make(folders, sounds):
     """Return a function: a task's name and fields of `train` -> the spec of a run of two steps."""
     pictures = {"source": "folder", "dir": str(folders), "validation": "val"}
 
     def spec(task, **train):
         defaults = {"batch": 8, "duration": f"{STEPS} steps", "devices": 1, "eval_batch": 2}
-        own = dict(CHANGES[task])
+        own = copy.deepcopy(CHANGES[task])
+        if own.get("data", {}).get("source") == "fsdd":
+            own["data"]["dir"] = str(sounds)
         told = {"batch_norm": "synced", "pictures": False, **own.pop("train", {}), **train}
         config = {
             "task": task,
