@@ -35,7 +35,8 @@ class Arch:
     probabilities of dropping; `weights` names the peer whose tensor names `load_torch` reads.
     `output_stride` is the largest stride of a map: stages that would exceed it keep the side, and
     windows are dilated instead; variables stay the same (DeepLab: arXiv 1606.00915 section 3.1).
-    `auxiliary` are classifiers that only training runs.
+    `auxiliary` are classifiers that only training runs. `columns` is the width of inputs where that is not
+    their height: 1 of sequences, whose `resolution` is a number of frames.
     """
 
     name: str
@@ -56,9 +57,15 @@ class Arch:
     source: str = ""
     output_stride: int | None = field(default=None, metadata=LATER)
     auxiliary: tuple[Auxiliary, ...] = field(default=(), metadata=LATER)
+    columns: int | None = field(default=None, metadata=LATER)
 
     def __post_init__(self):
         check(self)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an input."""
+        return self.resolution, self.columns or self.resolution, self.in_channels
 
     @property
     def depth(self) -> int:

@@ -21,6 +21,7 @@ def check(arch: Arch) -> None:
         "resolution": arch.resolution,
         "num_classes": arch.num_classes,
         "in_channels": arch.in_channels,
+        "columns": 1 if arch.columns is None else arch.columns,
     }
     for name, value in positive.items():
         if not isinstance(value, int) or value < 1:

@@ -93,6 +93,11 @@ class Custom:
         return any(p.name == option or p.kind is p.VAR_KEYWORD for p in parameters)
 
     @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an input."""
+        return self.resolution, self.resolution, self.in_channels
+
+    @property
     def sizes(self) -> tuple:
         """What rules change."""
         return self.module(), self.resolution

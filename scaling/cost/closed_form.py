@@ -16,10 +16,10 @@ from scaling.arch.totals import Map, Site, Totals
 def totals(arch: Sized) -> Totals | None:
     """Return the sums over the whole network, or None where there is no closed form of it here.
 
-    That is for blocks and heads without one, dilated windows that lose pixels, auxiliary classifiers and a
-    user's own.
+    That is for blocks and heads without one, dilated windows that lose pixels, auxiliary classifiers,
+    sequences and a user's own.
     """
-    if not isinstance(arch, Arch) or arch.auxiliary:
+    if not isinstance(arch, Arch) or arch.auxiliary or arch.columns is not None:
         return None
     sums, grids, maps = Totals(), arch.feature_grids, [Map(arch.in_channels, arch.resolution)]
     for stage, grid in zip(arch.stem + arch.stages, grids):

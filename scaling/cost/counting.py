@@ -68,7 +68,7 @@ class Cost:
 @functools.lru_cache(maxsize=4096)
 def count(arch: Sized, layers: bool = False) -> Cost:
     """Count one forward pass of an architecture at its resolution, in evaluation mode."""
-    shape = (arch.resolution, arch.resolution, arch.in_channels)
+    shape = arch.input_shape
     return count_module(build(arch, operators="lax"), shape, layers, train=False)
 
 

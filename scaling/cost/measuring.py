@@ -150,7 +150,7 @@ def _compile(net: Buildable, batch: int, mode: str) -> tuple[Any, float]:
         raise ValueError(f"mode={mode!r} must be one of {MODES}, and batch={batch} at least 1.")
     step = _train_step(net, batch) if mode == "train" else _forward(net)
     side, channels = net.arch.resolution, net.arch.in_channels
-    images = jax.ShapeDtypeStruct((batch, side, side, channels), jnp.float32)
+    images = jax.ShapeDtypeStruct((batch, *net.arch.input_shape), jnp.float32)
     labels = jax.ShapeDtypeStruct((batch,), jnp.int32)
     variables = abstract_variables(net, side, channels)
     start = time.perf_counter()
@@ -165,7 +165,7 @@ def _arguments(net: Buildable, batch: int) -> tuple[Any, jax.Array, jax.Array]:
     """Initial variables, random images and labels: constants would fade into denormal numbers."""
     arch, rng = net.arch, np.random.default_rng(0)
     variables = jax.tree.map(jnp.array, initialize(net, seed=0))  # copies, since they are donated
-    shape = (batch, arch.resolution, arch.resolution, arch.in_channels)
+    shape = (batch, *arch.input_shape)
     images = jax.device_put(rng.standard_normal(shape, np.float32))
     return variables, images, jnp.asarray(rng.integers(arch.num_classes, size=batch, dtype=np.int32))
 

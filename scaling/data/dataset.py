@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,9 +13,12 @@ from scaling.data import photos
 from scaling.data.boxes import open_boxes
 from scaling.data.digits import open_digits
 from scaling.data.folder import open_folder
+from scaling.data.fsdd import open_fsdd
 from scaling.data.mask_arrays import open_npz_masks
 from scaling.data.mask_folder import open_masks
 from scaling.data.npz import open_npz
+from scaling.data.omniglot import open_omniglot
+from scaling.data.pictures import open_pictures
 from scaling.data.source import Source
 from scaling.data.splits import ArraySplit, Split, StreamSplit, carve
 from scaling.data.tfds import open_tfds
@@ -22,11 +26,18 @@ from scaling.data.tfds_boxes import open_tfds_boxes
 from scaling.data.tfds_masks import open_tfds_masks
 from scaling.runs.spec import AugmentSpec, DataSpec
 
-SOURCES = {"digits": open_digits, "folder": open_folder, "npz": open_npz, "tfds": open_tfds}
+SOURCES = {
+    "digits": open_digits,
+    "folder": open_folder,
+    "npz": open_npz,
+    "tfds": open_tfds,
+    "omniglot": open_omniglot,
+}
 # Sources of examples that have another field than a label, or more
 WITH_FIELD = {
-    "mask": {"folder": open_masks, "npz": open_npz_masks, "tfds": open_tfds_masks},
+    "mask": {"folder": open_masks, "npz": open_npz_masks, "tfds": open_tfds_masks, "fsdd": open_fsdd},
     "boxes": {"coco": open_boxes, "voc": open_boxes, "boxes": open_boxes, "tfds": open_tfds_boxes},
+    "size": {"folder": open_pictures},
 }
 MEMORY_BUDGET = 2 * 2**30  # bytes of decoded images of one split held at once
 STATISTICS_PIXELS = 2**27  # enough for the whole of CIFAR-10, and some 2,700 photos at 224 pixels
@@ -83,12 +94,14 @@ def load(
     train, validation = _train_and_validation(source, data)
     train = hold(train, data, data.train)
     validation = hold(validation, data, data.validation or f"{data.train} (validation part)")
-    _check_side(validation, train, data.validation)
+    if source.one_side:
+        _check_side(validation, train, data.validation)
     mean, std = statistics(train)
 
     def test() -> Split:
         split = hold(source.read(data.test), data, data.test)
-        _check_side(split, train, data.test)
+        if source.one_side:
+            _check_side(split, train, data.test)
         return split
 
     last = test if data.test else None
@@ -217,7 +230,7 @@ def statistics(split: Split) -> tuple[tuple[float, ...], tuple[float, ...]]:
     total = np.zeros((2, split.channels), np.int64)
     for sums in photos.in_threads(lambda chunk: _sums(split, chunk), chunks):
         total += sums
-    mean, square = total / (count * split.side**2) / np.array([[255.0], [255.0**2]])
+    mean, square = total / (count * math.prod(split[0].shape[:2])) / np.array([[255.0], [255.0**2]])
     std = np.sqrt(np.maximum(square - mean**2, 0))
     return tuple(mean.tolist()), tuple(np.where(std > 1e-6, std, 1.0).tolist())
 

@@ -37,6 +37,45 @@ class Order:
         return {"index": rows.astype(np.int32), "position": position}
 
 
+@dataclass(frozen=True, eq=False)
+class ClassOrder:
+    """Which examples form which step where each of its classes has `per_class` of them.
+
+    An epoch goes through permutations of the classes, one after the other, as many whole batches of each as
+    there are, and takes of a class its next examples, in an order of their own.
+    """
+
+    labels: np.ndarray
+    batch: int
+    per_class: int
+    seed: int
+    process_index: int
+    process_count: int
+
+    @property
+    def count(self) -> int:
+        return len(self.labels)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.count // self.batch
+
+    def step(self, step: int) -> dict[str, np.ndarray]:
+        """Rows and places as `Order.step` gives them; examples of a class stand together."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        order = _epoch_order(self.seed, epoch, self.count)
+        members = order[np.argsort(self.labels[order], kind="stable")]
+        _, starts, counts = np.unique(self.labels[members], return_index=True, return_counts=True)
+        wide, ways = np.flatnonzero(counts >= self.per_class), self.batch // self.per_class
+        turn, place = divmod(place, len(wide) // ways)
+        chosen = wide[permutation(self.seed, epoch * self.count + turn, len(wide))][place * ways :][:ways]
+        taken = (turn * self.per_class + np.arange(self.per_class)) % counts[chosen][:, None]
+        rows = members[starts[chosen][:, None] + taken].ravel()
+        local = self.batch // self.process_count
+        position = np.arange(local, dtype=np.int32) + self.process_index * local
+        return {"index": rows[position].astype(np.int32), "position": position}
+
+
 @lru_cache(maxsize=2)
 def _epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
     return permutation(seed, epoch, count)
@@ -47,7 +86,7 @@ class Feed:
     """Training batches of one process. `resident` is to be put on every device once, or is empty."""
 
     split: Split
-    order: Order
+    order: Order | ClassOrder
     workers: int
     resident: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -75,11 +114,13 @@ def feed(
     workers: int,
     process_index: int = 0,
     process_count: int = 1,
+    per_class: int = 0,
 ) -> Feed:
     """Order `split` into global batches of `batch`, as a function of (seed, epoch) alone.
 
-    `resident` None keeps array splits up to 2 GiB on the device; streamed ones are decoded by
-    `workers` processes (0: threads). ValueError where the batch exceeds the split or does not divide.
+    With `per_class` each batch has that many examples of each of its classes. `resident` None keeps array
+    splits up to 2 GiB on the device; streamed ones are decoded by `workers` processes (0: threads).
+    ValueError where the batch exceeds the split or does not divide.
     """
     _check_batch(batch, process_count)
     if batch > len(split):
@@ -91,7 +132,10 @@ def feed(
     in_memory = isinstance(split, ArraySplit)
     if resident and not in_memory:
         raise ValueError("resident=True needs a split in memory: load it with data.resident=True.")
-    order = Order(len(split), batch, seed, process_index, process_count)
+    order: Order | ClassOrder = Order(len(split), batch, seed, process_index, process_count)
+    if per_class:
+        _check_classes(split.labels, batch, per_class)
+        order = ClassOrder(split.labels, batch, per_class, seed, process_index, process_count)
     if in_memory and (resident or (resident is None and split.nbytes <= MEMORY_BUDGET)):
         return Feed(split, order, workers, split.fields)
     return Feed(split, order, workers)
@@ -121,6 +165,16 @@ def _check_batch(batch: int, process_count: int) -> None:
         raise ValueError(
             f"a global batch of {batch} must be a positive multiple of the {process_count} processes: choose "
             f"{max(1, round(batch / process_count)) * process_count}."
+        )
+
+
+def _check_classes(labels: np.ndarray, batch: int, per_class: int) -> None:
+    wide = int(np.sum(np.unique(labels, return_counts=True)[1] >= per_class))
+    if batch % per_class or wide < batch // per_class:
+        raise ValueError(
+            f"train.batch={batch} is to hold {per_class} examples of each of its classes (train.per_class), so of "
+            f"{batch // per_class} classes, but {wide} have that many: set train.batch to a multiple of "
+            f"{per_class} of at most {wide * per_class}."
         )
 
 

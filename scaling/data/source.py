@@ -13,7 +13,7 @@ class Source:
     """An opened data set; labels index `class_names`.
 
     `check(split)` raises ValueError where the set has no such split; `read(split)` reads that split
-    and nothing else.
+    and nothing else. All splits must have images of one side, unless they need not (`one_side`).
     """
 
     name: str
@@ -21,3 +21,4 @@ class Source:
     in_channels: int
     check: Callable[[str], object]
     read: Callable[[str], Split]
+    one_side: bool = True

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from scaling.arch import blocks as values
+from scaling.models.causal import CausalModule
 from scaling.models.cell import CellModule
 from scaling.models.convnext import ConvNeXtModule, PatchesModule
 from scaling.models.dense_block import DenseModule, TransitionModule
@@ -149,4 +150,5 @@ MODULES: dict[type, Any] = {
     values.Xception: XceptionModule,
     values.Cell: CellModule,
     values.GhostBottleneck: GhostBottleneckModule,
+    values.Causal: CausalModule,
 }

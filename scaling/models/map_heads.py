@@ -148,11 +148,11 @@ def resize(x_nhwc, sides, method: str = "bilinear"):
     return jax.image.resize(x_nhwc, shape, method, antialias=False)
 
 
-def to_space(x_nhwc):
-    """Spread groups of four channels over 2x2 pixels: (n, h, w, 4 c) -> (n, 2 h, 2 w, c)."""
+def to_space(x_nhwc, by: int = 2):
+    """Spread groups of by**2 channels over squares: (n, h, w, by**2 c) -> (n, by h, by w, c)."""
     n, h, w, c = x_nhwc.shape
-    x = x_nhwc.reshape(n, h, w, 2, 2, c // 4)
-    return x.transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * h, 2 * w, c // 4)
+    x = x_nhwc.reshape(n, h, w, by, by, c // by**2)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(n, by * h, by * w, c // by**2)
 
 
 MODULES: dict[type, Any] = {Fcn: FcnModule, Aspp: AsppModule, LrAspp: LrAsppModule, UNet: UNetModule}

@@ -26,7 +26,7 @@ def log_synflow(net: Network, variables: Mapping[str, Any]) -> Any:
     """
     arch = net.arch.replace(activation="relu", drop_rate=0.0, drop_path_rate=0.0)
     net, flow = net.clone(arch=arch), _Flow()
-    image = jnp.ones((1, arch.resolution, arch.resolution, arch.in_channels))
+    image = jnp.ones((1, *arch.input_shape))
     rest = {name: tree for name, tree in variables.items() if name != "params"}
     absolute = jax.tree.map(jnp.abs, variables["params"])
 

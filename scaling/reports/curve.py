@@ -79,13 +79,23 @@ def metric_of(rows: Sequence[Row]) -> Metric:
 
 
 def score_of(row: Row) -> float | None:
-    """The task's metric on the test split: of averaged or raw parameters, whichever validated better."""
+    """The task's metric on the test split, as a fraction: of averaged or raw parameters, whichever validated
+    better."""
+    return _fraction(row, measure_of(row))
+
+
+def measure_of(row: Row) -> float | None:
+    """The same in the metric's own unit."""
     return row.metrics.get(_measured(row, "test")) if row.status == OK else None
 
 
 def validation(row: Row) -> float | None:
-    """The metric of the same parameters on the validation split."""
-    return row.metrics.get(_measured(row, "val"))
+    """The metric of the same parameters on the validation split, as a fraction."""
+    return _fraction(row, row.metrics.get(_measured(row, "val")))
+
+
+def _fraction(row: Row, value: float | None) -> float | None:
+    return None if value is None else named(row.spec.task).metric.fraction(value)
 
 
 def interval_of(row: Row) -> tuple[float, float] | None:
@@ -106,8 +116,11 @@ def scored(row: Row) -> str:
     score, interval = score_of(row), interval_of(row)
     if score is None:
         return ""
+    metric, measured = metric_of([row]), measure_of(row)
+    if metric.unit and measured is not None:
+        return f"test {metric.told(measured)} ({weights_of(row)} weights)"
     between = f"{percent(interval[0])} to {percent(interval[1])} %, " if interval else ""
-    return f"test {metric_of([row]).title} {percent(score)} % ({between}{weights_of(row)} weights)"
+    return f"test {metric.title} {percent(score)} % ({between}{weights_of(row)} weights)"
 
 
 def drawn(rows: Sequence[Row]) -> list[Row]:

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 
 from scaling.laws.pareto import front
 from scaling.laws.power import LEVEL, Law, NoLaw
-from scaling.reports.curve import AXES, Group, drawn, interval_of, metric_of, score_of, validation, weights_of
+from scaling.reports.curve import (
+    AXES,
+    Group,
+    drawn,
+    interval_of,
+    measure_of,
+    metric_of,
+    score_of,
+    validation,
+    weights_of,
+)
 from scaling.reports.labels import network, size_label
 from scaling.reports.study import Study
 from scaling.reports.units import MISSING, duration, number, percent, si
@@ -106,6 +116,8 @@ def _on_front(groups: Sequence[Group]) -> set[str]:
 def _network_cells(name: str, found: Group, on_front: bool) -> list[str]:
     row = found.first
     score = percent(found.mean(score_of), found.deviation)
+    if (unit := metric_of([row]).unit) and found.scores:
+        score += f" ({found.mean(measure_of):.2f} {unit})"
     if len(found.scores) == 1 and (interval := _interval(found)) is not None:
         score += f" ({percent(interval[0])} to {percent(interval[1])})"
     finished = sum(r.status == OK for r in found.rows)

@@ -16,7 +16,8 @@ class AugmentSpec:
     `randaugment_layers` operations of `randaugment_magnitude` (0 to 10); `erase` is the probability of
     random erasing; `mixup` and `cutmix` are Beta parameters, 0 for off. `eval_crop` is the centre fraction
     kept in evaluation. `autoaugment` names a found policy that stands in RandAugment's place: "v0" is that of
-    EfficientNet's ImageNet recipe, "cifar10" of arXiv 1805.09501.
+    EfficientNet's ImageNet recipe, "cifar10" of arXiv 1805.09501. Of denoising: `noise` is the standard
+    deviation of what is added to pixels from 0 to 255, in training and in evaluation.
     """
 
     crop: str = "none"
@@ -32,6 +33,7 @@ class AugmentSpec:
     eval_crop: float = 1.0
     pad_mode: str = field(default="black", metadata=LATER)
     autoaugment: str = field(default="", metadata=LATER)
+    noise: float = field(default=0.0, metadata=LATER)
 
 
 CHOICES: dict[str, tuple[str, ...]] = {

@@ -27,6 +27,8 @@ SOURCES: dict[str, Callable[[Path], str] | None] = {
     "coco": of_files,
     "voc": of_files,
     "boxes": of_files,
+    "omniglot": of_files,
+    "fsdd": of_arrays,
 }
 
 

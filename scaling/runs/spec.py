@@ -92,10 +92,10 @@ class ModelSpec:
 class DataSpec:
     """Where images come from and how they are split.
 
-    `source` is digits, folder, npz or tfds, or, of images with boxes, coco, voc, boxes or tfds; `name` the
-    TFDS name; `dir` a directory or file. A set without a name (all but digits and tfds) is identified by
-    `fingerprint`, a digest of the listing of `dir`, which a run adds.
-    Split names follow the source. An empty `validation` takes `validation_fraction` of the training split, by
+    `source` is digits, folder, npz, tfds or omniglot, or, of images with boxes, coco, voc, boxes or tfds, of
+    sounds fsdd; `name` the TFDS name; `dir` a directory or file. A set without a name (all but digits and
+    tfds) is identified by `fingerprint`, a digest of the listing of `dir`, which a run adds. Split names
+    follow the source. An empty `validation` takes `validation_fraction` of the training split, by
     `split_seed`; an empty `test` leaves the test split unread (a search). `limit` keeps that many training
     images, the first after the split. `store` is the side in pixels at which images are kept in memory (None:
     their own side for arrays; for photos the network's resolution over the evaluation crop). `void` is the
@@ -190,6 +190,9 @@ class TrainSpec:
     `box_weight` times; predictions of less than `least_score` are dropped in evaluation, and those that
     overlap a better one of their class by an IoU above `most_overlap` (`suppression` "greedy"), or they get
     lower scores by their overlap ("soft").
+    With `per_class` a batch holds that many examples of each of its classes, which are drawn (0: it takes
+    examples as they come). Of embeddings: `embedding_loss` is a name of `scaling.tasks.embedding_losses`,
+    `margin` its margin (None: the paper's), `scale` what cosines are multiplied by.
     """
 
     batch: int = 128
@@ -224,6 +227,10 @@ class TrainSpec:
     cpus: float = execution(1.0, LATER)
     gpus: float = execution(0.0, LATER)
     memory: float = execution(0.0, LATER)
+    per_class: int = field(default=0, metadata=LATER)
+    embedding_loss: str = field(default="triplet", metadata=LATER)
+    margin: float | None = field(default=None, metadata=LATER)
+    scale: float = field(default=30.0, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -311,6 +318,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("train", "suppression"): ("greedy", "soft"),
     ("train", "non_finite"): NON_FINITE,
     ("train", "box_loss"): ("smooth_l1", "iou", "giou", "diou", "ciou", "eiou", "alpha_iou", "siou", "wiou"),
+    ("train", "embedding_loss"): ("triplet", "contrastive", "softmax", "sphereface", "cosface", "arcface"),
 }
 
 

@@ -8,11 +8,26 @@ from __future__ import annotations
 
 from scaling.border.typed import nearest
 from scaling.tasks.classification import CLASSIFICATION
+from scaling.tasks.denoising import DENOISING
 from scaling.tasks.detection import DETECTION
+from scaling.tasks.embedding import EMBEDDING
 from scaling.tasks.segmentation import SEGMENTATION
+from scaling.tasks.super_resolution import SUPER_RESOLUTION
 from scaling.tasks.task import Task
+from scaling.tasks.voice_activity import VOICE_ACTIVITY
 
-TASKS: dict[str, Task] = {task.name: task for task in (CLASSIFICATION, SEGMENTATION, DETECTION)}
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        CLASSIFICATION,
+        SEGMENTATION,
+        DETECTION,
+        DENOISING,
+        SUPER_RESOLUTION,
+        EMBEDDING,
+        VOICE_ACTIVITY,
+    )
+}
 
 
 def named(name: str) -> Task:

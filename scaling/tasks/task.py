@@ -10,33 +10,45 @@ from scaling.arch.arch import Sized
 from scaling.runs.spec import AugmentSpec, TrainSpec
 from scaling.tasks.pictures import Fields, Pictures
 
+AXIS = "batch"  # the mapped axis of devices, over which training and evaluation run
+
 # Images -> (what the network returns, its collections that changed)
 Apply = Callable[[Any], tuple[Any, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A number by which runs are compared.
+    """A number by which runs are compared; the larger the better.
 
-    It is a fraction of which 1 is the best; what is left to it is the error that laws are fitted to. `name`
-    is its key, `title` stands over columns, `word` in sentences. `of_examples` says that it is the share of
-    examples that are right, which has an interval of its own."""
+    It is a fraction of which 1 is the best; what is left to it is the error that laws are fitted to. A number
+    with a `unit` becomes such a fraction by `fraction`, which does not change the order. `name` is its key,
+    `title` stands over columns, `word` in sentences. `of_examples` says that it is the share of examples that
+    are right, which has an interval of its own."""
 
     name: str
     title: str
     word: str
     of_examples: bool = False
+    unit: str = ""
+    fraction: Callable[[float], float] = lambda value: value
+
+    def told(self, value: float) -> str:
+        """The number with its title or unit, for a line of progress."""
+        return f"{value:.2f} {self.unit}" if self.unit else f"{self.title} {value:.3f}"
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """How examples become inputs: augmentation, the side in pixels, the classes, statistics of a channel."""
+    """How examples become inputs: augmentation, the side in pixels, the classes, statistics of a channel.
+
+    `arch` is the network, for what its head says of its inputs, or None where nobody told."""
 
     augment: AugmentSpec
     resolution: int
     num_classes: int
     mean: Sequence[float]
     std: Sequence[float]
+    arch: Sized | None = None
 
 
 @dataclass(frozen=True)
@@ -49,11 +61,12 @@ class Task:
     `train_inputs` and `eval_inputs` of `Inputs` give functions, (fields, keys) and (fields,) -> fields, whose
     "image" is float32 (n, h, w, c). `loss(apply, inputs, spec, arch)` is a mean over the examples, beside the
     collections that changed and metrics of the same kind; `arch` is the network, for what its head says of
-    its outputs, or None where nobody told. `sums(outputs, inputs, mask_b, spec, arch)` may be added over
-    batches and devices, examples whose mask is False left out. `gather(outputs, inputs, spec, arch)`, where
-    sums do not do, gives an array (n, ...) a name, of a shape that no example changes: they are collected
-    from all batches and devices, in the order of the examples. `means` makes metrics of totals and collected
-    arrays, in NumPy, "loss" and `metric.name` among them. `pictures` show answers beside the truth."""
+    its outputs, or None where nobody told; a loss of several examples gathers them over `AXIS`.
+    `sums(outputs, inputs, mask_b, spec, arch)` may be added over batches and devices, examples whose mask is
+    False left out. `gather(outputs, inputs, spec, arch)`, where sums do not do, gives an array (n, ...) a
+    name, of a shape that no example changes: they are collected from all batches and devices, in the order of
+    the examples. `means` makes metrics of totals and collected arrays, in NumPy, "loss" and `metric.name`
+    among them. `pictures` show answers beside the truth."""
 
     name: str
     metric: Metric

@@ -219,7 +219,7 @@ class Ledger:
         self._journal.write(step, step / self._plan.steps_per_epoch, "train", self.last)
         note = f"loss {self.last['loss']:.4f}"
         if (metric := self._plan.task.metric).name in self.last:
-            note += f"  {metric.title} {self.last[metric.name]:.3f}"
+            note += f"  {metric.told(self.last[metric.name])}"
         note += f"  lr {self.last['lr']:.3g}"
         note += f"  waiting for data {self._clock.data_wait:.0%}"
         self._reporter.progress(step, self._plan.total_steps, note)

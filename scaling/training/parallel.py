@@ -15,8 +15,8 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from scaling.tasks.task import AXIS
 from scaling.training.allocator import give_back
-from scaling.training.step import AXIS
 
 Device = Any  # jax.Device, which static checkers do not take for a type
 

@@ -258,6 +258,12 @@ def _check_ranges(train: TrainSpec) -> None:
         "box_weight": (train.box_weight >= 0, "at least 0"),
         "least_score": (0 <= train.least_score < 1, "in [0, 1)"),
         "most_overlap": (0 < train.most_overlap <= 1, "in (0, 1]"),
+        "per_class": (
+            train.per_class >= 0 and train.batch % max(train.per_class, 1) == 0,
+            f"at least 0 and divide train.batch={train.batch}",
+        ),
+        "margin": ((train.margin or 0) >= 0, "at least 0, or None for the loss's own"),
+        "scale": (train.scale > 0, "above 0"),
         "non_finite_limit": (train.non_finite_limit >= 1, "at least 1; non_finite='stop' allows none"),
         "rollback_rate": (0 < train.rollback_rate <= 1, "in (0, 1]; 1 leaves the learning rate as it is"),
         "timeout": (train.timeout >= 0, "a number of seconds, 0 for none"),

@@ -18,7 +18,7 @@ from scaling.data.prefetch import ahead
 from scaling.models.initialize import initialize
 from scaling.models.network import Buildable, build, frozen_stages
 from scaling.runs.spec import AugmentSpec
-from scaling.tasks.task import Fields, Inputs
+from scaling.tasks.task import AXIS, Fields, Inputs
 from scaling.training import optimizers, schedules
 from scaling.training.evaluate import Scorer
 from scaling.training.packing import pack_state, unpack_state
@@ -26,7 +26,7 @@ from scaling.training.parallel import ENGINES, Program
 from scaling.training.plan import Phase, Plan
 from scaling.training.starting import read, started
 from scaling.training.state import TrainState, create, models
-from scaling.training.step import AXIS, build_train_step, several
+from scaling.training.step import build_train_step, several
 
 LOOKAHEAD = 2  # calls whose streamed images are put on the devices ahead
 
@@ -46,6 +46,7 @@ class Runtime:
             spec.data.workers,
             jax.process_index(),
             jax.process_count(),
+            spec.train.per_class,
         )
         self.resident = self.engine.replicate(self.feed.resident)
         peak = schedules.peak_rate(spec.optimizer, spec.train.batch)
@@ -167,7 +168,7 @@ class Runtime:
 
     def _inputs(self, augment: AugmentSpec, arch: Sized) -> Inputs:
         data = self.plan.dataset
-        return Inputs(augment, arch.resolution, arch.num_classes, data.mean, data.std)
+        return Inputs(augment, arch.resolution, arch.num_classes, data.mean, data.std, arch)
 
     def _network(self, arch: Sized) -> Buildable:
         model = self.plan.spec.model

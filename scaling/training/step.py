@@ -20,13 +20,11 @@ from scaling.arch.arch import Sized
 from scaling.models.auxiliary import AUXILIARY
 from scaling.models.network import DROP_PATH, Applied
 from scaling.runs.spec import SKIP, TrainSpec
-from scaling.tasks.task import Fields, Task
+from scaling.tasks.task import AXIS, Fields, Task
 from scaling.training.optimizers import schedule_counts_of
 from scaling.training.packing import like, whole
 from scaling.training.schedules import Schedule
 from scaling.training.state import TrainState, averaged, without
-
-AXIS = "batch"
 
 Step = Callable[[TrainState, dict[str, Any], dict[str, Any]], tuple[TrainState, dict[str, Any]]]
 

@@ -30,7 +30,7 @@ def description(weights: Weights) -> dict[str, Any]:
     arch, record = weights.arch, weights.preprocessing
     return {
         "network": arch.name,
-        "input": ["n", arch.resolution, arch.resolution, arch.in_channels],
+        "input": ["n", *arch.input_shape],
         "preprocessing": None if record is None else record.to_dict(),
         "classes": list(weights.classes),
     }
@@ -81,7 +81,7 @@ def _function(weights: Weights) -> Callable[[Any], Any]:
 def _distance(weights: Weights, call: Callable[[Any], Any], path: Path) -> float:
     """The largest difference over the spread of outputs; ValueError, and no file, beyond `TOLERANCE`."""
     arch = weights.arch
-    shape = (EXAMPLES, arch.resolution, arch.resolution, arch.in_channels)
+    shape = (EXAMPLES, *arch.input_shape)
     x_nhwc = np.random.default_rng(0).standard_normal(shape, np.float32)
     ours, theirs = np.asarray(_function(weights)(x_nhwc)), np.asarray(call(x_nhwc))
     found = float(np.abs(ours - theirs).max() / max(ours.std(), 1e-30))

@@ -31,11 +31,13 @@ from scaling.zoo import (
     regnet,
     resnet,
     resnet_rs,
+    restoration,
     segmentation,
     shufflenet_v1,
     shufflenet_v2,
     squeezenet,
     vgg,
+    voice,
     xception,
 )
 
@@ -77,8 +79,9 @@ AUXILIARIES: dict[str, tuple[Auxiliary, ...]] = {
     **{name: nasnet.AUXILIARY for name, arch in nasnet.ARCHS.items() if arch.family != "pnasnet"},
 }
 
-# Detectors, whose several outputs few of what runs over all names can take; `names` gives them by family
-DENSE: dict[str, Arch] = {**detection.ARCHS}
+# Networks whose outputs few of what runs over all names can take: detectors' boxes, restored pictures, voice;
+# `names` gives them by family
+DENSE: dict[str, Arch] = {**detection.ARCHS, **restoration.ARCHS, **voice.ARCHS}
 
 
 def get(name: str) -> Arch:
@@ -97,7 +100,7 @@ def get(name: str) -> Arch:
 
 
 def names(family: str | None = None) -> list[str]:
-    """Return all names but those of detectors, or those of one family of any networks.
+    """Return all names but those of `DENSE`, or those of one family of any networks.
 
     KeyError with the nearest families where there is none."""
     if family is None:

@@ -127,3 +127,41 @@ def test_a_cut_keeps_an_example_of_each_class_on_both_sides():
     train, validation = carve(labels, 0.1, seed=0)
     assert sorted([*train, *validation]) == list(range(len(labels)))
     assert np.bincount(labels[validation], minlength=4).tolist() == [5, 1, 1, 0]
+
+
+def labelled(counts) -> ArraySplit:
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts)).astype(np.int32)
+    return ArraySplit(np.zeros((len(labels), 2, 2, 1), np.uint8), labels)
+
+
+def test_a_batch_has_as_many_examples_of_each_of_its_classes():
+    split = labelled([9, 8, 3, 7, 12, 2, 5])
+    source = feed(split, 6, 0, None, 0, per_class=3)
+    for batch in take(source, 0, 3 * source.steps_per_epoch):
+        assert len(set(batch["index"])) == 6 and batch["position"].tolist() == list(range(6))
+        counts = np.unique(split.labels[batch["index"]], return_counts=True)[1]
+        assert counts.tolist() == [3, 3]
+
+
+def test_batches_of_classes_go_through_all_and_follow_from_seed_and_step():
+    split = labelled([8] * 6)
+    source, other = (feed(split, 12, seed, None, 0, per_class=4) for seed in (0, 1))
+    batches = take(source, 0, 12)
+    assert_equal_batches(take(source, 5, 7), batches[5:])
+    rows = lambda some: [tuple(batch["index"]) for batch in some]
+    assert rows(batches) != rows(take(other, 0, 12)) and len(set(rows(batches))) == 12
+    epoch = np.concatenate([batch["index"] for batch in batches[: source.steps_per_epoch]])
+    assert sorted(epoch) == list(range(48))
+
+
+def test_processes_share_a_batch_of_classes():
+    split = labelled([8] * 6)
+    whole = feed(split, 12, 0, None, 0, per_class=4).order.step(3)["index"]
+    parts = [feed(split, 12, 0, None, 0, place, 2, 4).order.step(3)["index"] for place in (0, 1)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize("batch, per_class", [(10, 4), (12, 5), (16, 4)])
+def test_batches_that_no_classes_fill_are_refused(batch, per_class):
+    with pytest.raises(ValueError, match=r"train\.per_class.*set train\.batch to a multiple"):
+        feed(labelled([4, 4, 4, 3, 3]), batch, 0, None, 0, per_class=per_class)

@@ -31,6 +31,7 @@ BODY = (
     blocks.XBlock(group_width=4, se_ratio=0.25),
     blocks.DepthwiseSeparable(),
     blocks.GhostBottleneck(expand=2, se_ratio=0.25),
+    blocks.Causal(dilation=2),
     blocks.ShuffleV1(groups=2),
     blocks.ShuffleV2(),
     blocks.ConvNeXt(kernel=3, expand=2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scaling.arch.blocks.base import Block
+from scaling.arch.blocks.causal import Causal
 from scaling.arch.blocks.cell import Cell
 from scaling.arch.blocks.conv import Conv, Fire, MLPConv
 from scaling.arch.blocks.convnext import ConvNeXt, Patches
@@ -37,5 +38,6 @@ BLOCKS: tuple[type[Block], ...] = (
     Xception,
     Cell,
     GhostBottleneck,
+    Causal,
 )
 PARTS = (Filter, Fork)  # what blocks are made of: they are written down as blocks are

@@ -1,0 +1,102 @@
+"""Which frames of a stream are voice: an example is a picture of frames by one column, its channels bands.
+
+Training takes a window of `model.resolution` frames at a random place, evaluation the whole stream. The
+metric is the area under the ROC curve of all frames of a split."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from scaling.data.augment import SLOTS, draws_of, normalise
+from scaling.runs.spec import AugmentSpec
+from scaling.tasks.roc import area_under_roc
+from scaling.tasks.task import Inputs, Metric, Task
+
+
+def _train_inputs(made: Inputs):
+    _check_plain(made.augment)
+
+    def one(frames_t1c, voice_t1, draws):
+        spare = len(frames_t1c) - made.resolution
+        start = jnp.floor(draws[SLOTS["crop"]][0] * (spare + 1)).astype(jnp.int32)
+        cut = lambda x: lax.dynamic_slice_in_dim(x, start, made.resolution)
+        return {"image": normalise(cut(frames_t1c), made.mean, made.std), "mask": cut(voice_t1)}
+
+    return lambda fields, keys_b: jax.vmap(one)(
+        fields["image"], fields["mask"], draws_of(made.augment, keys_b)
+    )
+
+
+def _eval_inputs(made: Inputs):
+    _check_plain(made.augment)
+    return lambda fields: {
+        "image": normalise(fields["image"].astype(jnp.float32), made.mean, made.std), "mask": fields["mask"]
+    }  # fmt: skip
+
+
+def _check_plain(augment: AugmentSpec) -> None:
+    if augment != AugmentSpec():
+        wrong = next(
+            f.name
+            for f in dataclasses.fields(augment)
+            if getattr(augment, f.name) != getattr(AugmentSpec(), f.name)
+        )
+        raise ValueError(
+            f"augment.{wrong}={getattr(augment, wrong)} is of images, not of sequences: leave it at "
+            f"{getattr(AugmentSpec(), wrong)}."
+        )
+
+
+def _entropy(outputs, inputs):
+    """The cross-entropy of each stream, a mean over its frames."""
+    loss_nt1 = optax.losses.sigmoid_binary_cross_entropy(
+        outputs["out"][..., 0], inputs["mask"].astype(jnp.float32)
+    )
+    return jnp.mean(loss_nt1, (1, 2))
+
+
+def _loss(apply, inputs, *_):
+    outputs, updates = apply(inputs["image"])
+    right = (outputs["out"][..., 0] > 0) == (inputs["mask"] > 0)
+    return jnp.mean(_entropy(outputs, inputs)), updates, {"right": jnp.mean(right, dtype=jnp.float32)}
+
+
+def _sums(outputs, inputs, real_b, *_) -> dict[str, Any]:
+    loss_b = jnp.where(real_b, _entropy(outputs, inputs), 0.0)
+    return {"count": jnp.sum(real_b, dtype=jnp.int32), "loss": jnp.sum(loss_b)}
+
+
+def _gather(outputs, inputs, *_) -> dict[str, Any]:
+    return {"score": outputs["out"][..., 0], "mask": inputs["mask"]}
+
+
+def _means(totals: dict[str, Any]) -> dict[str, float]:
+    scores, truth = totals["score"].ravel(), totals["mask"].ravel() > 0
+    right = float(np.mean((scores > 0) == truth))
+    return {
+        "auc": area_under_roc(scores, truth),
+        "right": right,
+        "loss": float(totals["loss"] / totals["count"]),
+    }
+
+
+VOICE_ACTIVITY = Task(
+    name="voice_activity",
+    metric=Metric("auc", "AUC", "area under the ROC curve"),
+    fields=("mask",),
+    heads=("Reconstruction",),
+    train_inputs=_train_inputs,
+    eval_inputs=_eval_inputs,
+    loss=_loss,
+    sums=_sums,
+    means=_means,
+    gather=_gather,
+    adapt=lambda arch: arch.replace(num_classes=1),
+)

@@ -1,0 +1,58 @@
+"""Heads that answer a picture: its size, that every parameter learns, the cost that is counted."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import scaling
+from scaling.arch.map_heads import UPSAMPLINGS
+from scaling.arch.picture_heads import Reconstruction
+from scaling.cost.closed_form import totals
+from scaling.cost.counting import count
+from scaling.models.map_heads import to_space
+
+SMALL = scaling.get("cifar_resnet20").replace(strides=(2, 1, 1, 1), resolution=12, num_classes=3)
+HEADS = {how: Reconstruction(factor=2, upsampling=how) for how in UPSAMPLINGS}
+HEADS["residual"] = Reconstruction(5, residual=True, bias=False)
+
+
+@pytest.mark.representatives("shuffle", "residual")
+@pytest.mark.parametrize("name", HEADS)
+def test_every_parameter_learns_and_the_picture_has_its_size(name):
+    net = scaling.build(SMALL.replace(head=HEADS[name]))
+    variables = scaling.initialize(net, seed=0)
+    images = jax.random.normal(jax.random.key(1), (2, 12, 12, 3))
+
+    def loss(params):
+        found, _ = net.apply({**variables, "params": params}, images, train=True, mutable=["batch_stats"])
+        return jnp.mean(jnp.sin(3 * found["out"])), found["out"].shape
+
+    grads, shape = jax.jit(jax.grad(loss, has_aux=True))(variables["params"])
+    assert shape == (2, 12 * HEADS[name].factor, 12 * HEADS[name].factor, 3)
+    assert all(float(jnp.max(jnp.abs(leaf))) > 0 for leaf in jax.tree.leaves(grads["decoder"]))
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_it_costs_what_is_counted(name):
+    arch = SMALL.replace(head=HEADS[name])
+    walked, sums = count(arch), totals(arch)
+    for figure in ("params", "batch_stats", "macs", "activations"):
+        assert getattr(sums, figure) == getattr(walked, figure), figure
+
+
+@pytest.mark.parametrize("name, params", [("dncnn", 556_096), ("espcn_x3", 22_729)])
+def test_published_networks_have_their_parameters(name, params):
+    assert totals(scaling.get(name)).params == params
+
+
+def test_values_of_a_pixel_become_a_square():
+    x = jnp.arange(2 * 9.0).reshape(1, 1, 2, 9)
+    assert to_space(x, 3)[0, :, :3, 0].tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"upsampling": "cubic"}, {"factor": 0}, {"factor": 2, "residual": True}], ids=str
+)
+def test_a_head_that_cannot_be_is_refused(wrong):
+    with pytest.raises(ValueError, match="the head Reconstruction"):
+        SMALL.replace(head=Reconstruction(**wrong))
