@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from experiments import reproduce, train
-from experiments.tables import committed, mobile, open_rows, proxy, recipes, render
+from experiments import reproduce
+from experiments.tables import committed, mobile, open_rows, proxy, render
 from experiments.tables.coefficients import AXES, implied_phi
 from experiments.tables.entry import Entry, Table
-from experiments.tables.wanted import MOVED, NOT_MOVED, Wanted
+from experiments.tables.wanted import Wanted
 from scaling import zoo
 from scaling.cost.closed_form import totals
 from scaling.rules.factors import EFFICIENTNET, EFFICIENTNET_ROWS
 from scaling.runs.rows import Row
 from scaling.runs.rows_csv import to_csv
-from scaling.runs.spec import AugmentSpec, ModelSpec, RunSpec
+from scaling.runs.spec import ModelSpec, RunSpec
 
 NAMES = list(reproduce.TABLES)
 
@@ -306,57 +306,6 @@ def test_an_accuracy_comes_from_committed_rows_of_just_that_network(tmp_path, mo
     assert errors["ResNet-20"].runs == ("a", "b")
     assert errors["ResNet-32"].ours is None and "cifar10_resnet.py:32" in errors["ResNet-32"].reason
     assert "--config.model.name=cifar_resnet1202" in errors["ResNet-1202"].reason  # no config trains it
-
-
-def test_settings_tell_rows_of_one_network_apart(tmp_path):
-    study = tmp_path / "study"
-    study.mkdir()
-    model = ModelSpec(name="cifar_resnet20")
-    moved = [
-        row(id=crop, spec=RunSpec(model=model, augment=AugmentSpec(crop=crop))) for crop in ("none", "pad")
-    ]
-    (study / "rows.csv").write_text(to_csv(moved))
-    for where, found in ((NOT_MOVED, "none"), (MOVED, "pad")):
-        wanted = Wanted(zoo.get("cifar_resnet20"), "cifar10", where=(where,))
-        assert [one.id for one in committed.find(wanted, "error", tmp_path)] == [found]
-
-
-def test_a_recipe_trains_what_the_row_says_and_costs_what_its_docstring_says():
-    found = {name: recipes.find(Wanted(zoo.get(name), "cifar10")) for name in ("cifar_resnet20", "wrn_28_10")}
-    assert found["cifar_resnet20"].flags == ["--config=configs/cifar10_resnet.py:20"]
-    assert [f"{recipe.flops:.1e}" for recipe in found.values()] == ["2.0e+15", "3.1e+17"]
-    b0 = recipes.find(Wanted(zoo.get("efficientnet_b0"), "imagenet2012"))  # by the authors' padding
-    assert b0 and b0.arch.name == "tf_efficientnet_b0"
-    assert recipes.find(Wanted(zoo.get("cifar_resnet20"), "imagenet2012")) is None
-
-
-def test_the_list_says_what_is_trained_and_what_the_rest_would_cost(capsys, monkeypatch):
-    monkeypatch.setattr(open_rows, "flops_a_second", lambda: 1e12)
-    reproduce.main(["--list", "lenet5", "cifar-resnet-6"])
-    lines = capsys.readouterr().out.splitlines()
-    lenet, resnet = (i for i, line in enumerate(lines) if not line.startswith(" "))
-    assert lines[lenet].startswith("lenet5 ") and "runs 0" in lines[lenet + 1]
-    assert lines[resnet].endswith("0 of 6 accuracies trained, 1 without a config")
-    hours = recipes.find(Wanted(zoo.get("cifar_resnet20"), "cifar10")).flops / 1e12 / 3600
-    assert lines[resnet + 1].split()[:3] == ["ResNet-20:", "open,", f"{hours:.2g}"]
-
-
-def test_a_row_is_trained_by_its_config(monkeypatch, tmp_path, capsys):
-    told = []
-    monkeypatch.setattr(train, "main", lambda argv: told.append(argv) or 0)
-    words = ["cifar-resnet-6", "--train=ResNet-32", f"--workdir={tmp_path}", "--config.seed=3"]
-    assert reproduce.main(words) == 0
-    assert told == [["--config=configs/cifar10_resnet.py:32", "--config.seed=3", f"--workdir={tmp_path}"]]
-    for words, message in (
-        (
-            ["cifar-resnet-6", "--train=ResNet-33", f"--workdir={tmp_path}"],
-            "no config trains it; did you mean",
-        ),
-        (["cifar-resnet-6", "--train=ResNet-1202", f"--workdir={tmp_path}"], "rows with one are 'ResNet-20'"),
-        (["cifar-resnet-6", "--train=ResNet-32"], "where to train"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            reproduce.main(words)
 
 
 def test_the_command_names_all_tables(capsys, monkeypatch):
