@@ -103,7 +103,8 @@ def main(argv: Sequence[str]) -> int | None:
 def _list(names: Sequence[str]) -> None:
     from scaling.training.start import start
 
-    start(devices=True)  # a step is measured as training would take it
+    if set(names) & set(TABLES):
+        start(devices=True)  # a step is measured as training would take it
     for name in names:
         make = {**TABLES, **SEARCHES}[_known(name)]
         told = (make.__doc__ or "").strip().partition(".")[0]

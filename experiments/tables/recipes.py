@@ -56,9 +56,8 @@ class Recipe:
     def trains(self, wanted: Wanted) -> bool:
         """Whether its row would stand in the table: it is of the network, the set and the settings wanted."""
         name, data = self.arch.name.partition(" ")[0], self.spec.data.name
-        return (
-            wanted.is_of(name, data, self.arch.resolution, self.spec)
-            and cost(self.arch).params == cost(wanted.arch).params
+        return wanted.is_of(name, data, self.arch.resolution, self.spec) and (
+            self.arch == wanted.arch or cost(self.arch).params == cost(wanted.arch).params
         )
 
 
