@@ -62,6 +62,7 @@ def test_rules_multiply_its_factors_and_the_side():
     assert scaling.compound(BASE, 1).sizes == apply(BASE, rule_of(ModelSpec()), 1.0).sizes
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("along", ["compound", "width", "depth"])
 def test_the_solved_size_is_the_nearest(along):
     fit = scaling.solve(BASE, params=4000, along=along)

@@ -15,6 +15,7 @@ from scaling.models.initialize import initialize
 
 # size, stride: Araujo et al., Distill 2019, table of section "convolutional neural networks"; the paddings
 # are theirs where the networks pad alike (their ResNets pool by TensorFlow's rule: 2 pixels less)
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(
     ("name", "padding", "figures"),
     [
@@ -64,6 +65,7 @@ NETS = {
 }
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("name", NETS)
 def test_a_value_depends_on_its_window_alone_and_on_its_edges(name):
     arch = NETS[name]

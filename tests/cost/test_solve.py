@@ -102,6 +102,7 @@ def test_a_block_without_a_closed_form_is_walked(monkeypatch):
     assert (walked.arch, walked.achieved) == (exact.arch, exact.achieved)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("number", [10, pytest.param(100, marks=pytest.mark.nightly)])
 def test_random_budgets_are_met_by_the_nearest_size(number):
     for base, rule, figure, target in cases(number):
@@ -120,6 +121,7 @@ def test_random_budgets_are_met_by_the_nearest_size(number):
                 assert abs(getattr(totals(beside), figure) - target) >= abs(solution.error), label
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     "name",
     [
@@ -143,6 +145,7 @@ def test_the_figure_of_a_size_gives_that_size_back():
         assert solution.error == 0 and sizes(solution.arch) == sizes(sized)
 
 
+@pytest.mark.nightly
 def test_fifty_solves_take_seconds():
     start = time.process_time()
     for i in range(50):

@@ -70,6 +70,7 @@ def run(augment, seed=0):
     return compiled(augment)(noise(), LABELS, keys(seed=seed))
 
 
+@pytest.mark.representatives(3)
 def test_shapes_and_types_hold_for_every_setting_side_and_channel_count(augment):
     for side, resolution, channels in ((24, 16, 3), (8, 8, 1)):
         mean, std = (0.5,) * channels, (0.2,) * channels
@@ -81,6 +82,7 @@ def test_shapes_and_types_hold_for_every_setting_side_and_channel_count(augment)
         assert (seen.shape, seen.dtype) == (x.shape, x.dtype)
 
 
+@pytest.mark.representatives("everything")
 def test_an_example_does_not_depend_on_its_place_in_the_batch(augment):
     """With its pair mate, which mixup needs, but without regard to the others."""
     moved = compiled(augment)(*(jnp.roll(a, 2, axis=0) for a in (noise(), LABELS, keys())))

@@ -68,6 +68,7 @@ def test_a_resumed_feed_is_the_tail_of_the_uninterrupted_one(split, resident):
     assert_equal_batches(take(source, 0, 12)[5:], take(source, 5, 7))
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.nightly), 2])
 def test_streamed_photos_come_in_the_same_order_from_threads_and_processes(streamed, workers):
     expected = take(feed(streamed, 8, 0, None, 0), 0, 9)

@@ -343,6 +343,7 @@ def test_a_step_on_virtual_devices_end_to_end():
         assert outcome.facts["all_reduced_bytes"] > 4 * scaling.count(scaling.get("cifar_resnet20")).params
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("name", ["cifar_resnet20", "wrn_16_4", "nasbench201-333132", "nasbench201-041234"])
 def test_networks_written_for_pytorch_have_as_many_parameters(name):
     pytest.importorskip("torch")

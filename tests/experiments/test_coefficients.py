@@ -56,6 +56,7 @@ def test_it_trains_the_grid_and_its_base_and_ranks_them(command, tmp_path, capsy
     assert command() == 0 and "0 to run" in capsys.readouterr().out
 
 
+@pytest.mark.nightly
 def test_the_report_needs_rows_alone(command, tmp_path, capsys):
     command()
     before = (tmp_path / "out" / MARKDOWN).read_text()
@@ -66,6 +67,7 @@ def test_the_report_needs_rows_alone(command, tmp_path, capsys):
     assert "to run" not in capsys.readouterr().out
 
 
+@pytest.mark.nightly
 def test_halving_trains_the_best_part_longer_and_is_judged_against_the_grid(command, capsys):
     assert command("--halving") == 0
     said = capsys.readouterr().out

@@ -86,6 +86,7 @@ def test_there_and_back_gives_the_peers_tensors(tmp_path, peer, arch, capsys):
     assert shown(back, "params") == f"{cost.params:,} and {cost.batch_stats:,} batch statistics"
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("which, factor", [("ema", 2), ("raw", 1), (None, 2)])
 def test_a_run_gives_its_averages_or_its_raw_weights(
     tmp_path, finished, arch, variables, capsys, which, factor

@@ -78,6 +78,7 @@ def command(tmp_path, monkeypatch):
     return lambda *more: pipeline.main([*paths, "--workers=4", *more])
 
 
+@pytest.mark.nightly
 def test_what_is_found_is_gridded_and_scaled_beside_the_rival(command, tmp_path, capsys):
     assert command() == 0
     out = tmp_path / "out"

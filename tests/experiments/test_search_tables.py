@@ -84,6 +84,7 @@ def test_a_setting_is_chosen_only_where_it_is_better_beyond_doubt():
     assert [settings.verdict(one, better, grid) for one in better] == ["", "catalogue", "chosen"]
 
 
+@pytest.mark.nightly
 def test_settings_replace_the_catalogues(task):
     greedy, wild = (
         search(task, "evolution", (60,), 20, settings=(("population", 10), ("tournament", n)))[0]

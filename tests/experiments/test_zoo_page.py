@@ -20,6 +20,7 @@ def test_the_page_lists_every_network_once_and_in_order():
     assert listed == [name for family in families for name in zoo.names(family)]
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("name", QUICK)
 def test_a_line_is_what_is_counted(name):
     assert set(command.lines_of(name)) <= set(PAGE.read_text().splitlines())
@@ -30,6 +31,7 @@ def test_the_page_is_written_by_the_command():
     assert PAGE.read_text() == command.page()
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize(
     "size", [s for s in sizes() if s.name in QUICK], ids=lambda s: f"{s.name}-{s.convention}"
 )

@@ -53,6 +53,7 @@ def test_intervals_of_95_percent_hold_the_truth_about_95_times_in_100(setting):
     assert (share >= LEAST).all(), share
 
 
+@pytest.mark.nightly
 def test_intervals_of_half_are_about_half_right():
     """An interval may not hold the truth by being too wide to say anything."""
     share = np.mean([held(law, 0.5) for law in laws((6, 1, 0.05, 0.0))], 0)
@@ -67,6 +68,7 @@ def test_intervals_of_a_law_are_those_of_its_samples():
     np.testing.assert_array_equal(law.intervals["b"], interval(law.samples[:, 2], 0.95))
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_the_difference_of_equal_laws_is_held_about_95_times_in_100(setting):
     found = laws(setting)
@@ -75,6 +77,7 @@ def test_the_difference_of_equal_laws_is_held_about_95_times_in_100(setting):
     assert np.mean([0.025 <= d.sure <= 0.975 for d in differences]) >= LEAST
 
 
+@pytest.mark.nightly
 def test_held_out_sizes_lie_within_their_intervals_about_95_times_in_100():
     setting = (6, 3, 0.05, 0.02)
     found = [hold_out(*study(i, *setting), floor=1e-6, seed=i, resamples=79)[1] for i in range(STUDIES)]
