@@ -122,6 +122,11 @@ async function select() {
   seen.hovered = await tab.locator("#curve .hoverlayer").textContent();
   await tab.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
   seen.clicked = await tab.locator("#runs tbody input:checked").count();
+  const [picture] = await Promise.all([
+    tab.waitForEvent("download"),
+    tab.locator("#curve .modebar-btn").first().click(),
+  ]);
+  seen.picture = picture.suggestedFilename();
 }
 
 async function draw() {

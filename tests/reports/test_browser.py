@@ -149,6 +149,7 @@ def test_selected_runs_are_compared_and_what_is_hidden_leaves_the_plot(used):
     assert set(found["curves"]) == chosen
     assert set(found["only"]) == chosen and set(found["again"]) == chosen
     assert "test top-1" in found["hovered"] and found["clicked"] == 1
+    assert found["picture"].endswith(".png")
 
 
 def test_scales_front_groups_and_theme(tmp_path):
