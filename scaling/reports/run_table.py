@@ -18,10 +18,10 @@ from scaling.runs.rows import Row
 
 SERIES, SCORE = "Network", "Test {metric} %"  # what the script colours by at first, and what it draws
 HEADS = (
-    "Run", SERIES, "Size", "px", "Params", "MACs", "Val {metric} %", SCORE, "Weights", "Train FLOPs", "Step ms",
-    "Time", "Seed", "Status",
+    "Run", "Status", SERIES, "Size", "Seed", "px", "Params", "MACs", "Val {metric} %", SCORE, "Weights",
+    "Train FLOPs", "Step ms", "Time",
 )  # fmt: skip
-TEXT_HEADS = ("Run", SERIES, "Size", "Weights", "Status")
+TEXT_HEADS = ("Run", "Status", SERIES, "Size", "Weights")
 NETWORK = "model.arch"  # a key that holds a whole network, which its name stands for
 
 
@@ -75,15 +75,17 @@ def _value(value: Any) -> html.Cell:
     if value is None or value in ("", [], {}):
         return html.number_cell(None, MISSING)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return html.number_cell(value, json.dumps(value))
+        return html.number_cell(value, f"{value:.8g}" if isinstance(value, float) else str(value))
     return html.text_cell(value if isinstance(value, str) else json.dumps(value))
 
 
 def _line(name: str, row: Row) -> list[html.Cell]:
     return [
         html.text_cell(row.id, code=True),
+        html.status_cell(row.status),
         html.text_cell(name),
         html.text_cell(size_label(row)),
+        html.number_cell(row.seed, str(row.seed)),
         html.number_cell(row.resolution, str(row.resolution or MISSING)),
         html.number_cell(row.params, si(row.params)),
         html.number_cell(row.macs, si(row.macs)),
@@ -93,8 +95,6 @@ def _line(name: str, row: Row) -> list[html.Cell]:
         html.number_cell(row.train_flops, si(row.train_flops)),
         html.number_cell(row.step_ms, number(row.step_ms)),
         html.number_cell(row.seconds, duration(row.seconds)),
-        html.number_cell(row.seed, str(row.seed)),
-        html.status_cell(row.status),
     ]
 
 

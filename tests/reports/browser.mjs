@@ -1,6 +1,6 @@
 // Opens a page in Chromium, uses it as scenarios say, and prints as JSON what was seen in each.
 //
-//   node browser.mjs SCENARIO,SCENARIO PAGE CHROMIUM, with playwright-core and axe-core in the folder BROWSER_MODULES
+//   node browser.mjs SCENARIO,SCENARIO PAGE CHROMIUM, with the modules in the folder BROWSER_MODULES
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
@@ -28,11 +28,12 @@ const column = (tab, head) =>
   tab.evaluate((name) => {
     const table = document.getElementById("runs");
     const i = [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent === name);
-    return [...table.tBodies[0].rows].filter((line) => !line.hidden).map((line) => line.cells[i].textContent.trim());
+    const lines = [...table.tBodies[0].rows].filter((line) => !line.hidden);
+    return lines.map((line) => line.cells[i].textContent.trim());
   }, head);
 const points = (tab) =>
   tab.evaluate(() =>
-    document.getElementById("curve").data.flatMap((trace) => (trace.mode === "markers" ? trace.customdata : [])),
+    document.getElementById("curve").data.flatMap((trace) => trace.customdata ?? []),
   );
 
 // The page as it opens, wide and narrow: how long that takes, how far it reaches to the right, what it says.
@@ -67,7 +68,8 @@ async function filter() {
   const tab = await open(1200, "light");
   seen.all = await shown(tab).count();
   await tab.fill("#filter", "phi=-1 seed=0");
-  seen.filtered = { count: await shown(tab).count(), phis: await column(tab, "model.phi"), points: await points(tab) };
+  const phis = await column(tab, "model.phi");
+  seen.filtered = { count: await shown(tab).count(), phis, points: await points(tab) };
   seen.said = await tab.textContent("#count");
   await tab.fill("#filter", "status=failed");
   seen.failed = await shown(tab).count();
@@ -120,6 +122,11 @@ async function select() {
   seen.hovered = await tab.locator("#curve .hoverlayer").textContent();
   await tab.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
   seen.clicked = await tab.locator("#runs tbody input:checked").count();
+  const [picture] = await Promise.all([
+    tab.waitForEvent("download"),
+    tab.locator("#curve .modebar-btn").first().click(),
+  ]);
+  seen.picture = picture.suggestedFilename();
 }
 
 async function draw() {
@@ -129,7 +136,8 @@ async function draw() {
   await tab.click("#x [value=linear]");
   seen.linear = await plot(() => document.getElementById("curve").layout.xaxis.type ?? "linear");
   await tab.click("#front [value=on]");
-  seen.front = await plot(() => document.getElementById("curve").data.find((t) => t.name === "Pareto front").y);
+  const front = () => document.getElementById("curve").data.find((t) => t.name === "Pareto front").y;
+  seen.front = await plot(front);
   await tab.selectOption("#colour", "model.phi");
   seen.groups = await tab.locator("#legend button").allTextContents();
   const all = (await points(tab)).length;
@@ -138,7 +146,8 @@ async function draw() {
   const paper = () => plot(() => getComputedStyle(document.body).backgroundColor);
   const light = await paper();
   await tab.click("#theme [value=dark]");
-  seen.theme = [light, await paper(), await plot(() => document.getElementById("curve").layout.paper_bgcolor)];
+  const plotted = () => document.getElementById("curve").layout.paper_bgcolor;
+  seen.theme = [light, await paper(), await plot(plotted)];
   seen.parallel = await tab.locator("#parallel path.run").count();
 }
 

@@ -58,7 +58,7 @@ function whiskers(rows, colour) {
   };
 }
 
-// A law was fitted to all runs of its curve: it is drawn where any of them is, grey where colours mean something else.
+// A law is of all runs of its curve: it is drawn where any of them is, grey where colours mean something else.
 function lawTraces(series, points, colours) {
   const law = series.laws[state.axis],
     own = new Set(series.rows.map((r) => r.id));
@@ -114,7 +114,7 @@ function ranges(points) {
   ];
 }
 
-// A button a group, which takes it out; beside a curve its law, beside other groups how many runs and the best.
+// A button a group, which takes it out; beside a curve its law, beside others how many runs and the best.
 function drawLegend(colours) {
   const groups = Map.groupBy(
     DATA.series.flatMap((s) => s.rows).filter((r) => isShown(r.id)),
@@ -133,7 +133,9 @@ function drawLegend(colours) {
     };
     return element("li", {}, button, ...(state.colour ? [summary(groups.get(name))] : lawWords(name)));
   });
-  document.getElementById("legend").replaceChildren(...items);
+  const legend = document.getElementById("legend");
+  legend.classList.toggle("dense", state.colour !== "");
+  legend.replaceChildren(...items);
 }
 
 function summary(rows) {

@@ -10,7 +10,7 @@ function drawLearning(colours) {
     mode: "lines",
     line: { color: shades[i], width: 1.6 },
     meta: c.id,
-    text: c.name,
+    text: c.name.replaceAll("<", "&lt;"), // a hover reads tags
     hovertemplate: "%{text}<br>epoch %{x:.4~g}: %{y:.4~g}<extra></extra>",
   }));
   Plotly.react("learning", traces, layout(axisStyle("epoch"), axisStyle(state.metric)), OPTIONS);

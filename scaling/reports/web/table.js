@@ -10,7 +10,7 @@ function cellValue(cell) {
   return text === "" || text === NONE ? null : text;
 }
 
-// Numbers before texts; numbers within texts by their value, so that "φ=−2" comes before "φ=−1" and "b2" before "b10".
+// Numbers before texts; those within texts by value: "φ=−2" comes before "φ=−1" and "b2" before "b10".
 function compared(a, b) {
   if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
   if (typeof a === "number") return a - b;
@@ -26,7 +26,7 @@ function compared(a, b) {
 function sorted(lines, i, down) {
   return [...lines].sort((a, b) => {
     const [p, q] = [a, b].map((line) => cellValue(line.cells[i]));
-    if (p === null || q === null) return (p === null) - (q === null); // what is missing stands last, either way
+    if (p === null || q === null) return (p === null) - (q === null); // missing ones last, either way
     return down ? compared(q, p) : compared(p, q);
   });
 }
@@ -74,7 +74,7 @@ function save(text, name) {
   setTimeout(() => URL.revokeObjectURL(link.href));
 }
 
-// Make #runs follow `state.sort` and `state.filter`; `keeps` may leave lines out, `changed` is told of every change.
+// Make #runs follow `state.sort` and `state.filter`; `keeps` may leave lines out, `changed` hears of each change.
 function tabulate(state, changed, keeps = () => true) {
   const table = document.getElementById("runs"),
     body = table.tBodies[0],
