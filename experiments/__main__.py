@@ -18,6 +18,7 @@ COMMANDS = {
     "views": "draw what a trained network looks at: maps, occlusion, gradients, Grad-CAM",
     "export": "write trained weights as StableHLO, ONNX or safetensors, and a model card",
     "compress": "prune a trained network, share and code its weights, write a small file that loads",
+    "layer_removal": "score a trained network without each of its blocks in turn",
     "report": "write table, picture and page of a study again, from its rows",
     "laws": "fit power laws to runs, compare at equal cost, choose a network for a budget",
     "search": "search an architecture by training candidates, then train the best for good",

@@ -3,7 +3,7 @@
 `cifar_resnet20` has the paper's parameter-free shortcuts (option A: subsample and zero-pad);
 `cifar_resnet20_b` a 1x1 projection where shapes change (option B). `wrn_28_10` is WRN-28-10. The
 pre-activation networks activate before the first shortcut only where its shape changes, as the authors'
-code does (KaimingHe/resnet-1k-layers resnet-pre-act.lua).
+code does (KaimingHe/resnet-1k-layers resnet-pre-act.lua). `cifar_plain20` is the network without shortcuts.
 """
 
 from __future__ import annotations
@@ -30,6 +30,24 @@ def _resnet(depth: int, shortcut: str) -> Arch:
         (depth - 2) // 6,
         stem=(Stage(Conv(3), 16),),
         head=Head(),
+        source="arXiv 1512.03385 section 4.2",
+    )
+
+
+def _plain(depth: int) -> Arch:
+    """arXiv 1512.03385 section 4.2: the same layers without shortcuts."""
+    stages = tuple(
+        Stage(Conv(3), width, (depth - 2) // 3, stride) for width, stride in zip((16, 32, 64), (1, 2, 2))
+    )
+    return Arch(
+        f"cifar_plain{depth}",
+        "cifar_plain",
+        stem=(Stage(Conv(3), 16),),
+        stages=stages,
+        head=Head(),
+        resolution=32,
+        num_classes=10,
+        rounding="narrow",
         source="arXiv 1512.03385 section 4.2",
     )
 
@@ -80,6 +98,7 @@ def _wide(depth: int, factor: int) -> Arch:
     )
 
 
+PLAIN = (20, 32, 44, 56)  # arXiv 1512.03385 Figure 6
 DEPTHS = (20, 32, 44, 56, 110, 1202)  # arXiv 1512.03385 Table 6
 PREACT = (110, 164, 1001)  # arXiv 1603.05027 Table 4
 RESNEXT = ((8, 64), (16, 64))  # arXiv 1611.05431 Table 7
@@ -101,6 +120,7 @@ WIDE = (
 _ALL = [
     *(_resnet(depth, "zero_pad") for depth in DEPTHS),
     *(_resnet(depth, "projection") for depth in DEPTHS),
+    *(_plain(depth) for depth in PLAIN),
     *(_preact(depth) for depth in PREACT),
     *(_resnext(groups, group_width) for groups, group_width in RESNEXT),
     *(_wide(depth, factor) for depth, factor in WIDE),
