@@ -75,7 +75,10 @@ def _strongest(stages: Sequence[tuple[str, np.ndarray]], i: int, channels: int) 
 
 def _colours(x_hwc: np.ndarray, record: Any) -> np.ndarray:
     """The picture as the network gets it, [h, w, 3] in [0, 1]."""
-    colours = np.clip(x_hwc * np.array(record.std) + np.array(record.mean), 0, 1)
+    if record.per_image:
+        colours = (x_hwc - x_hwc.min()) / max(np.ptp(x_hwc), 1e-6)
+    else:
+        colours = np.clip(x_hwc * np.array(record.std) + np.array(record.mean), 0, 1)
     return np.broadcast_to(colours, (*x_hwc.shape[:2], 3))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from scaling.data import resize
 from scaling.data.autoaugment import DRAWS, autoaugment
+from scaling.data.per_image import normalised
 from scaling.data.randaugment import randaugment
 from scaling.runs.spec import AugmentSpec
 
@@ -76,7 +77,7 @@ def train_images(
             x_hwc = randaugment(x_hwc, draws[SLOTS["randaugment"]].reshape(layers, 2), magnitude)
         if augment.autoaugment:
             x_hwc = autoaugment(x_hwc, draws[SLOTS["randaugment"]], augment.autoaugment)
-        x_hwc = normalise(x_hwc, mean, std)
+        x_hwc = normalise(x_hwc, mean, std, augment.normalise)
         return erase(x_hwc, draws[SLOTS["erase"]], augment.erase) if augment.erase else x_hwc
 
     return jax.vmap(one)
@@ -93,7 +94,7 @@ def eval_transform(
         kept = max(1, round(side * augment.eval_crop))
         first = (side - kept) // 2
         centre = images_nhwc[:, first : first + kept, first : first + kept]
-        return normalise(resize.resize(centre, resolution), mean, std)
+        return normalise(resize.resize(centre, resolution), mean, std, augment.normalise)
 
     return transform
 
@@ -128,8 +129,10 @@ def check(augment: AugmentSpec) -> None:
             raise ValueError(f"augment.{name}={value} must be {rule}.")
 
 
-def normalise(x: jax.Array, mean: Sequence[float], std: Sequence[float]) -> jax.Array:
-    """Pixels in [0, 255], channels last, to zero mean and unit deviation."""
+def normalise(x: jax.Array, mean: Sequence[float], std: Sequence[float], how: str = "set") -> jax.Array:
+    """Pixels in [0, 255], channels last, to mean 0 and deviation 1 of the set, or by the image's own."""
+    if how != "set":
+        return normalised(x, how)
     scale, shift = jnp.asarray(std, jnp.float32) * 255, jnp.asarray(mean, jnp.float32) * 255
     return (x.astype(jnp.float32) - shift) / scale
 

@@ -16,8 +16,10 @@ class AugmentSpec:
     `randaugment_layers` operations of `randaugment_magnitude` (0 to 10); `erase` is the probability of
     random erasing; `mixup` and `cutmix` are Beta parameters, 0 for off. `eval_crop` is the centre fraction
     kept in evaluation. `autoaugment` names a found policy that stands in RandAugment's place: "v0" is that of
-    EfficientNet's ImageNet recipe, "cifar10" of arXiv 1805.09501. Of denoising: `noise` is the standard
-    deviation of what is added to pixels from 0 to 255, in training and in evaluation.
+    EfficientNet's ImageNet recipe, "cifar10" of arXiv 1805.09501. `normalise` is by the training set's mean
+    and deviation ("set"), or by each image's own values (`scaling.data.per_image`), in evaluation too. Of
+    denoising: `noise` is the standard deviation of what is added to pixels from 0 to 255, in training and in
+    evaluation.
     """
 
     crop: str = "none"
@@ -34,10 +36,12 @@ class AugmentSpec:
     pad_mode: str = field(default="black", metadata=LATER)
     autoaugment: str = field(default="", metadata=LATER)
     noise: float = field(default=0.0, metadata=LATER)
+    normalise: str = field(default="set", metadata=LATER)
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "crop": ("none", "pad", "resized"),
     "pad_mode": ("black", "reflect"),
     "autoaugment": ("", "v0", "cifar10"),
+    "normalise": ("set", "min_max", "z_score", "l1", "l2"),
 }

@@ -25,7 +25,9 @@ def network_record(plan: Plan) -> dict[str, Any]:
     data, preprocessing = plan.dataset, None
     if data.in_channels in MODES:
         crop, side = plan.spec.augment.eval_crop, plan.arch.resolution
-        preprocessing = Preprocessing(side, crop, "squash", "bilinear", data.mean, data.std).to_dict()
+        told = plan.spec.augment.normalise
+        own = "" if told == "set" else told
+        preprocessing = Preprocessing(side, crop, "squash", "bilinear", data.mean, data.std, own).to_dict()
     return {
         "arch": plan.arch.to_dict(),
         "preprocessing": preprocessing,

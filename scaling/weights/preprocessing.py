@@ -8,12 +8,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from scaling.arch.fields import LATER
 from scaling.border.typed import check_fields, nearest
+from scaling.data.per_image import NORMALISED, normalised
 from scaling.data.photos import MODES, seen
 
 CROP_MODES = ("center", "squash", "border")
@@ -27,7 +29,8 @@ class Preprocessing:
     `side` of the network's input in pixels; `crop` = side / resized side, a fraction of lengths, not of
     the area; `crop_mode` says what is resized to side / crop pixels: "center" the shorter edge, "squash" both
     edges, "border" the longer edge (the rest is filled with the mean colour). `interpolation` is a filter
-    of Pillow's. `mean` and `std` per channel (one or three), of pixels in [0, 1].
+    of Pillow's. `mean` and `std` per channel (one or three), of pixels in [0, 1]; with `per_image`, a name of
+    `scaling.data.per_image`, each image is normalised by its own values instead.
     """
 
     side: int
@@ -36,6 +39,7 @@ class Preprocessing:
     interpolation: str = "bicubic"
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    per_image: str = field(default="", metadata=LATER)
 
     def __post_init__(self):
         for name in ("mean", "std"):
@@ -49,6 +53,8 @@ class Preprocessing:
         """
         pixels = self._crop(self._resize(_opened(image, MODES[len(self.mean)])))
         x_hwc = np.asarray(pixels, np.float32).reshape(self.side, self.side, len(self.mean))
+        if self.per_image:
+            return normalised(x_hwc, self.per_image)
         # Divided in this order and in float32, so that values equal the peer's to the bit.
         mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
         return (x_hwc / np.float32(255) - mean) / std
@@ -81,7 +87,8 @@ class Preprocessing:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able value; `Preprocessing.from_dict` reads it back."""
-        return {**dataclasses.asdict(self), "mean": list(self.mean), "std": list(self.std)}
+        told = {**dataclasses.asdict(self), "mean": list(self.mean), "std": list(self.std)}
+        return told if self.per_image else {name: told[name] for name in told if name != "per_image"}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Preprocessing:
@@ -124,6 +131,7 @@ def _check(record: Preprocessing) -> None:
         "crop": (pixels and 0 < record.crop <= record.side, "above 0 and at most the side"),
         "crop_mode": (record.crop_mode in CROP_MODES, f"one of {', '.join(CROP_MODES)}"),
         "interpolation": (record.interpolation in INTERPOLATIONS, f"one of {', '.join(INTERPOLATIONS)}"),
+        "per_image": (record.per_image in ("", *NORMALISED), f"empty or one of {', '.join(NORMALISED)}"),
         "mean": (channels in MODES, "one or three numbers, of pixels in [0, 1]"),
         "std": (len(record.std) == channels and min(record.std) > 0, f"{channels} number(s) above 0"),
     }
