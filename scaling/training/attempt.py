@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 
-from scaling.runs.rows import Row
+from scaling.runs.rows import NAMED_CLASSES, Row
 from scaling.runs.workdir import CHECKPOINTS
 from scaling.training import checkpoints, environment
 from scaling.training.clock import Clock
@@ -187,6 +187,7 @@ def make_row(plan: Plan, steps: int, **fields: Any) -> Row:
         examples_seen=steps * spec.train.batch,
         train_flops=plan.train_flops(steps),
         dataset=plan.dataset.name,
+        classes=plan.dataset.class_names if plan.dataset.num_classes <= NAMED_CLASSES else (),
         device_kind=known["device_kind"],
         device_count=len(plan.devices),
         process_count=known["process_count"],
