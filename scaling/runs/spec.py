@@ -22,6 +22,7 @@ from scaling.rules.factors import RULES, Detectors, Table, dwr
 from scaling.runs.duration import Duration
 from scaling.runs.pinning import SOURCES, fingerprint, pin_data, pin_model, unpinned_as
 
+TRACKERS = "wandb", "mlflow", "trackio"
 NON_FINITE = STOP, SKIP, ROLLBACK = "stop", "skip", "rollback"
 
 
@@ -197,6 +198,7 @@ class TrainSpec:
     "skip" leaves that update out, `non_finite_limit` times in a row at most; "rollback" goes back to the
     newest checkpoint that was due, at a learning rate `rollback_rate` times what it was, `non_finite_limit`
     times in all, and meets the same batches in the same order again.
+    `trackers` names what hears of the run as it goes, of `TRACKERS`; its package is to be installed.
     Of detection: `box_loss` is smooth_l1 or a loss of the overlap (`scaling.tasks.box_losses`), which counts
     `box_weight` times; predictions of less than `least_score` are dropped in evaluation, and those that
     overlap a better one of their class by an IoU above `most_overlap` (`suppression` "greedy"), or they get
@@ -231,6 +233,7 @@ class TrainSpec:
     non_finite: str = field(default=STOP, metadata=LATER)
     non_finite_limit: int = field(default=5, metadata=LATER)
     rollback_rate: float = field(default=0.5, metadata=LATER)
+    trackers: tuple[str, ...] = execution(())
 
 
 @dataclass(frozen=True)
@@ -336,6 +339,10 @@ def check(spec: RunSpec) -> None:
                 f"config.model.{key}={value} must be above 0: a factor of 1 leaves the axis as it is."
             )
     _check_rule(spec.model)
+    if unknown := [name for name in spec.train.trackers if name not in TRACKERS]:
+        raise ValueError(
+            f"config.train.trackers={spec.train.trackers} must name some of {TRACKERS}{nearest(unknown[0], TRACKERS)}."
+        )
     if spec.train.batch < 1 or spec.train.accumulate < 1 or spec.train.batch % spec.train.accumulate:
         raise ValueError(
             f"config.train.batch={spec.train.batch} must be a multiple of "
