@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="experiments.max_batch", description="The largest batch that fits.")
     made.add_argument("--model", required=True, help="a zoo name")
     made.add_argument("--resolution", type=int, help="input side in pixels (default: the network's own)")
-    made.add_argument("--mode", choices=MODES, default="train")
+    made.add_argument("--mode", choices=MODES, default="train", help="the step that must fit (default train)")
     made.add_argument(
         "--dtype", choices=("float32", "bfloat16"), default="float32", help="of the computation"
     )

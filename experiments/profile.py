@@ -73,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--layers", action="store_true", help="one row a layer before the totals")
     made.add_argument("--measure", action="store_true", help="compile and time a train and an inference step")
     made.add_argument("--batch", type=int, default=8, help="images a measured step (default 8)")
-    made.add_argument("--format", choices=("markdown", "csv"), default="markdown")
+    made.add_argument(
+        "--format", choices=("markdown", "csv"), default="markdown", help="of the tables (default markdown)"
+    )
     return made
 
 

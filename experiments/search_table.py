@@ -1,10 +1,10 @@
 """Search a table of your own with every strategy, and compare them with random search.
 
-python -m experiments.search_table FILE.csv --decisions=kernel,depth --signal=val --report=test
+python -m experiments.search_table FILE.csv --decisions=kernel,depth --signal=val --score=test
     [--minimise] [--partial] [--evaluations=50,100,200] [--seeds=500] [--strategies=evolution,lstm_ppo]
 
 FILE has one column a decision and one line a point, and may be gzipped. Strategies see column `signal`
-only; `report` (the same column, if left out) is read once, of what each search chose.
+only; `score` (the same column, if left out) is read once, of what each search chose.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _line(found: Summary, sign: int) -> str:
 
 def _task(arguments: argparse.Namespace) -> Task:
     """The table, with its columns negated where less is better."""
-    report = arguments.report or arguments.signal
+    report = arguments.score or arguments.signal
     columns = list(dict.fromkeys([arguments.signal, report]))
     table = user.load(arguments.file, _words(arguments.decisions), columns, partial=arguments.partial)
     if arguments.minimise:
@@ -87,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("file", type=Path, metavar="FILE", help="a CSV file, gzipped or not")
     made.add_argument("--decisions", required=True, metavar="A,B", help="columns that are choices")
     made.add_argument("--signal", required=True, metavar="COLUMN", help="what the searches see")
-    made.add_argument("--report", metavar="COLUMN", help="what is reported of their choice")
+    made.add_argument(
+        "--score", metavar="COLUMN", help="what is reported of their choice (default: the signal)"
+    )
     made.add_argument("--minimise", action="store_true", help="less is better")
     made.add_argument("--partial", action="store_true", help="search the lines of the file only")
     made.add_argument("--evaluations", default="50,100,200", metavar="N,M", help="budgets")

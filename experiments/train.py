@@ -43,8 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--coordinator", metavar="HOST:PORT", help="address of process 0, with several processes"
     )
-    parser.add_argument("--process_id", type=int, metavar="I")
-    parser.add_argument("--process_count", type=int, metavar="N")
+    parser.add_argument("--process_id", type=int, metavar="I", help="which process this is, from 0")
+    parser.add_argument("--process_count", type=int, metavar="N", help="how many processes train together")
     return parser
 
 

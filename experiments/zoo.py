@@ -39,7 +39,13 @@ RULE = "| --- | ---: | ---: | ---: | --- | --- | --- |"
 def main(argv: Sequence[str]) -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(prog="python -m experiments.zoo", description=__doc__)
-    parser.add_argument("--to", type=Path, default=Path("docs/zoo.md"))
+    parser.add_argument(
+        "--to",
+        type=Path,
+        default=Path("docs/zoo.md"),
+        metavar="FILE",
+        help="where to write (default docs/zoo.md)",
+    )
     args = parser.parse_args(argv)
     args.to.write_text(page())
     print(f"{args.to}: {len(listed())} networks")

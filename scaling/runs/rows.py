@@ -27,6 +27,7 @@ RENAMED = {"depth": "depth_factor", "width": "width_factor"}
 MEASURED = ("val_", "test_")
 
 
+NAMED_CLASSES = 200  # whose names a row holds; of more, `network.json` does
 AVERAGED = "_ema"  # how the names of metrics of averaged weights end
 
 
@@ -39,8 +40,9 @@ class Row:
     passes x 2 FLOPs per MAC x `examples_seen` images; times in the unit of their name; `peak_memory` in
     bytes. `skipped` counts updates that were left out and `rollbacks` how often training went back to a
     checkpoint, since values were not finite (`config.train.non_finite`); what was undone is not in the
-    counts. `id` is what the run was called when it ended: it is never computed again from `spec`. `recorded`
-    is what `spec` was read from, so that a row of an older version is written as it was."""
+    counts. `classes` are their names, where they are few enough (`NAMED_CLASSES`). `id` is what the run was
+    called when it ended: it is never computed again from `spec`. `recorded` is what `spec` was read from, so
+    that a row of an older version is written as it was."""
 
     id: str
     status: str
@@ -78,6 +80,7 @@ class Row:
     message: str = ""
     skipped: int = field(default=0, metadata=LATER)
     rollbacks: int = field(default=0, metadata=LATER)
+    classes: tuple[str, ...] = field(default=(), metadata=LATER)
     recorded: Recorded | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self):
@@ -105,6 +108,8 @@ class Row:
             raise ValueError(f"row lacks the fields {sorted(lacking)}: it is not whole.")
         recorded = read_spec(values["spec"])
         values["spec"] = recorded.spec
+        if isinstance(told := values.get("classes"), list):
+            values["classes"] = tuple(told)
         check_fields(Row, values, "row")
         _check_numbers(values)
         return Row(**values, recorded=recorded)

@@ -25,6 +25,7 @@ from scaling.runs.augmenting import AugmentSpec
 from scaling.runs.duration import Duration
 from scaling.runs.pinning import SOURCES, fingerprint, pin_data, pin_model, unpinned_as
 
+TRACKERS = "wandb", "mlflow", "trackio"
 NON_FINITE = STOP, SKIP, ROLLBACK = "stop", "skip", "rollback"
 
 
@@ -186,6 +187,7 @@ class TrainSpec:
     A sweep ends a trial that for `silence` seconds prints no line and takes no second of processor time
     (0: it waits). `cpus`, `gpus` and `memory` (GiB) are what a cluster (`--engine=ray`) must have free to
     start it; without `gpus` it sees none.
+    `trackers` names what hears of the run as it goes, of `TRACKERS`; its package is to be installed.
     Of detection: `box_loss` is smooth_l1 or a loss of the overlap (`scaling.tasks.box_losses`), which counts
     `box_weight` times; predictions of less than `least_score` are dropped in evaluation, and those that
     overlap a better one of their class by an IoU above `most_overlap` (`suppression` "greedy"), or they get
@@ -231,6 +233,7 @@ class TrainSpec:
     embedding_loss: str = field(default="triplet", metadata=LATER)
     margin: float | None = field(default=None, metadata=LATER)
     scale: float = field(default=30.0, metadata=LATER)
+    trackers: tuple[str, ...] = execution(())
 
 
 @dataclass(frozen=True)
@@ -344,6 +347,9 @@ def check(spec: RunSpec) -> None:
         raise ValueError(
             "config.optimizer.keep_zeros is for pruned weights: name them in config.model.init, since new networks "
             "begin with biases of 0."
+    if unknown := [name for name in spec.train.trackers if name not in TRACKERS]:
+        raise ValueError(
+            f"config.train.trackers={spec.train.trackers} must name some of {TRACKERS}{nearest(unknown[0], TRACKERS)}."
         )
     if spec.train.batch < 1 or spec.train.accumulate < 1 or spec.train.batch % spec.train.accumulate:
         raise ValueError(

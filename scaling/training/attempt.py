@@ -13,7 +13,8 @@ from typing import Any
 
 import jax
 
-from scaling.runs.rows import Row
+from scaling.border.typed import flatten
+from scaling.runs.rows import NAMED_CLASSES, Row
 from scaling.runs.workdir import CHECKPOINTS
 from scaling.training import checkpoints, environment
 from scaling.training.clock import Clock
@@ -23,6 +24,7 @@ from scaling.training.plan import Plan
 from scaling.training.progress import Reporter, Silent, make_reporter
 from scaling.training.runtime import Runtime
 from scaling.training.state import TrainState
+from scaling.training.trackers import Told, Trackers
 
 NAMED_PROBLEMS = 5
 
@@ -42,7 +44,8 @@ class Attempt:
     started: float
     before: dict[str, Any]
     steps: int
-    rollbacks: int = 0
+    rollbacks: int
+    trackers: Trackers
 
     def measures(self) -> dict[str, Any]:
         """Return the row's measured fields so far, over all attempts at this run."""
@@ -100,7 +103,9 @@ def prepared(
         state, before = restored
     _check_data(plan, before.pop("data", None), workdir)
     step, mark, skipped = before.pop("step", 0), _mark(before), Skipped(*before.pop("skips", ()))
-    journal, clock = Journal(workdir if first else None, step, mark), Clock()
+    trackers = _trackers(plan, workdir, shown if first else None)
+    journal, clock = Journal(workdir if first else None, step, mark, trackers.log), Clock()
+    journal.describe(_config(plan))
     ledger = Ledger(plan, runtime.engine.unreplicate, journal, shown, clock, skipped)
     rollbacks = before.pop("rollbacks", 0)
     try:
@@ -120,6 +125,7 @@ def prepared(
                 before,
                 step,
                 rollbacks,
+                trackers,
             )
             attempt.slow()
             _announce(attempt)
@@ -127,7 +133,19 @@ def prepared(
     finally:
         ledger.close()
         journal.close()
+        trackers.finish()
         shown.close()
+
+
+def _trackers(plan: Plan, workdir: Path, shown: Reporter | None) -> Trackers:
+    """The trackers that the config names, of the first process; none of the others."""
+    spec = plan.spec
+    told = Told(spec.id, f"{plan.arch.name} seed {spec.seed}", workdir, _config(plan))
+    return Trackers(spec.train.trackers, told, shown.line) if shown else Trackers((), told, print)
+
+
+def _config(plan: Plan) -> dict[str, Any]:
+    return flatten(plan.spec.to_dict())
 
 
 def saved_with(attempt: Attempt) -> dict[str, Any]:
@@ -187,6 +205,7 @@ def make_row(plan: Plan, steps: int, **fields: Any) -> Row:
         examples_seen=steps * spec.train.batch,
         train_flops=plan.train_flops(steps),
         dataset=plan.dataset.name,
+        classes=plan.dataset.class_names if plan.dataset.num_classes <= NAMED_CLASSES else (),
         device_kind=known["device_kind"],
         device_count=len(plan.devices),
         process_count=known["process_count"],

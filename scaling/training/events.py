@@ -26,6 +26,15 @@ class Events:
         log = vars(event_pb2)["SessionLog"]
         self._add(start_step, session_log=log(status=log.START))
 
+    def hyperparameters(self, values: dict[str, Any]) -> None:
+        """Tell the HParams page what a run is made of: numbers, flags and texts, all else as text."""
+        if self._writer is None:
+            return
+        from tensorboard.plugins.hparams.summary_v2 import hparams_pb
+
+        plain = {key: v if isinstance(v, (bool, int, float, str)) else str(v) for key, v in values.items()}
+        self._add(0, summary=hparams_pb(plain))
+
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Write {"split/name": value} at a step."""
         if self._writer is None:

@@ -73,6 +73,7 @@ def _train_in(workdir: Path, runtime: Runtime, reporter: Reporter | None, starte
         write_json(workdir / NETWORK, network_record(plan))
     with prepared(plan, runtime, workdir, reporter, started) as (attempt, state):
         row = make_row(plan, **_outcome(attempt, state))
+        attempt.trackers.finish({name: value for name, value in row.metrics.items() if value is not None})
     if first:
         write_row(workdir / ROW, row)
     return row

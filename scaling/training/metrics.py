@@ -54,6 +54,9 @@ class Mark(NamedTuple):
     crc: int | None = None
 
 
+Also = Callable[[int, dict[str, float]], None]  # hears of {"split/name": value} at a step, too
+
+
 class Journal:
     """Writes one line a measurement, of one process; the others pass `directory=None`.
 
@@ -62,8 +65,8 @@ class Journal:
     found is set aside, and `problems` says so.
     """
 
-    def __init__(self, directory: Path | None, start_step: int, mark: Mark):
-        self._directory, self._file, self._events = directory, None, None
+    def __init__(self, directory: Path | None, start_step: int, mark: Mark, also: Also | None = None):
+        self._directory, self._file, self._events, self._also = directory, None, None, also
         self.problems: list[str] = []
         self._mark = Mark(0, 0)
         self._open(start_step, mark)
@@ -94,7 +97,15 @@ class Journal:
             self._file.write(line)
             self._file.flush()
         self._mark = Mark(self._mark.size + len(line), zlib.crc32(line, self._mark.crc or 0))
-        self._events.scalars(step, {f"{split}/{name}": value for name, value in values.items()})
+        named = {f"{split}/{name}": value for name, value in values.items()}
+        self._events.scalars(step, named)
+        if self._also:
+            self._also(step, named)
+
+    def describe(self, config: dict[str, Any]) -> None:
+        """Tell TensorBoard which config's keys the run has."""
+        if self._events is not None:
+            self._events.hyperparameters(config)
 
     @property
     def mark(self) -> Mark:

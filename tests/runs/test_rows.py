@@ -12,6 +12,7 @@ import pytest
 from scaling.border.files import write_atomically
 from scaling.runs.recorded import SECTIONS
 from scaling.runs.rows import Row, read_row, write_row
+from scaling.runs.rows_csv import from_csv, to_csv
 from scaling.runs.spec import DataSpec, ModelSpec, RunSpec
 
 ROW = Row(
@@ -40,6 +41,16 @@ def test_round_trip(tmp_path):
     assert Row.from_dict(ROW.to_dict()) == ROW
     written = json.loads((tmp_path / "row.json").read_text())
     assert written.pop("checksum") and written == ROW.to_dict()
+
+
+def test_names_of_classes_are_in_a_row_that_has_them_and_in_no_other(tmp_path):
+    named = dataclasses.replace(ROW, classes=("a, b", "ö"))
+    write_row(tmp_path / "row.json", named)
+    assert read_row(tmp_path / "row.json") == named
+    assert from_csv(to_csv([named, ROW]))[0] == [named, ROW]
+    assert "classes" not in ROW.to_dict() and "classes" not in to_csv([ROW])
+    with pytest.raises(ValueError, match=r"row\.classes"):
+        Row.from_dict({**named.to_dict(), "classes": "a"})
 
 
 def test_a_row_that_was_changed_is_never_believed(tmp_path):
