@@ -143,7 +143,7 @@ def alike(one, other, assert_equal):
     assert one[3] == pytest.approx(other[3], rel=1e-3, abs=1e-4)
 
 
-@pytest.mark.representatives("denoising-jit", "triplet-jit")
+@pytest.mark.nightly
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("task", NETWORKS)
 def test_devices_and_engines_train_and_score_alike(trained, assert_equal, task, engine):
@@ -156,7 +156,7 @@ def test_micro_batches_make_one_batch(trained, assert_equal, task):
     alike(trained(task), trained(task, accumulate=4), assert_equal)
 
 
-@pytest.mark.representatives("denoising", "triplet")
+@pytest.mark.representatives("super_resolution")
 @pytest.mark.parametrize("task", NETWORKS)
 def test_every_parameter_learns_and_the_metric_is_there(trained, make, task):
     first, last, _, scores = trained(task)
