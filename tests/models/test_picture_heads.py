@@ -37,6 +37,12 @@ def test_every_parameter_learns_and_the_picture_has_its_size(name):
     assert all(float(jnp.max(jnp.abs(leaf))) > 0 for leaf in jax.tree.leaves(grads["decoder"]))
 
 
+def test_a_residual_answer_begins_as_nothing():
+    net = scaling.build(SMALL.replace(head=HEADS["residual"]))
+    found = net.apply(scaling.initialize(net, seed=0), jnp.ones((1, 12, 12, 3)))
+    assert not jnp.any(found["out"])
+
+
 @pytest.mark.parametrize("name", HEADS)
 def test_it_costs_what_is_counted(name):
     arch = SMALL.replace(head=HEADS[name])

@@ -50,7 +50,8 @@ NETWORKS = {
 }
 FLIPPED, DIGITS = {"augment": {"flip": True}}, {"task": "embedding", "data": {"limit": 200}}
 CHANGES = {
-    "denoising": {"augment": {"noise": 25.0, "flip": True}},
+    # Its head begins at zero, so that the first step moves nothing else
+    "denoising": {"augment": {"noise": 25.0, "flip": True}, "optimizer": {"lr": 1.0, "lr_batch": 0}},
     "super_resolution": FLIPPED,
     "triplet": {**DIGITS, "train": {"per_class": 2, "margin": 1.0}},
     "arcface": {**DIGITS, **FLIPPED, "train": {"embedding_loss": "arcface", "scale": 4.0}},
