@@ -55,11 +55,11 @@ def get_config() -> ConfigDict:
     config.train.per_class = 4
     config.train.embedding_loss = "triplet"
     config.train.scale = 16.0
-    config.train.duration = "40 epochs"
+    config.train.duration = "24 epochs"
     config.train.ema = 0.998
-    config.train.eval_every = "10 epochs"
+    config.train.eval_every = "8 epochs"
     config.train.eval_batch = 250
-    config.train.checkpoint_every = "5 epochs"
+    config.train.checkpoint_every = "4 epochs"
     config.train.log_every = "50 steps"
     return config
 
@@ -74,4 +74,4 @@ def get_sweep() -> list[dict]:
         SEEDS if trial["train.embedding_loss"] in ("triplet", "softmax", "arcface") else 1
     )
     losses = [{**trial, "seed": seed} for trial in (*pairs, *classes) for seed in seeds(trial)]
-    return losses + [{"model.phi": phi} for phi in (-2.0, 2.0)]
+    return losses + [{"model.phi": phi} for phi in (-1.0, 1.0)]

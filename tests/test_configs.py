@@ -236,13 +236,13 @@ def check_train_step(spec: RunSpec) -> None:
 
 def first_state(variables, optimizer, ema: bool) -> TrainState:
     """The state of step 0, traceable."""
-    params = variables["params"]
+    params, batch_stats = variables["params"], variables.get("batch_stats", {})
     return TrainState(
         jnp.zeros([], jnp.int32),
         params,
-        variables.get("batch_stats", {}),
+        batch_stats,
         optimizer.init(params),
-        dict(variables) if ema else None,
+        {"params": params, "batch_stats": batch_stats} if ema else None,
     )
 
 

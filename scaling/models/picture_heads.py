@@ -11,6 +11,7 @@ from flax import linen as nn
 from scaling.arch.arch import Arch
 from scaling.arch.map_heads import UP_KERNELS
 from scaling.arch.picture_heads import Reconstruction
+from scaling.models.initializers import ZEROS
 from scaling.models.layers import Convolution, Settings
 from scaling.models.map_heads import resize, to_space
 
@@ -44,9 +45,9 @@ class ReconstructionModule(nn.Module):
         return to_space(x, scale)[:, : sides[0], : sides[1]]
 
     def _convolved(self, x, width: int):
-        # No norm follows: the answer begins as wide as what it is made of
-        form = width, self.value.window, self.settings
-        return Convolution(*form, use_bias=self.value.bias, fan="in", name="conv")(x)
+        # No norm follows: the answer begins as wide as what it is made of, or as nothing to be taken off
+        form, law = (width, self.value.window, self.settings), ZEROS if self.value.residual else None
+        return Convolution(*form, use_bias=self.value.bias, fan="in", law=law, name="conv")(x)
 
 
 MODULES: dict[type, Any] = {Reconstruction: ReconstructionModule}

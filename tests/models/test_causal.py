@@ -1,7 +1,6 @@
 """Windows over time: nothing later is seen, the reach is that of the dilations, the cost is counted."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -20,6 +19,7 @@ def voice(*dilations: int, gated: bool = True, columns: int | None = 1) -> Arch:
     return Arch("voice", "tests", (Stage(Causal(1), 4),), stages, Reconstruction(kernel=1), **sizes)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("gated", [True, False])
 def test_an_output_depends_on_the_rows_that_its_windows_reach_and_on_none_later(gated):
     arch = voice(1, 3, gated=gated)
@@ -59,10 +59,3 @@ def test_the_dilated_twin_has_the_same_size_and_reaches_further():
 def test_a_window_that_cannot_be_is_refused(block, stride):
     with pytest.raises(ValueError, match=r"stage 0 (needs a kernel|has stride 2)"):
         Arch("voice", "tests", (), (Stage(block, 4, 1, stride),), Reconstruction(kernel=1), 40)
-
-
-def test_training_normalises_and_gates():
-    net = scaling.build(voice(1))
-    frames = jnp.ones((2, 40, 1, 2))
-    found, updates = net.apply(scaling.initialize(net, 0), frames, train=True, mutable=["batch_stats"])
-    assert found["out"].shape == (2, 40, 1, 1) and updates["batch_stats"]

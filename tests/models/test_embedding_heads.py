@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 
 import scaling
+from scaling.arch.arch import Arch
+from scaling.arch.blocks import Conv
 from scaling.arch.embedding_heads import Embedding
+from scaling.arch.stages import Stage
 from scaling.cost.closed_form import totals
 from scaling.cost.counting import count
 
-SMALL = scaling.get("cifar_resnet20").replace(strides=(2, 1, 2, 1), resolution=12, num_classes=3)
+SMALL = Arch("small", "tests", (Stage(Conv(), 4, stride=2),), (Stage(Conv(), 6),), Embedding(), 12, 3)
 
 
 def test_vectors_have_length_1_and_cosines_are_those_of_the_products():

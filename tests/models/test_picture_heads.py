@@ -5,13 +5,18 @@ import jax.numpy as jnp
 import pytest
 
 import scaling
+from scaling.arch.arch import Arch
+from scaling.arch.blocks import Conv
 from scaling.arch.map_heads import UPSAMPLINGS
 from scaling.arch.picture_heads import Reconstruction
+from scaling.arch.stages import Stage
 from scaling.cost.closed_form import totals
 from scaling.cost.counting import count
 from scaling.models.map_heads import to_space
 
-SMALL = scaling.get("cifar_resnet20").replace(strides=(2, 1, 1, 1), resolution=12, num_classes=3)
+SMALL = Arch(
+    "small", "tests", (Stage(Conv(), 4, stride=2),), (Stage(Conv(norm=False), 4),), Reconstruction(), 12, 3
+)
 HEADS = {how: Reconstruction(factor=2, upsampling=how) for how in UPSAMPLINGS}
 HEADS["residual"] = Reconstruction(5, residual=True, bias=False)
 
@@ -30,6 +35,12 @@ def test_every_parameter_learns_and_the_picture_has_its_size(name):
     grads, shape = jax.jit(jax.grad(loss, has_aux=True))(variables["params"])
     assert shape == (2, 12 * HEADS[name].factor, 12 * HEADS[name].factor, 3)
     assert all(float(jnp.max(jnp.abs(leaf))) > 0 for leaf in jax.tree.leaves(grads["decoder"]))
+
+
+def test_a_residual_answer_begins_as_nothing():
+    net = scaling.build(SMALL.replace(head=HEADS["residual"]))
+    found = net.apply(scaling.initialize(net, seed=0), jnp.ones((1, 12, 12, 3)))
+    assert not jnp.any(found["out"])
 
 
 @pytest.mark.parametrize("name", HEADS)

@@ -7,8 +7,10 @@ import pytest
 
 from scaling.reports.build import read_study
 from scaling.reports.curve import drawn, fit_law, group, score_of, swept, validation
+from scaling.reports.curve import scored as in_words
 from scaling.reports.labels import size_label
 from scaling.reports.study import Study
+from scaling.reports.table import to_markdown
 from scaling.runs.rows import Row
 from scaling.runs.spec import ModelSpec, RunSpec
 from scaling.sweeps.run import lost_row
@@ -148,3 +150,12 @@ def test_what_is_swept_and_what_is_shared(rows):
     shared, varied = swept(rows)
     assert set(varied) == {"seed", "model.name", "model.phi"}
     assert shared["data.name"] == "cifar10" and not set(shared) & set(varied)
+
+
+def test_a_metric_with_a_unit_is_a_fraction_for_laws_and_itself_in_words_and_tables():
+    """20 dB are an RMSE of a tenth of the range."""
+    row = lost_row(RunSpec(task="denoising"), "ok", "", 1.0)
+    row = dataclasses.replace(row, macs=1, params=1, metrics={"val_psnr": 40.0, "test_psnr": 20.0})
+    assert score_of(row) == pytest.approx(0.9) and validation(row) == pytest.approx(0.99)
+    assert in_words(row) == "test 20.00 dB PSNR (raw weights)"
+    assert "90.00 (20.00 dB PSNR)" in to_markdown(Study([row]), "noise")
