@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import os
+import signal
 import sys
 import textwrap
 import traceback
@@ -182,11 +184,16 @@ def load_spec(path: str, changes: Mapping[str, Any], kind: type = RunSpec, free:
 def run_command(command: Callable[[Sequence[str]], int | None]) -> None:
     """Run `command(argv)` and exit: our own errors become a paragraph (and their list) and exit code 2."""
     try:
-        sys.exit(command(sys.argv[1:]) or 0)
+        code = command(sys.argv[1:]) or 0
+        sys.stdout.flush()
+        sys.exit(code)
     except (ValueError, KeyError) as error:
         if not _is_ours(error):
             raise
         _refuse(str(error.args[0]) if error.args else repr(error))
+    except BrokenPipeError:  # who reads us, `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         if not (text := disk.sentence(error)):
             raise

@@ -1,7 +1,9 @@
 """Train one network: `python -m experiments.train --config=configs/x.py --workdir=runs/x`.
 
 Run it again to go on after an interruption. On several machines start it once on each, with
-`--coordinator=HOST:PORT --process_id=I --process_count=N` and a work directory that all of them see.
+`--coordinator=HOST:PORT --process_id=I --process_count=N` and a work directory that all of them see. Where
+one of them is gone, the others end with exit code 76; the same command, also with other numbers of processes
+and devices, goes on from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -59,6 +61,7 @@ def _join(arguments: argparse.Namespace) -> None:
         )
     import jax
 
+    jax.config.update("jax_enable_recoverability", True)  # a peer's end is ours to tell (`training/peers.py`)
     jax.distributed.initialize(*(told[0], told[2], told[1]))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ import jax
 from scaling.border.typed import flatten
 from scaling.runs.rows import NAMED_CLASSES, Row
 from scaling.runs.workdir import CHECKPOINTS
-from scaling.training import checkpoints, environment
+from scaling.training import checkpoints, environment, peers
 from scaling.training.clock import Clock
 from scaling.training.interrupts import Requests, requests
 from scaling.training.metrics import Journal, Ledger, Mark, Skipped
@@ -111,7 +112,8 @@ def prepared(
     try:
         for problem in journal.problems:
             shown.line(problem)
-        with requests() as caught:
+        late = functools.partial(peers.overdue, workdir) if jax.process_count() > 1 else None
+        with requests(late, peers.STOP_SECONDS) as caught:
             attempt = Attempt(
                 plan,
                 runtime,

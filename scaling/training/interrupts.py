@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -36,8 +36,11 @@ class Requests:
 
 
 @contextlib.contextmanager
-def requests() -> Iterator[Requests]:
-    """Catch the first SIGINT or SIGTERM as a request; a second one interrupts at once."""
+def requests(late: Callable[[int], None] | None = None, seconds: float = 0.0) -> Iterator[Requests]:
+    """Catch the first SIGINT or SIGTERM as a request; a second one interrupts at once.
+
+    `late(signum)` is called, in a thread, where the request is not met within so many seconds.
+    """
     caught = Requests()
     if threading.current_thread() is not threading.main_thread():
         yield caught
@@ -47,10 +50,17 @@ def requests() -> Iterator[Requests]:
         if caught.signum is not None:
             raise Interrupted(signum, "interrupted twice: stopped without saving", at_once=True)
         caught.signum = signum
+        if late is not None:
+            timers.append(threading.Timer(seconds, late, [signum]))
+            timers[-1].daemon = True
+            timers[-1].start()
 
+    timers: list[threading.Timer] = []
     before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield caught
     finally:
+        for timer in timers:
+            timer.cancel()
         for signum, handler in before.items():
             signal.signal(signum, handler)

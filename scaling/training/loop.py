@@ -24,7 +24,7 @@ from scaling.runs.workdir import (
     claim,
     finished_row,
 )
-from scaling.training import checkpoints, environment, pictures
+from scaling.training import checkpoints, environment, peers, pictures
 from scaling.training.attempt import Attempt, finite, make_row, prepared, saved_with
 from scaling.training.evaluate import Scores
 from scaling.training.export import network_record
@@ -71,11 +71,12 @@ def _train_in(workdir: Path, runtime: Runtime, reporter: Reporter | None, starte
         claim(workdir, plan.spec)
         write_json(workdir / ENVIRONMENT, environment.describe())
         write_json(workdir / NETWORK, network_record(plan))
-    with prepared(plan, runtime, workdir, reporter, started) as (attempt, state):
-        row = make_row(plan, **_outcome(attempt, state))
-        attempt.trackers.finish({name: value for name, value in row.metrics.items() if value is not None})
-    if first:
-        write_row(workdir / ROW, row)
+    with peers.watched(workdir):
+        with prepared(plan, runtime, workdir, reporter, started) as (attempt, state):
+            row = make_row(plan, **_outcome(attempt, state))
+            attempt.trackers.finish({name: value for name, value in row.metrics.items() if value is not None})
+        if first:
+            write_row(workdir / ROW, row)
     return row
 
 

@@ -149,3 +149,15 @@ def test_a_disk_that_refuses_is_a_sentence(capsys):
     assert ended.value.code == cli.USAGE_ERROR and told.startswith(
         "error: runs/x/row.json cannot be used: the file"
     )
+
+
+def test_a_reader_that_has_seen_enough_gets_no_traceback():
+    code = (
+        "import sys, types; bare = types.ModuleType('scaling'); bare.__path__ = ['scaling']; "  # without JAX
+        "sys.modules['scaling'] = bare; from experiments import cli; "
+        "cli.run_command(lambda argv: print('line\\n' * 100_000))"
+    )
+    told = subprocess.run(
+        f'"{sys.executable}" -c "{code}" | head -1', shell=True, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "line\n" and told.stderr == ""

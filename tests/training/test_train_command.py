@@ -18,6 +18,7 @@ from scaling.arch.box_heads import RetinaNet
 from scaling.arch.necks import Fpn
 from scaling.runs.rows import read_row
 from scaling.training import checkpoints, run
+from scaling.training.peers import PEER_LOST
 from scaling.training.plan import make_plan
 from scaling.training.progress import Silent
 from scaling.training.runtime import Runtime
@@ -109,13 +110,41 @@ def test_ctrl_c_leaves_a_directory_that_can_be_resumed(make_spec, start, tmp_pat
     assert not checkpoints.problems(tmp_path / "run" / "checkpoints" / f"{reached:08d}")
 
 
-def run_two(start, workdir):
-    """Run the command as two processes of one device each, to its end."""
+def start_both(start, workdir):
+    """Two processes of one run, with a device each."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
     told = [f"--coordinator={address}", "--process_count=2"]
-    for process in [start(workdir, *told, f"--process_id={i}", devices=1) for i in range(2)]:
+    return [start(workdir, *told, f"--process_id={i}", devices=1) for i in range(2)]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_who_loses_a_peer_says_so_and_the_run_goes_on_with_other_devices(make_spec, start, tmp_path, number):
+    changes = {"train.batch": 16, "train.devices": None, "train.checkpoint_every": "2 steps"}
+    make_spec(changes | {"train.duration": "2000 epochs", "train.log_every": "1 steps"})
+    first, second = start_both(start, tmp_path / "run")
+    wait_for_checkpoint(first, tmp_path / "run", 2)
+    second.send_signal(number)
+    began = time.monotonic()
+    _, errors = first.communicate(timeout=60)
+    assert time.monotonic() - began < 20 and first.returncode == PEER_LOST, errors
+    told = [line for line in errors.splitlines() if "process 1 of 2 is gone" in line]
+    assert len(told) == 1 and "Traceback" not in errors
+    reached = int(told[0].rpartition(" ")[2])
+    assert reached >= 2
+    second.kill()
+    one = start(tmp_path / "run", devices=2)  # a process where there were two
+    wait_for_checkpoint(one, tmp_path / "run", reached + 2)
+    one.send_signal(signal.SIGTERM)
+    _, errors = one.communicate(timeout=60)
+    assert one.returncode == 143 and f"resuming from step {reached}" in errors, errors
+
+
+def run_two(start, workdir):
+    """Run the command as two processes of one device each, to its end."""
+    for process in start_both(start, workdir):
         finish(process)
 
 
