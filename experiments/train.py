@@ -25,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
     _join(arguments)
     from scaling.reports.curve import scored
     from scaling.runs.rows import OK
-    from scaling.training import Interrupted, run
+    from scaling.training import Interrupted, peers, run
     from scaling.training.start import start
 
     start(devices=True)
@@ -35,7 +35,9 @@ def main(argv: Sequence[str]) -> int:
         print(stopped, file=sys.stderr, flush=True)
         if stopped.at_once:
             os._exit(stopped.exit_code)  # a save that was cut off would fail aloud while the process ends
+        peers.part(arguments.workdir)
         return stopped.exit_code
+    peers.part(arguments.workdir)
     print(f"{row.status}: {scored(row) or 'test score not measured'}; {arguments.workdir / 'row.json'}")
     return 0 if row.status == OK else 1
 

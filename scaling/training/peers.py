@@ -25,7 +25,7 @@ PEER_LOST = 76  # exit code of a process that lost a peer
 SILENT = 12.0  # seconds without a beat after which a peer is gone
 PAUSE = 1.0
 STOP_SECONDS = 60.0  # from a signal to stop until a process ends with what is saved
-DONE = "done"
+DONE, LEFT = "done", "left"  # with training; with JAX's service, too
 
 
 class Peers:
@@ -51,6 +51,19 @@ class Peers:
         others = (index for index in range(self._count) if index != self._index)
         return next((index for index in others if self._is_lost(index)), None)
 
+    def all_left(self) -> bool:
+        """Whether every other process has left JAX's service, or is gone."""
+        others = (self._read(index) for index in range(self._count) if index != self._index)
+        return all(state == LEFT or (holder is not None and holder.is_gone) for state, holder in others)
+
+    def _read(self, index: int) -> tuple[str, Holder | None]:
+        """The state of a process and who it is; nobody where its file is not there or not whole."""
+        try:
+            told = json.loads(self._path(index).read_text())
+            return told.pop("state"), Holder(**{k: told[k] for k in asdict(self._holder)})
+        except (OSError, ValueError, KeyError):
+            return "", None
+
     def tell(self, index: int) -> str:
         """One sentence on a lost peer, and on what follows."""
         return f"process {index} of {self._count} is gone; {goes_on(self._workdir)}"
@@ -66,12 +79,9 @@ class Peers:
         before, since = self._seen.get(index, (None, now))
         if text != before:
             self._seen[index], since = (text, now), now
-        try:
-            told = json.loads(text)
-            done, holder = told.pop("state") == DONE, Holder(**{k: told[k] for k in asdict(self._holder)})
-        except (ValueError, KeyError):
-            return now - since > self._silent
-        return not done and (holder.is_gone or now - since > self._silent)
+        state, holder = self._read(index)
+        quiet = now - since > self._silent
+        return state not in (DONE, LEFT) and (quiet or (holder is not None and holder.is_gone))
 
     def _path(self, index: int) -> Path:
         return self._workdir / f".peer-{index}"
@@ -105,6 +115,23 @@ def watched(workdir: Path) -> Iterator[None]:
         raise
     finally:
         over.set()
+
+
+def part(workdir: Path) -> None:
+    """End JAX's service of several processes, in order: the others first, then process 0, which hosts it.
+
+    A process that asks to leave when the service is gone already would be aborted.
+    """
+    index, count = jax.process_index(), jax.process_count()
+    if count == 1:
+        return
+    peers, until = Peers(workdir, index, count), time.monotonic() + SILENT
+    if index:
+        jax.distributed.shutdown()
+        peers.beat(LEFT)
+        return
+    while not peers.all_left() and time.monotonic() < until:
+        time.sleep(PAUSE / 10)
 
 
 def _watch(peers: Peers, over: threading.Event) -> None:
