@@ -59,7 +59,9 @@ def test_a_command_has_a_network_that_its_task_trains(command):
     assert (python, flag) == ("python", "-m") and (REPOSITORY / f"{module.replace('.', '/')}.py").is_file()
     config = next((option.partition("=")[2] for option in options if option.startswith("--config=")), "")
     if not config:  # of what a run has left
-        assert module.removeprefix("experiments.") in RUNS and any(one.startswith("--run=") for one in options)
+        assert module.removeprefix("experiments.") in RUNS and any(
+            one.startswith("--run=") for one in options
+        )
         return
     assert (REPOSITORY / config).is_file()
     if module != "experiments.search":

@@ -36,8 +36,11 @@ def study(name: str, results: Path = RESULTS) -> Study:
 
 
 def find(wanted: Wanted, column: str, results: Path = RESULTS) -> list[Row]:
-    """Runs of just this network (name unscaled, resolution, parameters) that have the column's score."""
-    return [
+    """Runs of just this network (name unscaled, resolution, parameters) that have the column's score.
+
+    Of several recipes the longest counts: a paper's is, and a shorter one is a study of something else.
+    """
+    found = [
         row
         for one in studies(results)
         for row in one.rows
@@ -46,6 +49,8 @@ def find(wanted: Wanted, column: str, results: Path = RESULTS) -> list[Row]:
         and row.params == cost(wanted.arch).params
         and score(row, column) is not None
     ]
+    most = max((row.examples_seen for row in found), default=0)
+    return [row for row in found if row.examples_seen >= 0.9 * most]
 
 
 def score(row: Row, column: str) -> float | None:

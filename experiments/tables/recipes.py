@@ -62,8 +62,8 @@ class Recipe:
 
 
 def find(wanted: Wanted) -> Recipe | None:
-    """The first config that trains a row; None where there is none."""
-    return next((recipe for recipe in all_recipes() if recipe.trains(wanted)), None)
+    """The config that trains a row, the longest of several; None where there is none."""
+    return max((one for one in all_recipes() if one.trains(wanted)), key=lambda one: one.flops, default=None)
 
 
 @functools.cache

@@ -349,7 +349,7 @@ def test_networks_written_for_pytorch_have_as_many_parameters(name):
     pytest.importorskip("torch")
     from experiments.benchmarks.peers import torch_networks
 
-    net = torch_networks.build(name)
+    net = torch_networks.build(name, 32)
     assert sum(p.numel() for p in net.parameters()) == scaling.count(scaling.get(name)).params
 
 

@@ -83,7 +83,7 @@ def driven(workdir, engine):
     made = trials_of(deeds)
     todo = pending(made, store.scan(workdir))
     told = lambda trial, row: print(trial.spec.model.name, row.status, flush=True)
-    run(todo, workdir, executor_of(engine), command, told, leases.Leases(5.0, print))
+    run(todo, workdir, executor_of(engine), command, told, leases=leases.Leases(5.0, print))
 
 
 @pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.nightly)])
@@ -176,7 +176,7 @@ def executed(made, workdir, engine, say=print):
         executor_of(engine, say),
         command,
         lambda trial, row: heard.append(row),
-        leases.Leases(5.0, say),
+        leases=leases.Leases(5.0, say),
     )
     return Counter(row.status for row in heard)
 
@@ -231,7 +231,7 @@ def test_what_interrupts_a_driver_leaves_its_trials_resumable(tmp_path, sweep, e
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(made, tmp_path, executor_of(engine), command, stop, leases.Leases(5.0, print))
+        run(made, tmp_path, executor_of(engine), command, stop, leases=leases.Leases(5.0, print))
     assert list(store.scan(tmp_path).rows) == [made[0].spec.id]
     assert not list(tmp_path.glob("*/.lease-*"))
     (tmp_path / "go").touch()

@@ -13,7 +13,8 @@ from flax import linen as nn
 
 from experiments.benchmarks.prepared import Prepared, repeated
 from experiments.benchmarks.tasks import Job, Operator
-from scaling.models.layers import ACTIVATIONS, BatchNorm, Settings, SqueezeExcite, convolve
+from scaling.models.activations import ACTIVATIONS
+from scaling.models.layers import BatchNorm, Settings, SqueezeExcite, convolve
 from scaling.models.operators import Operators, operators_of
 
 EPS = 1e-5
