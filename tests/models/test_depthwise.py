@@ -45,6 +45,7 @@ def check(kernel, stride, size, padding, dtype, tolerance, batch=2, channels=3, 
         np.testing.assert_allclose(one, two, 0, tolerance * np.abs(two).max(), err_msg=name)
 
 
+@pytest.mark.representatives(4)
 @pytest.mark.parametrize(
     "kernel, stride, size, padding",
     [

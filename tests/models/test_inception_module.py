@@ -17,6 +17,7 @@ def normal(shape, seed: int = 0):
     return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
 
 
+@pytest.mark.representatives(4)
 @pytest.mark.parametrize("groups", [1, 2, 4], ids=["dense", "grouped", "depthwise"])
 @pytest.mark.parametrize(
     ("sides", "stride", "pad"),

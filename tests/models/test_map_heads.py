@@ -25,7 +25,7 @@ HEADS = {
 } | {how: UNet((8, 4), convs=1, upsampling=how) for how in UPSAMPLINGS}
 
 
-@pytest.mark.representatives("skips", "aspp", "lraspp", "shuffle")
+@pytest.mark.representatives("aspp")
 @pytest.mark.parametrize("name", HEADS)
 def test_every_parameter_learns_and_the_answer_has_the_images_size(name):
     arch = SMALL.replace(head=HEADS[name], drop_rate=0.0)
@@ -114,6 +114,7 @@ def test_a_head_that_does_not_fit_is_refused(head, told):
         SMALL.replace(head=head)
 
 
+@pytest.mark.nightly
 def test_a_training_step_of_such_a_network_is_measured():
     arch = SMALL.replace(head=Fcn(width=4), resolution=8)
     assert measure(arch, 2, repeats=1).step_ms > 0

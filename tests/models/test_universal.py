@@ -115,6 +115,7 @@ def test_the_universal_program_equals_the_specialised_one(space, point, assert_c
     assert_close(statistics, before, 0)
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize(("space", "point"), MEMBERS)
 def test_variables_are_named_as_those_of_the_network(space, point, assert_close):
     own, (shared, choice) = specialised(space, point), held(space, point)

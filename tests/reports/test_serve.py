@@ -79,6 +79,7 @@ def test_a_port_that_is_taken_or_for_nothing_is_refused(tmp_path):
         report.main([f"--workdir={tmp_path}", "--port=1"])
 
 
+@pytest.mark.nightly
 def test_the_command_serves_the_study_until_ctrl_c(workdir):
     """One finished run at first, then all."""
     first, *others = sorted(path.parent for path in workdir.glob(f"*/{ROW}") if path.parent.name != "damaged")

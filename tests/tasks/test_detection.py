@@ -86,6 +86,7 @@ def test_the_cross_entropy_is_over_positives_and_three_times_as_many_of_the_othe
     assert parts["class_loss"] == pytest.approx(np.mean([first / 2, sum(others[1][:3])]), rel=1e-4)
 
 
+@pytest.mark.representatives(1)
 @both
 @pytest.mark.parametrize("box_loss", ["smooth_l1", "ciou"])
 def test_boxes_that_are_right_cost_nothing_and_gradients_are_finite(arch, box_loss):

@@ -42,6 +42,7 @@ print(scratch, faults, after - before, resident() - before)
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(
     sys.platform != "linux" or platform.libc_ver()[0] != "glibc",
     reason="only glibc is told how to keep memory",

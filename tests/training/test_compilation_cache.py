@@ -106,6 +106,7 @@ def test_the_users_cache_home_is_used(start, tmp_path):
     assert finish(start(XDG_CACHE_HOME=str(tmp_path / "xdg")))[0].startswith(str(tmp_path / "xdg"))
 
 
+@pytest.mark.nightly
 def test_what_the_user_told_jax_stands(start, tmp_path):
     chosen = tmp_path / "chosen"
     assert finish(start(JAX_COMPILATION_CACHE_DIR=str(chosen)))[0] == str(chosen)
@@ -134,6 +135,7 @@ def test_without_a_place_the_run_goes_on(start, tmp_path):
     assert errors.count("\n") == 1 and errors.startswith("compiled programs are not kept: ")
 
 
+@pytest.mark.nightly
 def test_a_damaged_program_is_compiled_anew(start, first, kept):
     cut, flipped, empty, *others = programs(kept)
     data, other = cut.read_bytes(), flipped.read_bytes()
@@ -166,6 +168,7 @@ def test_the_directory_stays_below_its_limit(start, first, tmp_path):
     assert max(sizes) <= sum(kept) <= limit
 
 
+@pytest.mark.nightly
 def test_processes_share_a_directory(start, tmp_path):
     together = [finish(process) for process in [start(tmp_path / "kept") for _ in range(3)]]
     assert len({result[2:] for result in together}) == 1 and together[0][3] == ""

@@ -17,6 +17,7 @@ def first_loss(spec) -> float:
     return float(np.ravel(runtime.engine.unreplicate(metrics)["loss"])[0])
 
 
+@pytest.mark.nightly
 def test_the_first_step_drops_no_path_though_later_ones_will(make_spec):
     grows = {"model.drop_path_rate": 0.9, "schedule.drop_path": "linear"}
     assert first_loss(make_spec(grows)) == pytest.approx(

@@ -144,6 +144,7 @@ def alike(one, other, assert_equal):
     assert one[3] == pytest.approx(other[3], rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.nightly
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("task", NETWORKS)

@@ -75,6 +75,7 @@ def trained(tiny_net, images, batches):
     return train
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize("engine", ["pmap", "jit"])
 @pytest.mark.parametrize("devices", [1, 2, 4])
 def test_devices_and_engines_give_equal_steps(trained, engine, devices, assert_equal):

@@ -98,6 +98,7 @@ def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(make_spec, start, 
     assert len(steps) == len(set(steps)) == 2 + 3 + 1
 
 
+@pytest.mark.nightly
 def test_ctrl_c_leaves_a_directory_that_can_be_resumed(make_spec, start, tmp_path):
     make_spec({"train.duration": "2000 epochs", "train.checkpoint_every": "1 steps"})
     process = start(tmp_path / "run")

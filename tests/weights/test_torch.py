@@ -106,7 +106,7 @@ def network(golden):
     return arch, scaling.load_torch(arch, peer_tensors(golden))
 
 
-@pytest.mark.representatives(5)
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("name", [*GOLDENS, *marked("nightly", OTHERS), *marked("exhaustive", LARGE)])
 def test_logits_equal_the_peers(name, shared):
     golden = read(shared, name)

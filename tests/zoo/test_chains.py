@@ -115,6 +115,7 @@ def test_alexnets_multiply_adds_are_those_of_the_literature():
     assert round(products(zoo.get("alexnet_2012")) / 1e6) == 724
 
 
+@pytest.mark.representatives(4)
 @pytest.mark.parametrize("name", NAMES)
 def test_width_reaches_every_layer(name):
     wide = scale(zoo.get(name), width=2)

@@ -36,6 +36,7 @@ TIMM = ["inception_v3", "inception_v4", "inception_resnet_v2"]
 TIMM += ["legacy_xception", "xception41", "xception65", "xception71"]
 
 
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize("name", TIMM)
 def test_sizes_are_timms(name, published):
     row = next(row for row in published if row["model"] == name and row["macs_g"])
@@ -131,6 +132,7 @@ SIDES = {
 }
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("name", SIDES)
 def test_stages_have_the_published_sides(name):
     assert sides(zoo.get(name)) == SIDES[name]
@@ -170,6 +172,7 @@ def test_any_factor_gives_a_network_whose_widths_follow(name):
             assert new.repeats == (max(1, math.ceil(old.repeats * depth - 1e-9)) if old.block.deepens else 1)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("name", ["inception_v4", "inception_resnet_v2", "legacy_xception"])
 def test_width_reaches_every_filter(name):
     arch = zoo.get(name)
@@ -284,6 +287,7 @@ def test_auxiliary_classifiers_stand_after_a_stage():
         tiny(auxiliary=(Auxiliary(after=0, hidden=(0,)),))
 
 
+@pytest.mark.nightly
 def test_scaling_and_choosing_stages_keep_auxiliary_classifiers_valid():
     arch = zoo.get("googlenet")
     scaled = scale(arch, depth=2, width=0.25)

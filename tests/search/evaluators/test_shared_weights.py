@@ -26,6 +26,7 @@ MEMBERS = {
 }
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ["nasbench201", pytest.param("nasnet", marks=pytest.mark.nightly)])
 def test_shared_weights_learn_and_resume(name, tmp_path):
     space, good, none = MEMBERS[name]

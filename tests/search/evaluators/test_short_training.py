@@ -20,6 +20,7 @@ SPEC = RunSpec.from_config(
 POINTS = [np.array([3, 1, 2, 1, 0, 4]), np.zeros(6, np.int64)]
 
 
+@pytest.mark.nightly
 def test_one_program_trains_points_as_their_own_do():
     shared, own = (list(ShortTraining(nasbench201.SPACE, SPEC, way)(POINTS)) for way in (True, False))
     for one, two in zip(shared, own):

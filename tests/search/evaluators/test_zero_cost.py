@@ -44,6 +44,7 @@ def scored(net: Network):
     return jax.jit(lambda variables: log_synflow(net, variables))
 
 
+@pytest.mark.nightly
 def test_synflow_is_the_sum_of_weight_times_gradient_without_norms():
     net, variables = linear("313242", 1)
     plain = {  # running statistics for which a norm in evaluation mode is the identity

@@ -93,6 +93,7 @@ def test_it_makes_the_trace_of_the_jitted_simulation(name, tmp_path):
     assert [record.reward for record in records] == found.rewards[0].tolist()
 
 
+@pytest.mark.nightly
 def test_several_objectives_make_the_trace_of_the_simulation_too(tmp_path):
     strategy = named("nsga2", SPACE, objectives=2, population=6, batch=3)
     both = several(maximise("y"), minimise("size"))
@@ -276,6 +277,7 @@ def test_every_evaluator_that_a_config_names_serves_the_loop(name, tmp_path, tra
     assert [r.status for r in records] == ["ok", "ok"] and all(r.fidelity and r.cost > 0 for r in records)
 
 
+@pytest.mark.nightly
 def test_a_latency_joined_from_a_table_is_an_objective(tmp_path):
     rows = [
         ["arch", "phone"],

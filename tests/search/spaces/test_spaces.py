@@ -90,6 +90,7 @@ def test_shares_of_each_state_s_moves_are_exact(member):
     assert sum(logs) == pytest.approx(-math.log(member.size), rel=1e-5)
 
 
+@pytest.mark.representatives(3)
 def test_mutants_are_valid_and_changed(member):
     points = sampled(member)
     keys = jax.random.split(jax.random.key(1), len(points))

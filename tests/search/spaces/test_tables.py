@@ -103,6 +103,7 @@ def test_a_column_twice_and_a_file_that_is_none(tmp_path):
         load(tmp_path / "broken.csv.gz")
 
 
+@pytest.mark.nightly
 def test_published_tables_hold_what_is_published(shared):
     directory = shared / "data/nas"
     cells = nasbench201.load(directory)

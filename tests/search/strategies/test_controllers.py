@@ -48,6 +48,7 @@ def scoring(policy, space):
     )
 
 
+@pytest.mark.representatives(4)
 def test_probabilities_of_all_points_sum_to_one_and_entropy_is_theirs(space, policy_of):
     """The expected sum of the decisions' entropies is the entropy of the points (chain rule)."""
     policy = policy_of(space)
@@ -102,6 +103,7 @@ def test_the_expected_gradient_is_the_gradient_of_the_expected_reward(small_spac
             np.testing.assert_allclose(a, b, atol=2e-5)
 
 
+@pytest.mark.representatives(1)
 def test_ppo_s_ratio_is_one_at_the_first_epoch(hill, policy_of):
     """So its surrogate is the advantage, its gradient REINFORCE's, and one epoch of it is REINFORCE."""
     policy = policy_of(hill.space)

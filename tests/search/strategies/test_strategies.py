@@ -133,6 +133,7 @@ def test_searches_are_valid_and_reproducible(hill, name, found_on):
     assert name.startswith("grid") or not np.array_equal(one.points[0], one.points[1])
 
 
+@pytest.mark.representatives("evolution", "lstm_ppo", "gp")
 def test_a_failing_point_never_ends_a_search_nor_wins_it(hill, name):
     """The higher half fails, in every way that a reward can say so."""
     high = hill.column("val") > np.median(hill.column("val"))
@@ -144,6 +145,7 @@ def test_a_failing_point_never_ends_a_search_nor_wins_it(hill, name):
     assert len(np.unique(np.asarray(found.points[0]), axis=0)) > 3
 
 
+@pytest.mark.representatives("evolution", "gp")
 def test_all_points_may_fail(hill, name):
     found = search(name, changed(hill, lambda val: val * np.nan))
     assert_valid(hill.space, found.points)
