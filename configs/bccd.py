@@ -5,8 +5,9 @@ Data: blood cells of three classes, 205 / 87 / 72 photos of 640x480 in the offic
 Paper: arXiv 1911.09070 (EfficientDet), 1708.02002 (RetinaNet), 1512.02325 (SSD), rules of 1905.11946. Dated
     2026-11-28; sized for two CPU cores.
 Command: python -m experiments.sweep --config=configs/bccd.py --workdir=runs/bccd --config.data.dir=DIR
-Expected: AP at IoU 0.5 on the test photos; the smallest has 55 after 10 of the 60 epochs, networks that were
-    trained on COCO before reach 85 to 95. Estimated from short runs: 12, 27 and 65 minutes on two cores.
+Expected: AP at IoU 0.5 on the test photos: 75.4 for the smallest, one seed (experiments/results/bccd), the
+    others are not trained yet; networks that were trained on COCO before reach 85 to 95. Estimated from short
+    runs: 12, 27 and 65 minutes on two quiet cores.
 """
 
 from ml_collections import ConfigDict
