@@ -11,8 +11,8 @@ import pytest
 
 # The programs here are too small to gain by optimised code; commands that tests start inherit this.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-# Nor by threads that compile, or by fusion through MLIR, which takes longer than all else that compiles them. XLA
-# ends a process for a flag that it does not know: jaxlib 0.10 has the second one, 0.12 has it no more.
+# Nor by threads that compile, or by fusion through MLIR, which takes longer than all else that compiles them.
+# XLA ends a process for a flag that it does not know: jaxlib 0.10 has the second one, 0.12 has it no more.
 QUICK = ["--xla_cpu_parallel_codegen_split_count=1"]
 if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):
     QUICK.append("--xla_cpu_use_fusion_emitters=false")
