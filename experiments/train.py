@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -35,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
         print(stopped, file=sys.stderr, flush=True)
         if stopped.at_once:
             os._exit(stopped.exit_code)  # a save that was cut off would fail aloud while the process ends
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has stopped: what ends now is not to be interrupted
         peers.part(arguments.workdir)
         return stopped.exit_code
     peers.part(arguments.workdir)
