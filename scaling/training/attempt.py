@@ -69,6 +69,7 @@ class Attempt:
         found = checkpoints.restore(directory, state, failed - 1, plan.spec.id, among=plan.checkpoints)
         state, told = found or (state, {})
         self.ledger.drop()
+        self.ledger.window = told.get("window", [])
         self.steps, self.rollbacks = told.get("step", 0), self.rollbacks + 1
         self.journal.rewind(self.steps, _mark(told))
         checkpoints.drop_after(directory, self.steps)
@@ -108,6 +109,7 @@ def prepared(
     journal, clock = Journal(workdir if first else None, step, mark, trackers.log), Clock()
     journal.describe(_config(plan))
     ledger = Ledger(plan, runtime.engine.unreplicate, journal, shown, clock, skipped)
+    ledger.window = before.pop("window", [])
     rollbacks = before.pop("rollbacks", 0)
     try:
         for problem in journal.problems:
@@ -156,6 +158,7 @@ def saved_with(attempt: Attempt) -> dict[str, Any]:
     journal = {"journal_size": mark.size, "journal_crc": mark.crc}
     data = attempt.plan.dataset.fingerprint
     counted = {"step": attempt.steps, "skips": list(attempt.ledger.skipped)}
+    counted["window"] = attempt.ledger.window
     return {**attempt.measures(), **counted, "data": data, **journal}
 
 

@@ -150,7 +150,8 @@ class Ledger:
 
     The host runs ahead of the devices by at most IN_FLIGHT calls. A value that is not finite is found at
     the log after it, and told with the number of its own step; where the plan has such updates `skipped`,
-    they are counted on from earlier attempts, and too many in a row are told.
+    they are counted on from earlier attempts, and too many in a row are told. `window` holds the metrics of
+    the steps since the last log, which a checkpoint keeps: the next log means over all of them.
     """
 
     def __init__(
@@ -168,7 +169,7 @@ class Ledger:
         self._watcher = ThreadPoolExecutor(1, "watcher")
         self._running: deque[tuple[Call, Any, Future[float]]] = deque()
         self._finished: list[tuple[Call, Any]] = []
-        self._window: list[dict[str, float]] = []
+        self.window: list[dict[str, float]] = []
         self.last: dict[str, float] = {}
 
     def push(self, call: Call, metrics: Any) -> None:
@@ -191,7 +192,7 @@ class Ledger:
             self._clock.tick(call, finished.result())
         self._clock.forget()
         self._running.clear()
-        self._finished, self._window = [], []
+        self._finished, self.window = [], []
 
     def close(self) -> None:
         self._watcher.shutdown(wait=False, cancel_futures=True)
@@ -221,12 +222,12 @@ class Ledger:
         skips = not finite and self._plan.spec.train.non_finite == SKIP
         self._count(step, skips)
         if not skips:
-            self._window.append(values)
+            self.window.append(values)
         if (finite or skips) and not due(step, self._plan.log_every) and step != self._plan.total_steps:
             return
-        shown = self._window or [values]
+        shown = self.window or [values]
         self.last = {name: float(np.mean([v[name] for v in shown])) for name in values}
-        self._window = []
+        self.window = []
         self._journal.write(step, step / self._plan.steps_per_epoch, "train", self.last)
         note = f"loss {self.last['loss']:.4f}"
         if (metric := self._plan.task.metric).name in self.last:

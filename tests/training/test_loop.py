@@ -80,7 +80,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make_spec, tmp_pa
     parts = run(spec, tmp_path / "parts", Silent())
     assert_equal(last_state(tmp_path / "whole", spec), last_state(tmp_path / "parts", spec))
     assert lines(tmp_path / "whole") == lines(tmp_path / "parts")
-    for name in ("metrics", "examples_seen", "train_flops"):
+    for name in ("metrics", "train_loss", "examples_seen", "train_flops"):
         assert getattr(whole, name) == getattr(parts, name), name
     assert parts.seconds > 0
 

@@ -173,7 +173,7 @@ def finish(workdir, workers) -> None:
     assert process.returncode == 0, told
 
 
-@pytest.mark.exhaustive
+@pytest.mark.nightly
 def test_a_search_killed_while_it_trains_ends_like_one_that_was_not(tmp_path, training):
     """It has two workers that train when it is killed; the other has one, in this process."""
     (tmp_path / "config.json").write_text(json.dumps(training))
