@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from experiments import cli
+from scaling.arch.custom import is_file
 from scaling.border.files import read_json, write_atomically
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CONFIG
@@ -76,8 +77,16 @@ def _split_name(arguments: argparse.Namespace, spec: RunSpec) -> str:
 
 
 def read_spec(arguments: argparse.Namespace) -> RunSpec:
-    """Return what the run was, on the data that the command line names."""
+    """Return what the run was, on the data that the command line names.
+
+    ValueError where its network is a function of a .py file, which is code, and nobody trusts it.
+    """
     spec = RunSpec.from_dict(read_json(arguments.run / CONFIG))
+    if is_file(spec.model.name) and not getattr(arguments, "trust_code", False):
+        raise ValueError(
+            f"--run={arguments.run} has the network {spec.model.name}, a file of code: name a run of a network "
+            "that is listed, or give --trust_code where the command takes it."
+        )
     if arguments.data is None:
         return spec
     data = dataclasses.replace(spec.data, dir=str(arguments.data), fingerprint="")

@@ -71,14 +71,12 @@ def all_recipes(configs: Path = cli.INSTALLED) -> tuple[Recipe, ...]:
     """Every run of every config on one of `SETS`, those that differ in their seed once."""
     found = {}
     for path in sorted(configs.glob("[!_]*.py")):
-        module = cli.read_module(str(path))
-        for argument in getattr(module, "ARGUMENTS", ("",)):
-            told = [argument] if argument else []
-            config = module.get_config(*told).to_dict()
+        for argument in getattr(cli.read_module(str(path)), "ARGUMENTS", ("",)):
+            behind = f":{argument}" if argument else ""
+            config = cli.read_config(f"{path}{behind}")
             if config.get("data", {}).get("name") in SETS and "search" not in config:
-                name = f"configs/{path.name}" + (f":{argument}" if argument else "")
-                sweep = module.get_sweep(*told) if hasattr(module, "get_sweep") else [{}]
-                for recipe in _recipes(name, RunSpec.from_config(config), sweep):
+                sweep = cli.read_function(f"{path}{behind}", "get_sweep") or (lambda: [{}])
+                for recipe in _recipes(f"configs/{path.name}{behind}", RunSpec.from_config(config), sweep()):
                     found.setdefault(tuple(recipe.flags), recipe)
     return tuple(found.values())
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from scaling.border.typed import flatten, plain
-from scaling.reports.curve import tells
-from scaling.runs.recorded import SECTIONS
+from scaling.reports.curve import execution_keys, swept
 from scaling.runs.rows import Row
+from scaling.runs.spec import ModelSpec
 
-# Size and length have words of their own
-APART = tuple(name for name in SECTIONS if name != "model")
-LENGTH = "train.duration"
+UNTOLD = ("seed", "train.duration")  # runs of several seeds are one point; a length has a word of its own
 
 
 def told_apart(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
@@ -28,28 +24,17 @@ def told_apart(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
 
 
 def _varied(rows: Sequence[Row]) -> list[str]:
-    """The keys "section.key" of which runs of one network have several values."""
-    sizes: dict[Any, list[Row]] = {}
+    """The keys "section.key" that change results and of which runs of one network have several values."""
+    sizes: dict[ModelSpec, list[Row]] = {}
     for row in rows:
         sizes.setdefault(row.spec.model, []).append(row)
-    keys: dict[str, None] = {}
-    for found in sizes.values():
-        for section in APART:
-            values = {id(part): part for part in (getattr(row.spec, section) for row in found)}
-            if len(parts := list({part: None for part in values.values()})) > 1:
-                flat = [flatten({section: plain(part)}) for part in parts]
-                keys |= dict.fromkeys(key for key in flat[0] if len({repr(one.get(key)) for one in flat}) > 1)
-    return [key for key in keys if key != LENGTH and not key.startswith("data.dir") and _counts(key, rows)]
-
-
-def _counts(key: str, rows: Sequence[Row]) -> bool:
-    """Whether the key can change results: what says only how a run is executed does not."""
-    section, _, name = key.partition(".")
-    return any(tells(section, name, getattr(getattr(row.spec, section), name, None)) for row in rows)
+    keys = dict.fromkeys(key for found in sizes.values() if len(found) > 1 for key in swept(found)[1])
+    return [key for key in keys if key not in UNTOLD and key not in execution_keys()]
 
 
 def _told(row: Row, keys: Sequence[str]) -> list[str]:
-    values = {
-        key: getattr(getattr(row.spec, key.partition(".")[0]), key.partition(".")[2], "") for key in keys
-    }
-    return [f"{key.partition('.')[2]}={value}" for key, value in values.items()]
+    found = (
+        (name, getattr(getattr(row.spec, section), name))
+        for section, _, name in (k.partition(".") for k in keys)
+    )
+    return [f"{name}={value}" for name, value in found]

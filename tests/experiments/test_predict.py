@@ -1,6 +1,7 @@
 """Pictures to classes: probabilities are the network's, names are the weights', bad files are told."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -70,6 +71,16 @@ def test_what_cannot_be_predicted_says_why(weights, tmp_path):
         next(predictions(loaded._replace(preprocessing=None), []))
     with pytest.raises(ValueError, match="3 outputs, not 2"):
         save(tmp_path / "x.safetensors", loaded.arch, loaded.variables, classes=("a", "b"))
+
+
+@pytest.mark.parametrize("task", ["classification", "segmentation"])
+def test_a_runs_own_code_is_not_run_unless_it_is_trusted(tmp_path, task):
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    config = {"task": task, "model": {"name": f"{tmp_path / 'evil.py'}:network", "base_resolution": 32}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="a file of code"):
+        evaluate.main([f"--run={tmp_path}"])
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.nightly
