@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,10 @@ RATE = 1e-5  # values stay those of an untrained network, however often the step
 
 def architecture(task: Step | FirstStep) -> Arch:
     """The zoo's network at the task's resolution, without dropping: no contender drops anything."""
-    return scaling.zoo.get(task.model).replace(resolution=task.resolution, drop_rate=0.0, drop_path_rate=0.0)
+    arch = scaling.zoo.get(task.model)
+    if getattr(arch.head, "drop_rate", 0.0):
+        arch = arch.replace(head=replace(arch.head, drop_rate=0.0))
+    return arch.replace(resolution=task.resolution, drop_rate=0.0, drop_path_rate=0.0)
 
 
 def step(job: Job, task: Step) -> Prepared:
