@@ -24,6 +24,7 @@ COMMANDS = {
     "search": "search an architecture by training candidates, then train the best for good",
     "search_report": "report one search, or several together, from what they left on disk",
     "search_table": "search a table of your own with every strategy",
+    "tabulate": "make one table out of searches that asked for every point",
     "pipeline": "search a base, grid its coefficients, scale it, compare it with a known base",
     "profile": "count parameters, MACs and activations of networks; measure them",
     "max_batch": "find the largest batch that fits, and prove it by a step",

@@ -5,6 +5,7 @@ A search space decodes to `network(cell(digits))`; `scaling.get` finds it as "na
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from scaling.arch.arch import Arch
@@ -31,28 +32,27 @@ def cell(digits: str) -> Cell:
     return Cell(tuple(tuple((next(operations), state) for state in states) for states in READ), inputs=1)
 
 
-def any_cell() -> Cell:
-    """The cell whose six edges hold all five operations each: `network` of it is the supernet."""
-    return Cell(tuple(tuple((OR.join(OPERATIONS), state) for state in states) for states in READ), inputs=1)
+def any_cell(operations: Sequence[str] = OPERATIONS) -> Cell:
+    """The cell whose six edges hold all of `operations` each: `network` of it is the supernet."""
+    return Cell(tuple(tuple((OR.join(operations), state) for state in states) for states in READ), inputs=1)
 
 
-def universal(arch: Arch) -> tuple[Arch, dict[str, list[int]]] | None:
+def universal(arch: Arch, operations: Sequence[str] = OPERATIONS) -> tuple[Arch, dict[str, list[int]]] | None:
     """Return the supernet that holds a network of one of these cells, and the choice that makes it that.
 
-    None where the network has no such cell, or several.
+    None where the network has no such cell, several, or one that does another thing than `operations`.
     """
     cells = {stage.block for stage in arch.stages if isinstance(stage.block, Cell)} - {REDUCTION}
     if len(cells) != 1:
         return None
     (found,) = cells
-    operations = [operation for edges in found.nodes for operation, _ in edges]
-    if len(operations) != 6 or not set(operations) <= set(OPERATIONS):
+    done = [operation for edges in found.nodes for operation, _ in edges]
+    if len(done) != 6 or not set(done) <= set(operations):
         return None
-    choice = [OPERATIONS.index(operation) for operation in operations]
-    if found != cell("".join(map(str, choice))):
+    if found != cell("".join(str(OPERATIONS.index(operation)) for operation in done)):
         return None
-    stages = (replace(s, block=any_cell()) if s.block == found else s for s in arch.stages)
-    return arch.replace(stages=tuple(stages)), {"cell_0": choice}
+    stages = (replace(s, block=any_cell(operations)) if s.block == found else s for s in arch.stages)
+    return arch.replace(stages=tuple(stages)), {"cell_0": [operations.index(name) for name in done]}
 
 
 def network(searched: Cell, filters: int = 16, repeats: int = 5, num_classes: int = 10) -> Arch:

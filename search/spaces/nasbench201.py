@@ -5,6 +5,7 @@ Decisions are the edges in the order 1<-0, 2<-0, 2<-1, 3<-0, 3<-1, 3<-2; node 0 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,14 +67,33 @@ def _term(source: str, value: int) -> str:
     return source if value == SKIP else f"({source})@{OPERATIONS[value]}"
 
 
-def space(filters: int = 16, repeats: int = 5) -> Space:
-    """The cells in the benchmark's network for 10 classes at 32 px, with `filters`, and `repeats` a stage."""
+def space(filters: int = 16, repeats: int = 5, operations: Sequence[str] = OPERATIONS) -> Space:
+    """The cells in the benchmark's network for 10 classes at 32 px, with `filters`, and `repeats` a stage.
+
+    Of fewer `operations`, by the benchmark's names, it is the cells that do only these, and a point's values
+    are their places in that list. ValueError for other names, and for one that stands twice.
+    """
+    if not set(operations) <= set(OPERATIONS) or len(set(operations)) < len(operations):
+        raise ValueError(f"operations={list(operations)} must be different ones of {', '.join(OPERATIONS)}.")
+    held = [OPERATIONS.index(name) for name in operations]
+
+    def whole(point: Sequence[int]) -> list[int]:
+        return [held[value] for value in point]
 
     def network(point: Sequence[int]) -> Arch:
-        return networks.network(networks.cell(digits(point)), filters, repeats)
+        return networks.network(networks.cell(digits(whole(point))), filters, repeats)
 
-    moves = automaton.product([len(OPERATIONS)] * len(edges()))
-    return Space("nasbench201", moves, write, read, identity, network, universal=networks.universal)
+    return Space(
+        "nasbench201",
+        automaton.product([len(held)] * len(edges())),
+        lambda point: write(whole(point)),
+        lambda text: [held.index(value) for value in read(text)],
+        lambda point: identity(whole(point)),
+        network,
+        universal=functools.partial(
+            networks.universal, operations=[networks.OPERATIONS[value] for value in held]
+        ),
+    )
 
 
 SPACE = space()

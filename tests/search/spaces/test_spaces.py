@@ -304,3 +304,24 @@ def test_the_law_holds_for_all_cells(first):
     """With one cell a stage, which is quick to count: 24 minutes of CPU time in all."""
     for point in nasbench201.SPACE.points()[first * 3125 : (first + 1) * 3125].tolist():
         check_law(point, repeats=1)
+
+
+THREE = ("skip_connect", "nor_conv_1x1", "nor_conv_3x3")
+
+
+def test_cells_of_fewer_operations_are_those_of_the_whole_space():
+    few = nasbench201.space(filters=4, repeats=1, operations=THREE)
+    assert (few.size, len(set(few.canonical_ranks.tolist()))) == (729, 496)
+    for point in few.points()[::91]:
+        text = few.to_string(point)
+        assert nasbench201.read(text) == [value + 1 for value in point]
+        np.testing.assert_array_equal(few.from_string(text), point)
+    supernet, choice = few.universal(few.decode([2, 0, 1, 2, 1, 0]))
+    assert choice == {"cell_0": [2, 0, 1, 2, 1, 0]}
+    assert {edge for stage in supernet.stages[::2] for edges in stage.block.edges for edge in [edges]} == {
+        ("skip", "conv_1x1", "conv_3x3")
+    }
+    with pytest.raises(ValueError, match=r"operations=\['conv'\] must be different ones of none, "):
+        nasbench201.space(operations=["conv"])
+    with pytest.raises(ValueError, match="must be different ones"):
+        nasbench201.space(operations=[*THREE, "none", "none"])
