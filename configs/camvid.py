@@ -1,14 +1,13 @@
 """CamVid: a U-Net over a small ResNet, compound-scaled to three sizes, from scratch.
 
 Data: CamVid in the SegNet split, 367 / 101 / 233 frames, 11 classes: DIR holds train.zip, val.zip and
-test.zip, each
-    with images/<id>.webp and masks/<id>.png, 11 for pixels that count for nothing (scaling/data/masks.py).
-Paper: arXiv 1511.00561 (SegNet), 1505.04597 (U-Net), rules of 1905.11946. Dated 2026-11-28; sized for two CPU
-cores.
+    test.zip, each with images/<id>.webp and masks/<id>.png, 11 for pixels that count for nothing
+    (scaling/data/masks.py).
+Paper: arXiv 1511.00561 (SegNet), 1505.04597 (U-Net), rules of 1905.11946. Dated 2026-11-28; sized for two
+    CPU cores.
 Command: python -m experiments.sweep --config=configs/camvid.py --workdir=runs/camvid --config.data.dir=DIR
 Expected: mean IoU over classes on the test frames at 480x360; SegNet with pretrained weights has 50.2, the
-most
-    frequent class at each position 17.0.
+    most frequent class at each position 17.0.
 """
 
 from ml_collections import ConfigDict

@@ -1,15 +1,14 @@
 """Embeddings of Omniglot's characters: a small ResNet, a loss of triplets, of margins and of classes.
 
-Data: handwritten characters, 800 of 30 alphabets train and 164 validate; the official 20-way one-shot runs of
-20
-    other alphabets test: DIR holds background.zip, evaluation.zip and all_runs.zip
+Data: handwritten characters, 800 of 30 alphabets train and 164 validate; the official 20-way one-shot runs
+    of 20 other alphabets test: DIR holds background.zip, evaluation.zip and all_runs.zip
     (scaling/data/omniglot.py).
 Paper: arXiv 1503.03832 (FaceNet), 1703.07737 (batch hard), 1801.07698 (ArcFace), rules of 1905.11946. Dated
     2026-11-28; sized for two CPU cores.
-Command: python -m experiments.sweep --config=configs/omniglot.py --workdir=runs/omniglot
---config.data.dir=DIR Expected: accuracy of the 400 official 20-way one-shot trials; pixels 55.0, siamese
-networks (Koch et al. 2015)
-    92.0, people 95.5 %.
+Command: python -m experiments.sweep --config=configs/omniglot.py --workdir=runs/omniglot \
+    --config.data.dir=DIR
+Expected: accuracy of the 400 official 20-way one-shot trials; pixels 55.0, siamese networks (Koch et al.
+    2015) 92.0, people 95.5 %.
 """
 
 from ml_collections import ConfigDict
