@@ -21,8 +21,8 @@ SEED = 1000  # other searches than those that are reported
 GRIDS: dict[str, Mapping[str, Sequence[Any]]] = {
     "evolution": {"population": (10, 20, 50), "tournament": (3, 5, 10)},
     "reinforce": {"rate": (0.08, 0.15, 0.3), "entropy": (0.1, 0.2, 0.4)},
-    "lstm_reinforce": {"rate": (0.015, 0.03, 0.06), "entropy": (0.1, 0.2, 0.4)},
-    "lstm_ppo": {"rate": (0.015, 0.03, 0.06), "entropy": (0.1, 0.2, 0.4)},
+    "lstm_reinforce": {"rate": (0.01, 0.02, 0.04), "entropy": (0.1, 0.2, 0.4)},
+    "lstm_ppo": {"rate": (0.01, 0.02, 0.04), "entropy": (0.1, 0.2, 0.4)},
     "gp": {"kappa": (0.5, 1.0, 2.0), "length_scale": (0.25, 0.5, 1.0)},
     "predictor": {"kappa": (0.5, 1.0, 2.0), "ridge": (0.3, 1.0, 3.0)},
 }

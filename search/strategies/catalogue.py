@@ -23,23 +23,32 @@ from search.strategies.nsga2 import nsga2
 from search.strategies.predictor import predictor
 
 LOGITS = Learning(rate=0.15)
-LSTM = Learning(rate=0.03)
-LSTM_PPO = Learning(rate=0.03, batch=5)
+LSTM = Learning(rate=0.02)
+LSTM_PPO = Learning(rate=0.02, batch=5)
 
 
 def _logits_reinforce(space: Space, **learning: Any) -> Strategy:
     return reinforce(space, policies.logits(space), dataclasses.replace(LOGITS, **learning))
 
 
-def _lstm_reinforce(space: Space, hidden: int = 16, **learning: Any) -> Strategy:
-    return reinforce(space, policies.lstm(space, hidden), dataclasses.replace(LSTM, **learning))
+def _lstm_reinforce(
+    space: Space, hidden: int = 16, scale: float = 0.5, bias_gain: float = 8.0, **learning: Any
+) -> Strategy:
+    policy = policies.lstm(space, hidden, scale, bias_gain)
+    return reinforce(space, policy, dataclasses.replace(LSTM, **learning))
 
 
 def _lstm_ppo(
-    space: Space, hidden: int = 16, epochs: int = 4, clip: float = 0.2, **learning: Any
+    space: Space,
+    hidden: int = 16,
+    scale: float = 0.5,
+    bias_gain: float = 8.0,
+    epochs: int = 4,
+    clip: float = 0.2,
+    **learning: Any,
 ) -> Strategy:
-    settings = dataclasses.replace(LSTM_PPO, **learning)
-    return ppo(space, policies.lstm(space, hidden), settings, epochs, clip)
+    policy = policies.lstm(space, hidden, scale, bias_gain)
+    return ppo(space, policy, dataclasses.replace(LSTM_PPO, **learning), epochs, clip)
 
 
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
