@@ -19,7 +19,7 @@ import jax
 from experiments import cli, sweep
 from scaling.runs import store
 from scaling.runs.workdir import check_owner, claim
-from scaling.sweeps.in_process import InProcess, Read
+from scaling.sweeps.in_process import Read, in_process
 from scaling.sweeps.run import Pool, Watch
 from scaling.training import Interrupted
 from scaling.training.start import start
@@ -108,8 +108,9 @@ def _pool_of(spec: SearchSpec, arguments: argparse.Namespace, watch: Watch | Non
         jax.config.update("jax_platforms", "cpu")  # the accelerators are the candidates'
 
     def pool(runs: Path, read: Read) -> Pool:
-        executor = sweep.executor_of(arguments) if several else InProcess(read)
-        return Pool(runs, executor, sweep.train_command, arguments.retry, watch=watch)
+        if not several:
+            return in_process(runs, read, arguments.retry, watch)
+        return Pool(runs, sweep.executor_of(arguments), sweep.train_command, arguments.retry, watch=watch)
 
     return pool
 

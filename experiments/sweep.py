@@ -25,9 +25,10 @@ from scaling.reports.curve import scored
 from scaling.reports.units import duration, si
 from scaling.reports.watching import Board, Watcher
 from scaling.runs import store
+from scaling.runs.estimate import Estimate, keep
 from scaling.runs.rows import FINAL, OK, Row
 from scaling.runs.workdir import CONFIG, row_of
-from scaling.sweeps.estimates import Estimate, estimates
+from scaling.sweeps.estimates import estimates
 from scaling.sweeps.executors import Executor, LocalExecutor
 from scaling.sweeps.expand import Trial, expand, trials
 from scaling.sweeps.prospects import Prospect, check, prospects
@@ -77,12 +78,12 @@ def execute(made: Sequence[Trial], arguments: argparse.Namespace) -> bool:
 
 
 def tell(made: Sequence[Trial], arguments: argparse.Namespace) -> int:
-    """Print what each trial would be and take, starting and writing nothing; 1 where one is refused."""
+    """Print what each trial would be and take, and keep that for its row; 1 where one is refused."""
     contents = store.scan(arguments.workdir)
     todo = {trial.spec.id for trial in pending(made, contents, arguments.retry)}
     print(
         f"{len(made)} trials in {arguments.workdir}: {len(made) - len(todo)} have rows, {len(todo)} to run; a dry run, "
-        "which starts and writes none",
+        "which starts none",
         flush=True,
     )
     start(devices=True)
@@ -91,8 +92,13 @@ def tell(made: Sequence[Trial], arguments: argparse.Namespace) -> int:
     for one in found:
         row = row_of(contents.rows, one.trial.spec)
         print(f"{one.trial.spec.id}  {_outlook(one, known, row)}  {one.trial.label}")
+        if one.plan in known:
+            keep(known[one.plan], arguments.workdir / one.trial.spec.id)
     seconds = sum(known[one.plan].seconds for one in found if one.plan in known) / arguments.workers
-    print(f"in all about {duration(seconds)} with --workers={arguments.workers}, by steps measured here")
+    print(
+        f"in all about {duration(seconds)} with --workers={arguments.workers}, by steps measured here; each run's row "
+        "will hold its estimate"
+    )
     return 1 if any(one.plan is None for one in found) else 0
 
 
@@ -131,7 +137,8 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--dry_run",
         action="store_true",
-        help="print each trial's size, steps, estimated time and memory, or why it is refused; start and write nothing",
+        help="print each trial's size, steps, estimated time and memory, or why it is refused, and start nothing; the "
+        "estimates are kept for the rows",
     )
     return made
 

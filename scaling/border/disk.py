@@ -1,4 +1,4 @@
-"""What a disk refuses, in one sentence: full, read-only, or another user's."""
+"""What a disk refuses, in one sentence: full, read-only, another user's, or a file in the way."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ REASONS = {
     errno.EROFS: "the file system is read-only: choose a directory that can be written",
     errno.EACCES: "permission is denied: choose a directory of your own, or change its mode",
     errno.EPERM: "that is not permitted: choose a directory of your own, or change its mode",
+    errno.ENOTDIR: "a file lies where a directory must be: choose another directory",
 }
 # How TensorStore, which writes checkpoints, tells the number of a system's error
 _CODE = re.compile(r"os_error_code='(\d+)'")

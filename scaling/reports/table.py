@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from scaling.laws.pareto import front
 from scaling.laws.power import LEVEL, Law, NoLaw
+from scaling.reports import estimates
 from scaling.reports.curve import (
     AXES,
     Group,
@@ -37,6 +38,8 @@ def to_markdown(study: Study, title: str) -> str:
     lines += [_legend(metric), ""]
     if laws := study.laws("macs"):
         lines += ["## Laws", "", *(f"- {name}: {describe(law, 'macs')}" for name, law in laws.items()), ""]
+    if told := estimates.told(study.rows):
+        lines += ["## Estimates", "", *told, ""]
     lost = [row for row in study.rows if row.status != OK]
     if lost:
         lines += [f"## Runs without a result ({len(lost)})", ""]

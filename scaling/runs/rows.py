@@ -40,9 +40,10 @@ class Row:
     passes x 2 FLOPs per MAC x `examples_seen` images; times in the unit of their name; `peak_memory` in
     bytes. `skipped` counts updates that were left out and `rollbacks` how often training went back to a
     checkpoint, since values were not finite (`config.train.non_finite`); what was undone is not in the
-    counts. `classes` are their names, where they are few enough (`NAMED_CLASSES`). `id` is what the run was
-    called when it ended: it is never computed again from `spec`. `recorded` is what `spec` was read from, so
-    that a row of an older version is written as it was."""
+    counts. `classes` are their names, where they are few enough (`NAMED_CLASSES`). `estimated_seconds` and
+    `estimated_memory` are what a dry run said of `seconds` and `peak_memory`, where there was one. `id` is
+    what the run was called when it ended: it is never computed again from `spec`. `recorded` is what `spec`
+    was read from, so that a row of an older version is written as it was."""
 
     id: str
     status: str
@@ -81,6 +82,8 @@ class Row:
     skipped: int = field(default=0, metadata=LATER)
     rollbacks: int = field(default=0, metadata=LATER)
     classes: tuple[str, ...] = field(default=(), metadata=LATER)
+    estimated_seconds: float | None = field(default=None, metadata=LATER)
+    estimated_memory: int | None = field(default=None, metadata=LATER)
     recorded: Recorded | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self):

@@ -16,6 +16,7 @@ from scaling.runs.spec import RunSpec
 CONFIG, ENVIRONMENT, NETWORK, ROW = "config.json", "env.json", "network.json", "row.json"
 METRICS, EVENTS, CHECKPOINTS, PICTURES = "metrics.jsonl", "events", "checkpoints", "pictures.png"
 LOG = "log.txt"  # what the process of a sweep's trial printed
+ESTIMATE = "estimate.json"  # what a dry run said beforehand
 
 
 class Spec(Protocol):

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from scaling.cost.measuring import Measurement, measure
+from scaling.runs.estimate import Estimate
 from scaling.training import environment
 from scaling.training.plan import Plan
 
@@ -22,14 +23,6 @@ REPEATS = 2
 # Multiply-adds of a measured step at most, so that it stays short: on a CPU, and on what is faster
 MOST_MACS = {"cpu": 10**10}
 MOST_MACS_FAST = 10**12
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Of a trial: seconds to compile, train and validate, and bytes as a row's `peak_memory` counts them."""
-
-    seconds: float
-    memory: int
 
 
 @dataclass(frozen=True)

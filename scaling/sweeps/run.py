@@ -8,6 +8,7 @@ process that is lost (stopped from outside, and not for memory; or silent) is tr
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import json
 import re
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 
 from scaling.border.files import write_json
 from scaling.runs import store
+from scaling.runs.estimate import estimated
 from scaling.runs.failures import tells_out_of_memory
 from scaling.runs.leases import LOST_LEASE, Lease, Leases
 from scaling.runs.rows import FAILED, LOST, OOM, TIMEOUT, Row, read_row, write_row
@@ -135,11 +137,15 @@ class Pool:
         ended += self._begin()
         for process in self._executor.poll(0.0 if ended else POLL_SECONDS):
             ended += self._end(process)
-        if self._watch:
-            self._watch([(trial, self.directory(trial)) for trial, _ in self._working.values()])
+        self.look()
         if not ended and not self._working:
             time.sleep(ELSEWHERE_SECONDS)  # all that is left is at work elsewhere
         return ended
+
+    def look(self) -> None:
+        """Have the watch shown what is under way."""
+        if self._watch:
+            self._watch([(trial, self.directory(trial)) for trial, _ in self._working.values()])
 
     def cancel(self) -> None:
         """End all processes; their runs have no row, and stay resumable."""
@@ -210,6 +216,7 @@ def settle(spec: RunSpec, ended: Ended) -> Row | None:
     log = store.read_tail(directory / LOG, ended.log_start)
     status, reason = _diagnose(ended, log)
     row = lost_row(spec, status, f"{reason}\n{log}".strip(), ended.seconds, _environment(directory))
+    row = dataclasses.replace(row, **estimated(directory))
     # A row that was final once and is asked for again is among the attempts, and begins a new count
     if status == LOST and (store.attempts(directory, LOST) + 1) % TRIES:
         write_row(store.next_attempt(directory), row)

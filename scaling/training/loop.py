@@ -11,6 +11,7 @@ import jax
 
 from scaling.border.files import write_json
 from scaling.runs import store
+from scaling.runs.estimate import estimated
 from scaling.runs.failures import is_out_of_memory
 from scaling.runs.rows import AVERAGED, NAN, OK, OOM, TIMEOUT, Row, write_row
 from scaling.runs.spec import ROLLBACK, RunSpec
@@ -73,7 +74,7 @@ def _train_in(workdir: Path, runtime: Runtime, reporter: Reporter | None, starte
         write_json(workdir / NETWORK, network_record(plan))
     with peers.watched(workdir):
         with prepared(plan, runtime, workdir, reporter, started) as (attempt, state):
-            row = make_row(plan, **_outcome(attempt, state))
+            row = make_row(plan, **_outcome(attempt, state), **estimated(workdir))
             attempt.trackers.finish({name: value for name, value in row.metrics.items() if value is not None})
         if first:
             write_row(workdir / ROW, row)

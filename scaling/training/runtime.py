@@ -26,7 +26,7 @@ from scaling.training.parallel import ENGINES, Program
 from scaling.training.plan import Phase, Plan
 from scaling.training.starting import read, started
 from scaling.training.state import TrainState, create, models
-from scaling.training.step import build_train_step, several
+from scaling.training.step import SEED, build_train_step, seed_key, several
 
 LOOKAHEAD = 2  # calls whose streamed images are put on the devices ahead
 
@@ -48,7 +48,7 @@ class Runtime:
             jax.process_count(),
             spec.train.per_class,
         )
-        self.resident = self.engine.replicate(self.feed.resident)
+        self.resident = self.engine.replicate({**self.feed.resident, SEED: seed_key(spec.seed)})
         peak = schedules.peak_rate(spec.optimizer, spec.train.batch)
         self._scheduled = schedules.build(spec.schedule, peak, plan.total_steps, plan.steps_per_epoch)
         self._factor, self._compiled = 1.0, 0.0
@@ -160,7 +160,7 @@ class Runtime:
             self._rate,
             self.plan.task.train_inputs(self._inputs(augment, arch)),
             spec.train,
-            spec.seed,
+            None,
             arch,
             schedules.drop_path_share(spec.schedule, self.plan.total_steps),
         )

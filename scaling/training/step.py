@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 
@@ -27,11 +28,18 @@ from scaling.training.schedules import Schedule
 from scaling.training.state import TrainState, averaged, without
 
 Step = Callable[[TrainState, dict[str, Any], dict[str, Any]], tuple[TrainState, dict[str, Any]]]
+SEED = "seed"  # what `resident` calls the key that all random numbers come from
 
 
-def example_keys(seed: int, stream: str, step, position_b):
-    """Return one key an example: a function of the seed, the stream's name, the step and the place."""
-    named = jax.random.fold_in(jax.random.key(seed), zlib.crc32(stream.encode()) & 0x7FFFFFFF)
+def seed_key(seed: int) -> np.ndarray:
+    """Return the key of a seed as plain numbers, which a program takes as an argument."""
+    return np.asarray(jax.random.key_data(jax.random.key(seed)))
+
+
+def example_keys(seed: int | jax.Array, stream: str, step, position_b):
+    """Return one key an example: a function of the seed (or its key), the stream, the step and the place."""
+    root = jax.random.key(seed) if isinstance(seed, int) else jax.random.wrap_key_data(seed)
+    named = jax.random.fold_in(root, zlib.crc32(stream.encode()) & 0x7FFFFFFF)
     return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(named, step), position_b)
 
 
@@ -42,7 +50,7 @@ def build_train_step(
     rate: Schedule,
     inputs: Callable[[Fields, Any], Fields],
     spec: TrainSpec,
-    seed: int,
+    seed: int | None,
     arch: Sized | None = None,
     drop_path: Schedule | None = None,
 ) -> Step:
@@ -53,7 +61,8 @@ def build_train_step(
     `batch` holds {"position"} and either {"index"} into the arrays of `resident` or these fields of the
     examples themselves, of which `inputs` makes what `task.loss` takes, as it does `arch`, the network's
     value, where the task asks for one; `drop_path` says which share of its drop-path rates a step has
-    (None: all). The share is cut into
+    (None: all). Where `seed` is None its key is in `resident` as SEED: runs that differ by their seed alone
+    then share a program. The batch's share is cut into
     `spec.accumulate` micro-batches whose gradients are averaged, as those of the devices are. Batch norm
     normalises each micro-batch by its own statistics (with synced statistics: its own over all devices); each
     starts from the same running statistics, and the new ones are averaged over micro-batches and devices. So
@@ -64,8 +73,9 @@ def build_train_step(
     """
 
     def losses(params, state, part, resident):
+        root = resident[SEED] if seed is None else seed
         augment_b, drop_b = (
-            example_keys(seed, s, state.step, part["position"]) for s in ("augment", "dropout")
+            example_keys(root, s, state.step, part["position"]) for s in ("augment", "dropout")
         )
         variables = whole({"params": params, "batch_stats": state.batch_stats, "frozen": state.frozen})
         if drop_path is not None:
@@ -164,7 +174,7 @@ def _examples(batch, resident) -> Fields:
     """Take the fields of this batch's examples, from the arrays on the device where they lie there."""
     if "index" not in batch:
         return {name: array for name, array in batch.items() if name != "position"}
-    return {name: array[batch["index"]] for name, array in resident.items()}
+    return {name: array[batch["index"]] for name, array in resident.items() if name != SEED}
 
 
 def _mean_over(function, parts):

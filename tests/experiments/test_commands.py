@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import cli, profile, sweep
+from experiments import cli, profile, search, sweep, train
 from experiments.__main__ import COMMANDS, main
-from scaling.runs import store
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GUARD = 'if __name__ == "__main__":'
@@ -119,24 +118,44 @@ MISTAKES = {
     "def get_config():\n    return {'seed': 1 / 0}": "fails in line 2: ZeroDivisionError: division by zero",
     "def get_config():\n    return {}\ndef get_sweep():\n    pass": r"get_sweep\(\) gives None: let it return a list",
     "def get_config():\n    return {}\ndef get_sweep():\n    return [3]": r"get_sweep\(\) gives \[3\]: let it return",
+    "def get_config():\n    return {'model': {'phi': -20.0}}\ndef get_sweep():\n    return [{}]": (
+        "phi=-20 gives efficientnet_b0 a side of .* pixels"
+    ),
 }
+GOOD = "def get_config():\n    return {'data': {'source': 'digits'}}\ndef get_sweep():\n    return [{}]"
+
+
+@pytest.fixture
+def refused(monkeypatch, capsys):
+    """Run a command as a shell does; it must end with a paragraph and exit code 2; return the paragraph."""
+
+    def told(module, *words):
+        monkeypatch.setattr(sys, "argv", [module.__name__, *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.run_command(module.main)
+        said = capsys.readouterr().err
+        assert ended.value.code == cli.USAGE_ERROR and said.startswith("error: ") and "Traceback" not in said
+        assert "\n\n" not in said
+        return " ".join(said.split())
+
+    return told
 
 
 @pytest.mark.parametrize("text", MISTAKES, ids=range(len(MISTAKES)))
-def test_a_mistake_in_a_config_is_a_sentence_that_says_where(text, tmp_path):
+def test_a_mistake_in_a_config_is_a_paragraph_that_says_where(text, tmp_path, refused):
     (tmp_path / "x.py").write_text(text)
-    with pytest.raises(ValueError, match=MISTAKES[text]):
-        sweep.main([f"--config={tmp_path / 'x.py'}", f"--workdir={tmp_path / 'out'}"])
+    said = refused(sweep, f"--config={tmp_path / 'x.py'}", f"--workdir={tmp_path / 'out'}")
+    assert re.search(MISTAKES[text], said), said
     assert not (tmp_path / "out").exists()
 
 
-def test_a_directory_that_cannot_be_made_is_a_sentence(tmp_path):
+@pytest.mark.parametrize("module", [sweep, train, search], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("place", ["file", "file/run"])
+def test_a_directory_that_cannot_be_made_is_a_paragraph(tmp_path, refused, module, place):
     (tmp_path / "file").touch()
-    with (
-        pytest.raises(ValueError, match="file/run cannot be made .*: name a directory that you can write to"),
-        store.lock(tmp_path / "file" / "run"),
-    ):
-        pass
+    (tmp_path / "x.py").write_text(GOOD if module is not search else "def get_config():\n    return {}")
+    said = refused(module, f"--config={tmp_path / 'x.py'}", f"--workdir={tmp_path / place}")
+    assert f"{tmp_path / place}" in said and "directory" in said
 
 
 def test_a_disk_that_refuses_is_a_sentence(capsys):

@@ -8,8 +8,14 @@ from pathlib import Path
 import pytest
 
 from experiments.__main__ import COMMANDS
+from scaling.border.typed import flatten
+from scaling.runs.spec import RunSpec
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+REPOSITORY = Path(__file__).resolve().parents[2]
+README = (REPOSITORY / "README.md").read_text()
+PAGES = [REPOSITORY / "README.md", *sorted(REPOSITORY.glob("docs/*.md"))]
+COMMAND = re.compile(r"(?:python -m experiments\.|jax-compound )([a-z_]+)([^`\n#]*)")
+CONFIG = re.compile(r"--config=(configs/(?!(?:search_)?x\.py)\w+\.py)")  # x.py is anybody's
 
 
 class Found(Exception):
@@ -61,3 +67,17 @@ def test_a_flag_is_one_thing_in_all_commands(monkeypatch):
     unlike = {flag: kinds for flag, kinds in seen.items() if len(kinds) > 1}
     assert not unlike
     assert all(re.fullmatch(r"--?[a-z_]+", flag) for flag in seen)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_s_commands_have_their_flags_configs_and_fields(page, monkeypatch):
+    """As a page writes it: optional parts in brackets, placeholders for what flags are set to."""
+    fields = set(flatten(RunSpec().to_dict()))
+    for name, words in COMMAND.findall(page.read_text()):
+        assert name in COMMANDS, name
+        known = {flag for action in actions_of(name, monkeypatch) for flag in action.option_strings}
+        for flag in re.findall(r"(?<![\w-])(--[\w.]+)", words):
+            field = re.sub(r"^--config\.((search\.)?run\.)?", "", flag)
+            assert flag in known or field in fields, f"{name} {flag}"
+        for config in CONFIG.findall(words):
+            assert (REPOSITORY / config).is_file(), config

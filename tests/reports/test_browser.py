@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.nightly,
     pytest.mark.skipif(
         not MODULES,
-        reason="BROWSER_MODULES does not name a folder with playwright-core and axe-core (README, Tests)",
+        reason="BROWSER_MODULES does not name a folder with playwright-core and axe-core (CONTRIBUTING.md, Tests)",
     ),
 ]
 

@@ -8,10 +8,10 @@ import pytest
 from experiments import report, sweep
 from scaling.reports.build import CSV, PAGE, PICTURE, TABLE
 from scaling.runs import store
+from scaling.runs.estimate import Estimate
 from scaling.runs.rows import write_row
 from scaling.runs.spec import RunSpec
-from scaling.runs.workdir import ROW
-from scaling.sweeps.estimates import Estimate
+from scaling.runs.workdir import ESTIMATE, ROW
 from scaling.sweeps.run import lost_row
 
 CONFIG = """
@@ -75,15 +75,18 @@ def test_again_it_finds_all_rows_and_retry_runs_the_lost_one(command, tmp_path, 
     assert len(lines_of(capsys.readouterr().out, "[1/1]")) == 1
 
 
-def test_a_dry_run_tells_each_trial_and_starts_and_writes_nothing(command, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(sweep, "train_command", None)
+def test_a_dry_run_tells_each_trial_starts_none_and_is_remembered(command, tmp_path, capsys, monkeypatch):
     (tmp_path / "x.py").write_text(SMALL)
     monkeypatch.setattr(sweep, "estimates", lambda plans: {plan: Estimate(90.0, 10**9) for plan in plans})
-    before = sorted(tmp_path.rglob("*"))
     assert command("--dry_run", "--workers=2") == 0
     said = capsys.readouterr().out
     assert len(lines_of(said, "about 1 min 30 s  about 1.00 GB")) == 4 and "269 k params" in said
-    assert "in all about 3 min 0 s with --workers=2" in said and sorted(tmp_path.rglob("*")) == before
+    assert "in all about 3 min 0 s with --workers=2" in said
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert len(written) == 4 and {path.name for path in written} == {ESTIMATE}
+    assert command() == 1
+    (lost,) = (row for row in store.scan(tmp_path / "out").rows.values() if row.status == "failed")
+    assert (lost.estimated_seconds, lost.estimated_memory) == (90.0, 10**9)
 
 
 def test_a_dry_run_tells_what_has_a_row_and_what_is_refused(command, tmp_path, capsys, monkeypatch):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from scaling.runs import store
+from scaling.runs.estimate import Estimate, keep
 from scaling.runs.rows import read_row
 from scaling.training import Interrupted, checkpoints, loop, run
 from scaling.training.metrics import Ledger
@@ -52,8 +53,10 @@ def stop_at(monkeypatch):
 
 def test_a_run_leaves_a_row_that_says_what_it_did(make_spec, tmp_path):
     spec = make_spec()
+    keep(Estimate(3.0, 2**30), tmp_path)
     row = run(spec, tmp_path, Silent())
     assert row == read_row(tmp_path / "row.json")
+    assert (row.estimated_seconds, row.estimated_memory) == (3.0, 2**30)
     assert (row.status, row.id, row.steps, row.examples_seen) == ("ok", spec.id, FINAL, FINAL * 64)
     assert row.train_flops == 6 * row.macs * row.examples_seen
     assert row.spec == spec

@@ -11,8 +11,10 @@ from scaling.runs.spec import OptimizerSpec, TrainSpec
 from scaling.tasks.classification import CLASSIFICATION
 from scaling.training import optimizers
 from scaling.training.parallel import ENGINES, Program
+from scaling.training.plan import make_plan
+from scaling.training.runtime import Runtime
 from scaling.training.state import averaged, create
-from scaling.training.step import AXIS, build_train_step, example_keys, several
+from scaling.training.step import AXIS, SEED, build_train_step, example_keys, seed_key, several
 
 BATCH, STEPS = 16, 3
 
@@ -136,3 +138,25 @@ def test_random_numbers_name_their_stream_step_and_place():
     assert len(np.unique(data, axis=0)) == 16
     same = example_keys(0, "augment", 0, place[2:])
     np.testing.assert_array_equal(jax.random.key_data(same), jax.random.key_data(drawn[0])[2:])
+    for seed in (0, 1, 2**31 + 5, -3):
+        told = example_keys(jnp.asarray(seed_key(seed)), "augment", 3, place)
+        np.testing.assert_array_equal(
+            jax.random.key_data(told), jax.random.key_data(example_keys(seed, "augment", 3, place))
+        )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_runs_that_differ_by_their_seed_alone_are_one_program(engine, make_spec, monkeypatch):
+    """So that a sweep over seeds compiles once a size."""
+    lowered = []
+
+    def compile(self, function, arguments, cut, donate):
+        lowered.append(self.mapped(function, arguments, cut, donate).lower(*arguments).as_text())
+
+    monkeypatch.setattr(ENGINES[engine], "compile", compile)
+    runtimes = [Runtime(make_plan(make_spec({"seed": seed, "train.engine": engine}))) for seed in (0, 1)]
+    for runtime in runtimes:
+        runtime.compile()
+    assert len(lowered) == 4 and lowered[:2] == lowered[2:]
+    keys = [np.asarray(runtime.resident[SEED]) for runtime in runtimes]
+    assert not np.array_equal(*keys)

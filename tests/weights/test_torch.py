@@ -1,5 +1,7 @@
 """Logits equal the peer's, from tensors that follow from the peer's names alone."""
 
+import csv
+import tarfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +13,9 @@ import numpy as np
 import pytest
 
 import scaling
+from experiments import predict
 from scaling.models.initialize import initialize
+from scaling.weights.preprocessing import Preprocessing
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -161,6 +165,31 @@ def test_scores_of_every_pixel_equal_the_peers(shared):
     images, net, expected = golden_images(golden, 2), scaling.build(arch, scan=True), golden["out:out"]
     found = quick(net.apply, variables, images)(variables, images)["out"]
     assert spread(found - expected.transpose(0, 2, 3, 1), expected) < 1e-3
+
+
+@pytest.mark.nightly
+def test_predictions_of_photos_equal_the_peers(shared, tmp_path):
+    """From files to probabilities, by the command and by weights in a file.
+
+    tests/golden/predictions_efficientnet_b0.npz holds what timm 1.0.31 and its own transform say of these
+    photos, by the goldens' rule with the classifier's tensors over 100, so that no class has all probability.
+    """
+    told = np.load(REPOSITORY / "tests" / "golden" / "predictions_efficientnet_b0.npz", allow_pickle=False)
+    tensors = peer_tensors(np.load(shared / "parity" / "efficientnet_b0_96.npz", allow_pickle=False))
+    tensors |= {name: x * np.float32(0.01) for name, x in tensors.items() if name.startswith("classifier.")}
+    arch = scaling.get("efficientnet_b0")
+    weights, table = tmp_path / "net.safetensors", tmp_path / "found.csv"
+    scaling.save(weights, arch, scaling.load_torch(arch, tensors), Preprocessing(224), names="peer")
+    with tarfile.open(shared / "data" / "imagenet_samples" / "images.tar") as photos:
+        photos.extractall(tmp_path, members=told["images"].tolist(), filter="data")
+    files = [str(tmp_path / name) for name in told["images"].tolist()]
+    assert predict.main([f"--weights={weights}", *files, "--top=1000", f"--csv={table}"]) == 0
+    found = np.zeros_like(told["probabilities"])
+    for line in csv.DictReader(table.open()):
+        found[files.index(line["image"]), int(line["class"])] = float(line["probability"])
+    assert len(files) == 10 and told["probabilities"].max() > 0.05
+    np.testing.assert_allclose(found, told["probabilities"], atol=1e-3)
+    assert (found.argmax(1) == told["probabilities"].argmax(1)).all()
 
 
 def quick(function, *arguments):
