@@ -200,5 +200,5 @@ KINDS = (
     Kind("journal damaged", "told; no line invented; bit-equal", journal, 8, 1),
     Kind("config damaged", "refused in a sentence, nothing changed, or the same run", config, 8, 1),
     Kind("row damaged", "refused by name; made again equal", row, 8, 1),
-    Kind("env, network, events damaged", "made again; bit-equal", made_again, 6, 1),
+    Kind("environment or events damaged", "made again; bit-equal", made_again, 6, 1),
 )
