@@ -9,14 +9,15 @@ from scaling.arch.fields import LATER
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """The update rule. `name` is sgd, rmsprop (TensorFlow's), adamw, lamb or adagrad.
+    """The update rule. `name` is sgd, rmsprop (TensorFlow's), adamw, lamb, lars or adagrad.
 
     The peak learning rate is `lr * batch / lr_batch` (`lr_batch=0`: `lr` as it is). Weight decay is
     "coupled" (L2, added to the gradient) or "decoupled"; `decay_mask` says what is decayed: "kernels"
     (convolutions and dense), "no_norm" (all but batch norm: EfficientNet's recipe) or "all".
     `frozen` names stages that are not trained ("stem" for all of the stem, "stages_0"): they run in
     evaluation mode, and their parameters and batch-norm statistics stay what they are. With `keep_zeros`
-    parameters that are exactly 0 stay so: those that a pruned `model.init` lacks.
+    parameters that are exactly 0 stay so: those that a pruned `model.init` lacks. `trust` is LARS's
+    coefficient; its ratio scales what `decay_mask` names, all else moves as by SGD.
     """
 
     name: str = "sgd"
@@ -34,6 +35,7 @@ class OptimizerSpec:
     clip_norm: float | None = None
     frozen: tuple[str, ...] = field(default=(), metadata=LATER)
     keep_zeros: bool = field(default=False, metadata=LATER)
+    trust: float = field(default=0.001, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class ScheduleSpec:
 
 
 CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
-    ("optimizer", "name"): ("sgd", "rmsprop", "adamw", "lamb", "adagrad"),
+    ("optimizer", "name"): ("sgd", "rmsprop", "adamw", "lamb", "lars", "adagrad"),
     ("optimizer", "decay"): ("coupled", "decoupled"),
     ("optimizer", "decay_mask"): ("kernels", "no_norm", "all"),
     ("schedule", "name"): ("cosine", "exponential", "step", "poly", "constant"),

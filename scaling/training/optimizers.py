@@ -60,26 +60,46 @@ def _lamb(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
     )
 
 
+def _lars(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
+    """LARS (arXiv 1708.03888): momentum over steps that are scaled by the trust ratio of what decays."""
+    return optax.chain(
+        scale_by_layer_trust_ratio(spec.trust, MASKS[spec.decay_mask]),
+        optax.scale_by_learning_rate(rate),
+        optax.trace(spec.momentum, spec.nesterov),
+    )
+
+
 def _adagrad(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
     """AdaGrad (Duchi et al., JMLR 12, 2011): steps divided by the root of the sum of all squares so far."""
     return optax.adagrad(rate, initial_accumulator_value=0.0, eps=spec.eps)
 
 
-RULES = {"sgd": _sgd, "rmsprop": _rmsprop, "adamw": _adamw, "lamb": _lamb, "adagrad": _adagrad}
+RULES = {
+    "sgd": _sgd,
+    "rmsprop": _rmsprop,
+    "adamw": _adamw,
+    "lamb": _lamb,
+    "lars": _lars,
+    "adagrad": _adagrad,
+}
 
 
-def scale_by_layer_trust_ratio() -> optax.GradientTransformation:
-    """Scale each layer's update by |param| / |update|, taking stacked layers one by one.
+def scale_by_layer_trust_ratio(
+    coefficient: float = 1.0, adapted: Callable[[list[str]], bool] = lambda names: True
+) -> optax.GradientTransformation:
+    """Scale each layer's update by `coefficient` * |param| / |update|, taking stacked layers one by one.
 
-    The ratio is 1 where either norm is 0.
+    The factor is 1 where either norm is 0, and for leaves whose names are not `adapted`.
     """
 
     def scaled(path, update, param):
+        if not adapted(_names(path)):
+            return update
         stacked = sum(name == STACKED for name in _names(path))
         axes = tuple(range(stacked, param.ndim))
         param_norm, update_norm = _norm(param, axes), _norm(update, axes)
         ok = (param_norm > 0) & (update_norm > 0)
-        return update * jnp.where(ok, param_norm / jnp.where(ok, update_norm, 1.0), 1.0)
+        return update * jnp.where(ok, coefficient * param_norm / jnp.where(ok, update_norm, 1.0), 1.0)
 
     def transform(updates, state, params=None):
         return like(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -101,7 +103,8 @@ def watched(workdir: Path) -> Iterator[None]:
     multihost_utils.sync_global_devices("peers")  # from here on, all files are of this attempt
     threading.Thread(target=_watch, args=(peers, over), daemon=True).start()
     try:
-        yield
+        with _patient_abort():
+            yield
         peers.beat(DONE)
     except KeyboardInterrupt:  # all of them stop
         peers.beat(DONE)
@@ -115,6 +118,23 @@ def watched(workdir: Path) -> Iterator[None]:
         raise
     finally:
         over.set()
+
+
+@contextlib.contextmanager
+def _patient_abort() -> Iterator[None]:
+    """Let a call of abort() wait, so that the watcher says first who is gone.
+
+    Process 0 hosts JAX's service: where it is gone, JAX's client aborts the others at once. The handler is
+    C's, since Python's would run in the main thread, which waits in a collective operation.
+    """
+    libc, kind = ctypes.CDLL(None), ctypes.CFUNCTYPE(None, ctypes.c_int)
+    libc.signal.restype, libc.signal.argtypes = ctypes.c_void_p, (ctypes.c_int, ctypes.c_void_p)
+    wait = kind(lambda signum: time.sleep(SILENT + 3 * PAUSE))
+    before = libc.signal(signal.SIGABRT, ctypes.cast(wait, ctypes.c_void_p))
+    try:
+        yield
+    finally:
+        libc.signal(signal.SIGABRT, before)
 
 
 def part(workdir: Path) -> None:

@@ -20,7 +20,8 @@ from scaling.border.lines import seal, unseal
 from scaling.border.typed import build
 from scaling.runs.workdir import CONFIG
 from search.core.evaluation import Evaluation
-from search.runs.workdir import HISTORY
+from search.runs import mark
+from search.runs.workdir import HISTORY, MARK
 
 MEASURED = tuple(f.name for f in dataclasses.fields(Evaluation))
 
@@ -82,28 +83,36 @@ def _with_rung(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class History:
-    """The records of one directory, in order; `append` adds to the file and to the list."""
+    """The records of one directory, in order; `append` adds to the file and to the list.
+
+    ValueError where lines are damaged or gone.
+    """
 
     def __init__(self, directory: Path):
-        self._path = directory / HISTORY
+        self._directory, self._path = directory, directory / HISTORY
         self.records, whole = _read(directory)
-        if self._path.exists() and whole < self._path.stat().st_size:
-            os.truncate(self._path, whole)  # a line that was being written when the machine died
+        self._mark = mark.NOTHING.after(whole)
+        if self._path.exists() and len(whole) < self._path.stat().st_size:
+            os.truncate(self._path, len(whole))  # a line that was being written when the machine died
 
     def append(self, records: Sequence[Record]) -> None:
         """Add records, and return once they are on the disk."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with naming(self._path), open(self._path, "a", encoding="utf-8") as file:
-            file.writelines(record.to_json() + "\n" for record in records)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        text = "".join(record.to_json() + "\n" for record in records).encode()
+        with naming(self._path), open(self._path, "ab") as file:
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        self._mark = self._mark.after(text)
+        mark.write(self._directory, self._mark)
         self.records += records
 
 
 def read(directory: Path, problems: list[str] | None = None) -> list[Record]:
     """The records of a search's directory; ValueError where there are none.
 
-    A damaged line is one too, unless `problems` takes it: the records are then those of the other lines.
+    A damaged line is one too, and lines that are gone, unless `problems` takes it: the records are then
+    those of the other lines.
     """
     records, _ = _read(directory, problems)
     if not records:
@@ -111,24 +120,28 @@ def read(directory: Path, problems: list[str] | None = None) -> list[Record]:
     return records
 
 
-def _read(directory: Path, problems: list[str] | None = None) -> tuple[list[Record], int]:
-    """The records of a directory and the bytes that they take; an unfinished last line is left out."""
+def _read(directory: Path, problems: list[str] | None = None) -> tuple[list[Record], bytes]:
+    """The records of a directory and their text; an unfinished last line is left out."""
     path = directory / HISTORY
-    if not path.exists():
-        return [], 0
-    halved = _halved(directory / CONFIG)
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
+    data = path.read_bytes() if path.exists() else b""
+    whole, halved = data[: data.rfind(b"\n") + 1], _halved(directory / CONFIG)
     records: list[Record] = []
-    for number, line in enumerate(data[:whole].splitlines(), start=1):
+    for number, line in enumerate(whole.splitlines(), start=1):
         try:
             records.append(_record(line, halved, number, records))
         except ValueError as error:
-            told = f"{path}, line {number}: {error}: mend the line, or cut the file before it; the search then goes on"
-            if problems is None:
-                raise ValueError(f"{told} from there.") from error
-            problems.append(f"{path}, line {number}: {error}")
+            told = f"{path}, line {number}: {error}"
+            _tell(told, f"mend the line, or cut the file before it and delete {MARK}", problems, error)
+    if told := mark.problem(directory, whole):
+        _tell(told, f"put the lines back, or delete {MARK} to go without them", problems)
     return records, whole
+
+
+def _tell(problem: str, fix: str, problems: list[str] | None, error: Exception | None = None) -> None:
+    """Add a problem to those that are taken; ValueError, with its fix, where none is."""
+    if problems is None:
+        raise ValueError(f"{problem}: {fix}; the search then goes on from there.") from error
+    problems.append(problem)
 
 
 def _record(line: bytes, halved: bool, number: int, before: Sequence[Record]) -> Record:

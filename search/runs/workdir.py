@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-HISTORY = "history.jsonl"
+HISTORY, MARK = "history.jsonl", "history.mark.json"
 RUNS, SHARED = "runs", "shared"  # the candidates' own directories; the states of shared weights
 
 # What was found

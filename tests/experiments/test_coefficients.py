@@ -12,6 +12,8 @@ from scaling.rules.factors import COMPOUND, UNIFORM
 from scaling.runs import store
 from scaling.runs.rows import write_row
 from scaling.runs.spec import ModelSpec, RunSpec, ScheduleSpec, TrainSpec
+from scaling.sweeps import on_ray
+from scaling.sweeps.executors import LocalExecutor
 from scaling.sweeps.run import lost_row
 
 CONFIG = """
@@ -54,6 +56,21 @@ def test_it_trains_the_grid_and_its_base_and_ranks_them(command, tmp_path, capsy
     for name in (MARKDOWN, CSV, PICTURE, "rows.csv", "table.md"):
         assert (tmp_path / "out" / name).exists()
     assert command() == 0 and "0 to run" in capsys.readouterr().out
+
+
+@pytest.mark.nightly
+def test_points_go_to_the_engine_that_is_named(command, monkeypatch):
+    made = []
+
+    class Engine(LocalExecutor):
+        def __init__(self, workers, address):
+            made.append((workers, address))
+            super().__init__(workers, grace=0.2)
+
+    monkeypatch.setattr(on_ray, "RayExecutor", Engine)
+    assert command("--engine=ray", "--address=here:1") == 0 and made == [(4, "here:1")]
+    with pytest.raises(ValueError, match="--address=here:1 is of a Ray cluster"):
+        command("--address=here:1", "--config.seed=5")
 
 
 @pytest.mark.nightly

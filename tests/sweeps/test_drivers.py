@@ -1,89 +1,20 @@
 """Every executor, and several drivers of one sweep: each trial ends as one row, whoever dies."""
 
-import json
 import os
 import subprocess
 import sys
 import time
-from collections import Counter
 
 import pytest
 
+from experiments.faults import stand_in
+from experiments.faults.stand_in import LEASE, check_whole, command, driver, executed, executor_of, starts
 from scaling.runs import leases, store
-from scaling.runs.rows import read_row, write_row
-from scaling.runs.spec import RunSpec
+from scaling.runs.rows import read_row
 from scaling.sweeps.executors import LocalExecutor
-from scaling.sweeps.expand import trials
 from scaling.sweeps.on_ray import RayExecutor
-from scaling.sweeps.run import Pool, lost_row, pending, run
+from scaling.sweeps.run import Pool, pending, run
 from scaling.sweeps.worker import Resources
-
-# A stand-in for training: it does as its `model.name` says, and ends with who started it, as a trainer does
-FAKE = """
-import json, os, pathlib, shutil, signal, sys, threading, time
-run = pathlib.Path(sys.argv[1])
-deed = json.loads((run / "config.json").read_text())["model"]["name"]
-parent = os.getppid()
-(run / "parent").write_text(str(parent))
-with open(run / "started", "a") as file:
-    file.write("x")
-if deed == "long" and not (run.parent / "go").exists():
-    while os.getppid() == parent and not (run.parent / "go").exists():
-        time.sleep(0.02)
-    if os.getppid() != parent:
-        os._exit(75)
-if deed == "poison" or deed == "once" and (run / "started").read_text() == "x":
-    os.kill(os.getpid(), signal.SIGKILL)
-if deed == "stopped" and (run / "started").read_text() == "x":
-    os.kill(os.getpid(), signal.SIGSTOP)
-time.sleep(0.05)
-shutil.copyfile(run.parent / (run.name + ".json"), run / "row.json")
-"""
-# The package without what `import scaling` loads beside: JAX takes seconds
-DRIVER = """
-import pathlib, sys, types
-sys.modules["scaling"] = bare = types.ModuleType("scaling")
-bare.__path__ = ["scaling"]
-sys.path.insert(0, sys.argv[2])
-from test_drivers import driven
-driven(pathlib.Path(sys.argv[1]), sys.argv[3])
-"""
-
-
-def command(directory):
-    return [sys.executable, "-I", "-S", "-c", FAKE, str(directory)]
-
-
-def trials_of(deeds):
-    """Trials that do as they are called; one that stops itself is soon thought silent."""
-    silence = {"stopped": 8.0}
-    changes = [
-        {"model.name": d, "seed": i, "train.silence": silence.get(d, 600.0)} for i, d in enumerate(deeds)
-    ]
-    return trials(RunSpec(), changes)[0]
-
-
-def made_of(deeds, workdir):
-    """Trials that do as they are called, each with the row that it is to copy."""
-    made = trials_of(deeds)
-    for trial in made:
-        write_row(workdir / f"{trial.spec.id}.json", lost_row(trial.spec, "ok", "by itself", 0.0))
-    return made
-
-
-def executor_of(engine, say=print, workers=2):
-    if engine == "ray":
-        return RayExecutor(workers, os.environ.get("RAY_TEST_ADDRESS"), 0.5, say)
-    return LocalExecutor(workers, 0.5, say)
-
-
-def driven(workdir, engine):
-    """Run, as one of several drivers, what stands in the directory; print a line a row."""
-    deeds = json.loads((workdir / "deeds.json").read_text())
-    made = trials_of(deeds)
-    todo = pending(made, store.scan(workdir))
-    told = lambda trial, row: print(trial.spec.model.name, row.status, flush=True)
-    run(todo, workdir, executor_of(engine), command, told, leases=leases.Leases(5.0, print))
 
 
 @pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.nightly)])
@@ -94,12 +25,10 @@ def engine(request):
 
 @pytest.fixture(scope="module")
 def on_ray():
-    """A cluster of this machine for all tests and the processes that they start; "ray"."""
+    """A cluster of this machine for all tests and the processes that they start; "ray:HOST:PORT"."""
     ray = pytest.importorskip("ray", reason="Ray is the extra `cluster`, which is not installed")
     ray.init(num_cpus=4, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
-    os.environ["RAY_TEST_ADDRESS"] = ray.get_runtime_context().gcs_address
-    yield "ray"
-    del os.environ["RAY_TEST_ADDRESS"]
+    yield f"ray:{ray.get_runtime_context().gcs_address}"
     ray.shutdown()
 
 
@@ -108,8 +37,7 @@ def sweep(tmp_path):
     """Write a directory for these deeds; returns its trials."""
 
     def prepare(*deeds):
-        (tmp_path / "deeds.json").write_text(json.dumps(deeds))
-        return made_of(deeds, tmp_path)
+        return stand_in.prepare(tmp_path, deeds)
 
     return prepare
 
@@ -120,7 +48,7 @@ def drive(tmp_path, engine):
     made = []
 
     def start():
-        words = [sys.executable, "-c", DRIVER, str(tmp_path), os.path.dirname(__file__), engine]
+        words = [sys.executable, *driver(tmp_path, engine)]
         made.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
         return made[-1]
 
@@ -128,17 +56,6 @@ def drive(tmp_path, engine):
     for process in made:
         process.kill()
         process.communicate()
-
-
-def starts(workdir, trial):
-    return len((workdir / trial.spec.id / "started").read_text())
-
-
-def check_whole(made, workdir, status="ok"):
-    found = store.scan(workdir)
-    assert set(found.rows) == {trial.spec.id for trial in made} and not found.bad and not found.unfinished
-    assert {row.status for row in found.rows.values()} == {status}
-    assert not list(workdir.glob("*/.lease-*"))
 
 
 def test_two_drivers_share_the_trials_and_each_hears_of_all(tmp_path, sweep, drive):
@@ -166,19 +83,6 @@ def test_the_trials_of_a_killed_driver_are_taken_over(tmp_path, sweep, drive):
     check_whole(made, tmp_path)
     assert [starts(tmp_path, trial) for trial in made[2:]] == [1, 1]
     assert "Traceback" not in said
-
-
-def executed(made, workdir, engine, say=print):
-    heard = []
-    run(
-        made,
-        workdir,
-        executor_of(engine, say),
-        command,
-        lambda trial, row: heard.append(row),
-        leases=leases.Leases(5.0, say),
-    )
-    return Counter(row.status for row in heard)
 
 
 def test_a_worker_that_is_killed_once_is_tried_again_and_leaves_no_lost_row(tmp_path, sweep, engine):
@@ -231,7 +135,7 @@ def test_what_interrupts_a_driver_leaves_its_trials_resumable(tmp_path, sweep, e
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(made, tmp_path, executor_of(engine), command, stop, leases=leases.Leases(5.0, print))
+        run(made, tmp_path, executor_of(engine), command, stop, leases=leases.Leases(LEASE, print))
     assert list(store.scan(tmp_path).rows) == [made[0].spec.id]
     assert not list(tmp_path.glob("*/.lease-*"))
     (tmp_path / "go").touch()
@@ -243,7 +147,7 @@ def test_what_interrupts_a_driver_leaves_its_trials_resumable(tmp_path, sweep, e
 def test_a_trial_whose_watcher_on_a_node_is_killed_is_tried_again(tmp_path, sweep, on_ray):
     """With it goes what the driver knows of the process, which ends itself."""
     (trial,) = sweep("long")
-    pool = Pool(tmp_path, executor_of("ray"), command, leases=leases.Leases(5.0, print))
+    pool = Pool(tmp_path, executor_of(on_ray), command, leases=leases.Leases(LEASE, print))
     pool.submit(trial)
     while not (tmp_path / trial.spec.id / "parent").exists():
         pool.poll()
@@ -260,7 +164,7 @@ def test_a_trial_whose_watcher_on_a_node_is_killed_is_tried_again(tmp_path, swee
 @pytest.mark.nightly
 def test_a_job_that_no_node_can_hold_is_told(tmp_path, on_ray):
     told = []
-    executor_of("ray", told.append)._check_possible(Resources(cpus=1000))
+    executor_of(on_ray, told.append)._check_possible(Resources(cpus=1000))
     assert "1000 processors" in told[0] and "config.train.cpus" in told[0]
 
 

@@ -134,7 +134,7 @@ def test_adagrad_divides_by_the_root_of_all_squares_so_far(params, grads):
     np.testing.assert_allclose(moved, params["classifier"]["bias"] - steps.sum(0), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["sgd", "rmsprop", "adamw", "lamb"])
+@pytest.mark.parametrize("name", ["sgd", "rmsprop", "adamw", "lamb", "lars"])
 def test_stacked_layers_move_like_separate_ones(params, grads, name, assert_equal):
     spec = OptimizerSpec(name, weight_decay=0.1, decay="decoupled", clip_norm=1.0)
     stacked = descend(build(spec, constant(0.1)), params, grads)
@@ -149,6 +149,29 @@ def test_lamb_of_separate_layers_is_optax_lamb(params, grads, assert_equal):
     assert_equal(
         descend(build(spec, constant(0.1)), start, steps), descend(peer, start, steps), rtol=1e-5, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_lars_of_separate_layers_is_optax_lars(params, grads, nesterov, assert_equal):
+    spec = OptimizerSpec("lars", momentum=0.9, nesterov=nesterov, weight_decay=0.1, trust=0.02)
+    mask = decay_mask("kernels")
+    peer = optax.lars(0.1, 0.1, mask, 0.02, trust_ratio_mask=mask, momentum=0.9, nesterov=nesterov)
+    start, steps = unstacked(params), [unstacked(g) for g in grads]
+    assert_equal(
+        descend(build(spec, constant(0.1)), start, steps), descend(peer, start, steps), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_lars_moves_what_decays_by_its_norm_and_the_rest_as_sgd_does(params, grads):
+    """However large gradients are: a first step of a kernel is rate * trust * its norm."""
+    optimizer, sgd = (build(OptimizerSpec(name, trust=0.01), constant(0.5)) for name in ("lars", "sgd"))
+    large = [jax.tree.map(lambda g: 1e3 * g, grads[0])]
+    moved = jax.tree.map(jnp.subtract, descend(optimizer, params, large), params)["classifier"]
+    norm = jnp.linalg.norm
+    expected = 0.005 * float(norm(params["classifier"]["kernel"]))
+    assert float(norm(moved["kernel"])) == pytest.approx(expected, rel=1e-4)
+    plain = jax.tree.map(jnp.subtract, descend(sgd, params, large), params)["classifier"]
+    np.testing.assert_allclose(moved["bias"], plain["bias"], rtol=1e-6)
 
 
 @pytest.mark.representatives("rmsprop")

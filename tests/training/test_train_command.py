@@ -121,21 +121,24 @@ def start_both(start, workdir):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_who_loses_a_peer_says_so_and_the_run_goes_on_with_other_devices(make_spec, start, tmp_path, number):
+@pytest.mark.parametrize(("number", "lost"), [(signal.SIGKILL, 1), (signal.SIGSTOP, 1), (signal.SIGKILL, 0)])
+def test_who_loses_a_peer_says_so_and_the_run_goes_on_with_other_devices(
+    make_spec, start, tmp_path, number, lost
+):
     changes = {"train.batch": 16, "train.devices": None, "train.checkpoint_every": "2 steps"}
     make_spec(changes | {"train.duration": "2000 epochs", "train.log_every": "1 steps"})
-    first, second = start_both(start, tmp_path / "run")
-    wait_for_checkpoint(first, tmp_path / "run", 2)
-    second.send_signal(number)
+    both = start_both(start, tmp_path / "run")
+    gone, left = both[lost], both[1 - lost]
+    wait_for_checkpoint(left, tmp_path / "run", 2)
+    gone.send_signal(number)
     began = time.monotonic()
-    _, errors = first.communicate(timeout=60)
-    assert time.monotonic() - began < 20 and first.returncode == PEER_LOST, errors
-    told = [line for line in errors.splitlines() if "process 1 of 2 is gone" in line]
+    _, errors = left.communicate(timeout=60)
+    assert time.monotonic() - began < 20 and left.returncode == PEER_LOST, errors
+    told = [line for line in errors.splitlines() if f"process {lost} of 2 is gone" in line]
     assert len(told) == 1 and "Traceback" not in errors
     reached = int(told[0].rpartition(" ")[2])
     assert reached >= 2
-    second.kill()
+    gone.kill()
     one = start(tmp_path / "run", devices=2)  # a process where there were two
     wait_for_checkpoint(one, tmp_path / "run", reached + 2)
     one.send_signal(signal.SIGTERM)

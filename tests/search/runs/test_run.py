@@ -24,7 +24,7 @@ from search.runs.assemble import Search, assemble
 from search.runs.history import History, Record, read
 from search.runs.run import run
 from search.runs.spec import SearchSpec
-from search.runs.workdir import HISTORY
+from search.runs.workdir import HISTORY, MARK
 from search.simulation.simulate import simulate
 from search.spaces import nasbench201
 from search.strategies.catalogue import STRATEGIES, named
@@ -209,6 +209,45 @@ def test_a_damaged_line_is_named(tmp_path):
         read(tmp_path)
 
 
+@pytest.mark.parametrize("lost", [1, 3, 5])
+def test_lines_that_are_gone_from_the_end_are_noticed(tmp_path, lost):
+    records = run(search_of(strategy_of("random"), Recorded()), 5, 0, History(tmp_path), silent)
+    lines = (tmp_path / HISTORY).read_bytes().splitlines(keepends=True)
+    (tmp_path / HISTORY).write_bytes(b"".join(lines[: 5 - lost]))
+    with pytest.raises(ValueError, match=rf"{5 - lost} whole lines, 5 then.*{MARK}"):
+        History(tmp_path)
+    if lost < 5:
+        problems = []
+        assert read(tmp_path, problems) == records[:-lost] and len(problems) == 1
+    (tmp_path / MARK).unlink()
+    again = run(search_of(strategy_of("random"), Recorded()), 5, 0, History(tmp_path), silent)
+    assert [r.to_json() for r in again] == [r.to_json() for r in records]
+
+
+def test_sound_lines_of_another_search_are_noticed_and_a_kill_before_the_mark_is_not(tmp_path):
+    for seed, name in enumerate("ab"):
+        run(search_of(strategy_of("random"), Recorded()), 3, seed, History(tmp_path / name), silent)
+    ours, theirs = (tmp_path / name / HISTORY for name in "ab")
+    before, written = (tmp_path / "a" / MARK).read_bytes(), ours.read_bytes()
+    ours.write_bytes(theirs.read_bytes())
+    with pytest.raises(ValueError, match="has changed since it was written"):
+        History(tmp_path / "a")
+    ours.write_bytes(written)
+    run(search_of(strategy_of("random"), Recorded()), 5, 0, History(tmp_path / "a"), silent)
+    (tmp_path / "a" / MARK).write_bytes(before)
+    assert len(History(tmp_path / "a").records) == 5
+
+
+@pytest.mark.parametrize(
+    "damaged", ["", "{", "[]", "{}", '{"lines": "x"}', '{"lines": 9, "size": -1, "crc": 0}']
+)
+def test_a_damaged_mark_is_told(tmp_path, damaged):
+    run(search_of(strategy_of("random"), Recorded()), 2, 0, History(tmp_path), silent)
+    (tmp_path / MARK).write_text(damaged)
+    with pytest.raises(ValueError, match=rf"{HISTORY}.*delete {MARK}"):
+        History(tmp_path)
+
+
 def test_a_report_takes_the_sound_lines_and_names_the_others(tmp_path):
     records = run(search_of(named("random", SPACE), Recorded()), 5, 0, History(tmp_path), silent)
     whole, rng = (tmp_path / HISTORY).read_bytes(), random.Random(0)
@@ -247,6 +286,7 @@ def test_a_history_whose_points_end_by_their_rung_is_read(tmp_path):
         names = {key: f"{values[key]}@{rung}" for key in ("name", "network")}
         old.append(json.dumps({**values, **names, "point": [*values["point"], rung]}) + "\n")
     (tmp_path / HISTORY).write_text("".join(old))
+    (tmp_path / MARK).unlink()
     (tmp_path / "config.json").write_text(json.dumps({"strategy": {"widths": [4, 2]}}))
     assert read(tmp_path) == records
 

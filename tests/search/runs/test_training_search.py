@@ -11,10 +11,12 @@ import time
 import pytest
 
 from experiments import search as command
+from experiments import sweep
 from scaling.runs import store
 from scaling.runs.rows import write_row
 from scaling.runs.spec import RunSpec
 from scaling.runs.workdir import CONFIG, ENVIRONMENT, ROW
+from scaling.sweeps import on_ray
 from scaling.sweeps.executors import LocalExecutor
 from scaling.sweeps.run import Pool, lost_row
 from search.core.objectives import maximise
@@ -22,7 +24,7 @@ from search.evaluators.training import Training
 from search.runs.assemble import Search
 from search.runs.history import History, read
 from search.runs.run import run
-from search.runs.workdir import HISTORY, RUNS
+from search.runs.workdir import HISTORY, MARK, RUNS
 from search.spaces import nasbench201
 from search.strategies.catalogue import named
 
@@ -95,10 +97,11 @@ def test_a_candidate_that_dies_is_a_record_and_not_the_end(tmp_path):
 
 
 def test_a_candidate_that_has_its_row_is_not_trained_again(tmp_path):
-    """As after a kill between the row and the line of the history."""
+    """As after a kill between the row and the first line of the history."""
     fakes, strategy = Fakes("good", "crash", "good", "good"), named("random", nasbench201.SPACE, batch=2)
     records = run(fakes.search(tmp_path, strategy), 4, 0, History(tmp_path), silent)
-    (tmp_path / HISTORY).unlink()
+    for name in (HISTORY, MARK):
+        (tmp_path / name).unlink()
     again = run(fakes.search(tmp_path, strategy), 4, 0, History(tmp_path), silent)
     assert len(fakes.started) == 4
     assert [(r.point, r.status, r.rewards, r.metrics) for r in again] == [
@@ -125,6 +128,23 @@ def test_latency_is_not_measured_beside_other_candidates(tmp_path, training):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match="leave one of the two out"):
         command.main([f"--config={tmp_path / 'config.json'}", f"--workdir={tmp_path / 'out'}", "--workers=2"])
+
+
+def test_candidates_and_the_last_trainings_go_to_the_engine_that_is_named(tmp_path, training, monkeypatch):
+    made = []
+
+    class Engine(LocalExecutor):
+        def __init__(self, workers, address):
+            made.append((workers, address))
+            super().__init__(workers, grace=0.2)
+
+    monkeypatch.setattr(on_ray, "RayExecutor", Engine)
+    monkeypatch.setattr(sweep, "train_command", fakes := Fakes(*["good"] * 4))
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({**training, "final": {"seeds": [0]}}))
+    words = [f"--config={config}", f"--workdir={tmp_path / 'out'}", "--engine=ray", "--address=here:1"]
+    assert command.main(words) == 0
+    assert made == [(1, "here:1")] * 2 and len(fakes.started) == 4
 
 
 def line(workdir, workers):

@@ -1,0 +1,1 @@
+"""What must not be lost: kills, damage, full disks, lost peers and malformed input, tried by seed."""
