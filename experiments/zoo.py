@@ -59,7 +59,9 @@ def listed() -> dict[str, Arch]:
 def page() -> str:
     """The whole page in Markdown."""
     families = list(dict.fromkeys(arch.family for arch in listed().values()))
-    return "\n".join([INTRODUCTION.format(names=len(listed()), families=len(families)), *map(section, families)])
+    return "\n".join(
+        [INTRODUCTION.format(names=len(listed()), families=len(families)), *map(section, families)]
+    )
 
 
 def section(family: str) -> str:

@@ -46,8 +46,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Leave all but the representatives of a test, as its mark gives them, to the nightly run."""
+    """Leave all but the representatives of a test, as its mark gives them, to the nightly run.
+
+    With `night=n`, only the first n of the others; the rest is exhaustive.
+    """
     seen: dict[str, int] = {}
+    left: dict[str, int] = {}
     for item in items:
         if (mark := item.get_closest_marker("representatives")) is None:
             continue
@@ -56,7 +60,12 @@ def pytest_collection_modifyitems(items):
         chosen = item.callspec.id if hasattr(item, "callspec") else ""
         kept = any(place <= told if isinstance(told, int) else told in chosen for told in mark.args)
         if not kept and not list(item.iter_markers("exhaustive")):
-            item.add_marker(pytest.mark.nightly)
+            left[test] = left.get(test, 0) + 1
+            if left[test] <= mark.kwargs.get("night", len(items)):
+                item.add_marker(pytest.mark.nightly)
+            else:
+                item.own_markers = [own for own in item.own_markers if own.name != "nightly"]
+                item.add_marker(pytest.mark.exhaustive)
 
 
 @pytest.fixture(scope="session")

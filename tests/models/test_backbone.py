@@ -78,7 +78,7 @@ def without_gates(block):
     return MBConv(5, expand=2, se_ratio=0.0) if isinstance(block, MBConv) else block
 
 
-@pytest.mark.representatives(5)
+@pytest.mark.representatives(5, night=15)
 @pytest.mark.parametrize(
     ("operators", "stride"),
     [("cpu", 2), *(pytest.param(*other, marks=pytest.mark.nightly) for other in (("cpu", 4), ("lax", 2)))],
@@ -162,7 +162,7 @@ def families() -> list[Any]:
     return marked
 
 
-@pytest.mark.representatives(6)
+@pytest.mark.representatives(6, night=12)
 @pytest.mark.parametrize("family", families())
 def test_every_family_is_a_backbone(family):
     arch = scaling.get(scaling.names(family)[0])

@@ -25,7 +25,7 @@ HEADS = {
 } | {how: UNet((8, 4), convs=1, upsampling=how) for how in UPSAMPLINGS}
 
 
-@pytest.mark.representatives("aspp")
+@pytest.mark.representatives("lraspp")
 @pytest.mark.parametrize("name", HEADS)
 def test_every_parameter_learns_and_the_answer_has_the_images_size(name):
     arch = SMALL.replace(head=HEADS[name], drop_rate=0.0)

@@ -121,7 +121,9 @@ def start_both(start, workdir):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.exhaustive)]
+)
 def test_who_loses_a_peer_says_so_and_the_run_goes_on_with_other_devices(make_spec, start, tmp_path, number):
     changes = {"train.batch": 16, "train.devices": None, "train.checkpoint_every": "2 steps"}
     make_spec(changes | {"train.duration": "2000 epochs", "train.log_every": "1 steps"})
@@ -149,6 +151,7 @@ def run_two(start, workdir):
         finish(process)
 
 
+@pytest.mark.nightly
 def test_two_processes_equal_one_with_two_devices(make_spec, start, tmp_path, assert_equal):
     make_spec({"train.devices": None, "train.batch_norm": "synced", "train.duration": "6 steps"})
     run_two(start, tmp_path / "two")
@@ -253,7 +256,7 @@ def test_a_python_file_is_read_with_its_argument(tmp_path):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("pause", [0.1, 0.3])
+@pytest.mark.parametrize("pause", [0.1, pytest.param(0.3, marks=pytest.mark.exhaustive)])
 def test_ctrl_c_twice_ends_at_once_and_without_a_trace(make_spec, start, tmp_path, pause):
     """Also where the second comes while the first still saves, in threads of the checkpoints' library."""
     make_spec({"train.duration": "2000 epochs", "train.checkpoint_every": "1 steps"})

@@ -81,8 +81,15 @@ def points_of(records) -> list[tuple[int, ...]]:
 
 
 # tests/search/strategies holds every strategy to its simulation
+AT_NIGHT = dict.fromkeys(("lstm_ppo", "gp", "local_search"), pytest.mark.nightly)  # the others: exhaustive
+
+
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=() if n == "evolution" else pytest.mark.nightly) for n in SINGLE]
+    "name",
+    [
+        pytest.param(n, marks=() if n == "evolution" else AT_NIGHT.get(n, pytest.mark.exhaustive))
+        for n in SINGLE
+    ],
 )
 def test_it_makes_the_trace_of_the_jitted_simulation(name, tmp_path):
     strategy, seed, budget = strategy_of(name), 3, 23
