@@ -53,19 +53,17 @@ def pytest_collection_modifyitems(items):
     seen: dict[str, int] = {}
     left: dict[str, int] = {}
     for item in items:
-        if (mark := item.get_closest_marker("representatives")) is None:
+        placed = any(item.get_closest_marker(name) for name in ("nightly", "exhaustive"))
+        if placed or (mark := item.get_closest_marker("representatives")) is None:
             continue
         test = item.nodeid.partition("[")[0]
         place = seen[test] = seen.get(test, 0) + 1
         chosen = item.callspec.id if hasattr(item, "callspec") else ""
         kept = any(place <= told if isinstance(told, int) else told in chosen for told in mark.args)
-        if not kept and not list(item.iter_markers("exhaustive")):
+        if not kept:
             left[test] = left.get(test, 0) + 1
-            if left[test] <= mark.kwargs.get("night", len(items)):
-                item.add_marker(pytest.mark.nightly)
-            else:
-                item.own_markers = [own for own in item.own_markers if own.name != "nightly"]
-                item.add_marker(pytest.mark.exhaustive)
+            nightly = left[test] <= mark.kwargs.get("night", len(items))
+            item.add_marker(pytest.mark.nightly if nightly else pytest.mark.exhaustive)
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ from search.runs.history import Record
 from search.runs.spec import SearchSpec
 from search.spaces import user
 
-QUICK, NIGHTLY = 40, 400  # cases a kind
+QUICK, NIGHTLY = 25, 400  # cases a kind
 LARGEST = 2**28  # bytes that no case may allocate
 ODD = (
     None, True, False, 0, -1, 1, 2, 3, 10**30, -(10**30), 0.5, -0.5, 1e308, float("nan"), float("inf"), "", "x",

@@ -56,7 +56,7 @@ def same(one, two) -> list[bool]:
     return [np.array_equal(a, b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True)]
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", [pytest.param(False, marks=pytest.mark.nightly), True])
 def test_frozen_stages_keep_every_bit_and_the_others_move(packed):
     before, after = trained(("stem", "stages_0"), packed)
     for model in (after["raw"], after["ema"]):

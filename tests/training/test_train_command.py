@@ -76,6 +76,7 @@ def last_state(workdir, spec):
     return checkpoints.restore(workdir / "checkpoints", like)[0]
 
 
+@pytest.mark.nightly
 def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(make_spec, start, tmp_path, assert_equal):
     changes = {"train.batch": 16, "train.duration": "40 steps", "train.checkpoint_every": "2 steps"}
     spec = make_spec(changes | {"train.eval_every": "15 steps"})

@@ -168,7 +168,7 @@ def test_variables_made_at_one_side_take_images_of_another(name):
     assert [x.shape for x in jax.tree.leaves(jax.eval_shape(net.apply, variables, images))] == [expected]
 
 
-@pytest.mark.representatives(6)
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize("name", one_each(elsewhere=LEARN_ELSEWHERE))
 def test_every_parameter_learns_scanned_or_not(name):
     arch = few(tiny(zoo.get(name)))

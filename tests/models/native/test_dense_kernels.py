@@ -31,6 +31,7 @@ def check(tmp_path):
     return run
 
 
+@pytest.mark.nightly
 def test_random_shapes(check):
     check(0, 60, "-O1", "-march=native")
 

@@ -121,7 +121,7 @@ def test_a_network_that_was_evaluated_is_answered_from_the_history(tmp_path):
     assert all(record.cost == 0 for record in records if record.cached)
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("name", RESUMED)
 @pytest.mark.parametrize("stopped", [1, 12])
 def test_a_resumed_search_is_the_uninterrupted_one(name, stopped, tmp_path):

@@ -104,7 +104,7 @@ def name(request):
     return request.param
 
 
-@pytest.mark.representatives("evolution", "reinforce")
+@pytest.mark.representatives("evolution")
 def test_simulated_searches_equal_the_host_loop(hill, name, found_on):
     """And keep the protocol: valid int32 points, always as many, and a state of constant shape."""
     strategy, found = strategy_for(name, hill.space), found_on(name)
