@@ -53,6 +53,8 @@ def pytest_collection_modifyitems(items):
     seen: dict[str, int] = {}
     left: dict[str, int] = {}
     for item in items:
+        if item.get_closest_marker("exhaustive"):  # of one case of a nightly test
+            item.own_markers = [mark for mark in item.own_markers if mark.name != "nightly"]
         placed = any(item.get_closest_marker(name) for name in ("nightly", "exhaustive"))
         if placed or (mark := item.get_closest_marker("representatives")) is None:
             continue

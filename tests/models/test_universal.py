@@ -33,9 +33,9 @@ SPACES = {
     ),
 }
 MEMBERS = [("nasbench201", cell) for cell in CELLS] + [("nasnet", point) for point in POINTS]
-# One cell of each space by default; compiling each point's own program takes seconds
+# One cell of each space by night; compiling each point's own program takes seconds
 ONE_EACH = [
-    pytest.param(*member, marks=() if member[1] in (CELLS[2], POINTS[0]) else pytest.mark.nightly)
+    pytest.param(*member, marks=() if member[1] in (CELLS[2], POINTS[0]) else pytest.mark.exhaustive)
     for member in MEMBERS
 ]
 IMAGES = np.random.default_rng(0).normal(size=(8, 8, 8, 3)).astype(np.float32)

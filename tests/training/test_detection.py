@@ -71,7 +71,7 @@ def trained(make):
     return train
 
 
-@pytest.mark.representatives(0, night=5)
+@pytest.mark.representatives(0, night=3)
 @pytest.mark.parametrize(
     "engine, devices", [("jit", 2), ("pmap", 2), pytest.param("jit", 1, marks=pytest.mark.exhaustive)]
 )

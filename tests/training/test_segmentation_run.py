@@ -61,7 +61,11 @@ def test_data_with_other_classes_is_not_scored(pixels, tmp_path):
         score(tmp_path / "run", other)
 
 
-ALIKE = [{"train.engine": "jit"}, {"train.devices": 2}, {"train.devices": 4, "train.engine": "jit"}]
+ALIKE = [
+    {"train.devices": 4, "train.engine": "jit"},
+    pytest.param({"train.engine": "jit"}, marks=pytest.mark.exhaustive),
+    pytest.param({"train.devices": 2}, marks=pytest.mark.exhaustive),
+]
 
 
 @pytest.mark.nightly

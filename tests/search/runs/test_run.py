@@ -258,7 +258,7 @@ def test_a_history_whose_points_end_by_their_rung_is_read(tmp_path):
     assert read(tmp_path) == records
 
 
-@pytest.mark.nightly
+@pytest.mark.exhaustive  # tests/search/evaluators/test_shared_weights.py asks it of the evaluator by night
 def test_shared_weights_resume_with_the_history(tmp_path, training):
     evaluator = {"name": "shared_weights", "settings": {"steps": 2, "validation": 32}}
     spec = SearchSpec.from_config({**training, "evaluations": 6, "evaluator": evaluator})

@@ -95,8 +95,13 @@ def changed(table, change):
 SECOND = {"lstm_reinforce", "predictor", "gp", *BATCHED} - {"evolution by 3"}
 
 
+# Of the batches, one of a model and one of a controller by night
+THIRD = set(BATCHED) - {"evolution by 3", "gp by 3, Thompson", "lstm by 3, value"}
+
+
 def marked(names):
-    return [pytest.param(name, marks=[pytest.mark.nightly] * (name in SECOND)) for name in names]
+    marks = dict.fromkeys(SECOND, pytest.mark.nightly) | dict.fromkeys(THIRD, pytest.mark.exhaustive)
+    return [pytest.param(name, marks=marks.get(name, ())) for name in names]
 
 
 @pytest.fixture(params=marked(EVERY))
