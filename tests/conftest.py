@@ -46,17 +46,26 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Leave all but the representatives of a test, as its mark gives them, to the nightly run."""
+    """Leave all but the representatives of a test, as its mark gives them, to the nightly run.
+
+    With `night=n`, only the first n of the others; the rest is exhaustive.
+    """
     seen: dict[str, int] = {}
+    left: dict[str, int] = {}
     for item in items:
-        if (mark := item.get_closest_marker("representatives")) is None:
+        if item.get_closest_marker("exhaustive"):  # of one case of a nightly test
+            item.own_markers = [mark for mark in item.own_markers if mark.name != "nightly"]
+        placed = any(item.get_closest_marker(name) for name in ("nightly", "exhaustive"))
+        if placed or (mark := item.get_closest_marker("representatives")) is None:
             continue
         test = item.nodeid.partition("[")[0]
         place = seen[test] = seen.get(test, 0) + 1
         chosen = item.callspec.id if hasattr(item, "callspec") else ""
         kept = any(place <= told if isinstance(told, int) else told in chosen for told in mark.args)
-        if not kept and not list(item.iter_markers("exhaustive")):
-            item.add_marker(pytest.mark.nightly)
+        if not kept:
+            left[test] = left.get(test, 0) + 1
+            nightly = left[test] <= mark.kwargs.get("night", len(items))
+            item.add_marker(pytest.mark.nightly if nightly else pytest.mark.exhaustive)
 
 
 @pytest.fixture(scope="session")

@@ -147,7 +147,7 @@ def test_the_budgets_of_best_axis_are_met_within_a_hundredth():
             assert abs(macs[rule, phis[i]] / budget - 1) < 0.01, (rule, phis[i], macs[rule, phis[i]])
 
 
-@pytest.mark.representatives("quickstart", "cifar10_resnet", "imagenet_efficientnet]", "camvid", "bccd")
+@pytest.mark.representatives("quickstart", "cifar10_resnet", "imagenet_efficientnet]", "camvid", night=16)
 def test_every_recipe_of_its_sweep_passes_a_shape_only_train_step(config):
     # The networks of one recipe differ in numbers only: the smallest's step is traced, the largest as a
     # network, with one block of each kind (tests/zoo traces more of every family).

@@ -247,6 +247,7 @@ import {modules}
 """
 
 
+@pytest.mark.nightly
 def test_the_core_runs_where_only_the_core_is_installed():
     modules = "scaling, scaling.models.network, scaling.weights.torch, scaling.zoo, scaling.cost.counting, scaling.training.step"
     libraries = ["jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy"]

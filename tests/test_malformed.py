@@ -6,7 +6,7 @@ import pytest
 
 from experiments.faults.malformed import CASES, an_archive, arrays, check, rows_csv, weights
 
-QUICK, NIGHTLY = 40, 1500  # cases a kind
+QUICK, NIGHTLY = 25, 400  # cases a kind
 
 
 def attempt(case, seeds, directory, monkeypatch):

@@ -6,16 +6,14 @@ of facebookresearch/pycls (see `scaling.cost.counting`).
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
 from flax import linen as nn
 
 from scaling.arch.arch import Arch
-from scaling.cost.counting import count
-from scaling.models.initialize import abstract_variables
+from scaling.cost.counting import Cost, count, count_module
 from scaling.models.layers import BatchNorm, LayerNorm
 from scaling.models.network import Network
 
@@ -27,43 +25,48 @@ def products_and_biases(arch: Arch) -> int:
 
 def products(arch: Arch) -> int:
     """Products alone: torchvision's weights metadata, and most papers."""
-    return sum(layer.macs - layer.biases for layer in count(arch, layers=True).layers)
+    return _products(count(arch, layers=True))
 
 
+@functools.lru_cache(maxsize=64)
 def fvcore(arch: Arch) -> int:
     """Products plus 2 per value read by batch norm, 5 by layer norm, 1 by the last pooling, as timm counts.
 
     Source: facebookresearch/fvcore fvcore/nn/jit_handles.py, by which timm's benchmark.py counts.
     """
-    normalised = sum(NORMS[module] * size for module, size in _values_read(arch).items())
-    return products(arch) + normalised + _values_pooled(arch)
+    cost, read = _watched(arch)
+    normalised = sum(NORMS[module] * size for module, size in read.items())
+    return _products(cost) + normalised + _values_pooled(arch, cost)
 
 
 NORMS = {BatchNorm: 2, LayerNorm: 5}
 
 
-def _values_read(arch: Arch) -> dict[type, int]:
-    """How many values each kind of norm reads in one forward pass of one image."""
-    read: dict[type, int] = dict.fromkeys(NORMS, 0)
+def _products(cost: Cost) -> int:
+    return sum(layer.macs - layer.biases for layer in cost.layers)
+
+
+def _watched(arch: Arch) -> tuple[Cost, dict[type, int]]:
+    """The count of a network, and how many values each kind of norm reads in one pass of one image."""
+    read = dict.fromkeys(NORMS, 0)
 
     def watch(call, args, kwargs, context):
+        if isinstance(context.module, Network) and context.method_name == "__call__":
+            read.update(dict.fromkeys(NORMS, 0))  # the first pass makes the variables, the last is walked
         if type(context.module) in read:
             read[type(context.module)] += math.prod(args[0].shape)
         return call(*args, **kwargs)
 
-    net, side = Network(arch, scan=False), arch.resolution
-    image = jax.ShapeDtypeStruct((1, side, side, arch.in_channels), jnp.float32)
-    variables = abstract_variables(net, side, arch.in_channels)
+    net = Network(arch, scan=False, operators="lax")
     with nn.intercept_methods(watch):
-        jax.eval_shape(net.apply, variables, image)
-    return read
+        return count_module(net, arch.input_shape, layers=True, train=False), read
 
 
-def _values_pooled(arch: Arch) -> int:
+def _values_pooled(arch: Arch, cost: Cost) -> int:
     """How many values the average before the classifier reads; none where hidden layers come first."""
     if arch.head.hidden or arch.head.per_pixel:
         return 0
-    *body, classifier = (layer for layer in count(arch, layers=True).layers if layer.output_shape)
+    *body, classifier = (layer for layer in cost.layers if layer.output_shape)
     side = next(layer.output_shape[0] for layer in reversed(body) if "/se/" not in layer.name)
     channels = (classifier.params - classifier.biases) // arch.num_classes
     return side * side * channels

@@ -10,6 +10,7 @@ from pathlib import Path
 from experiments.tables.conventions import CONVENTIONS
 from scaling import zoo
 from scaling.arch.arch import Arch
+from scaling.cost.closed_form import totals
 from scaling.cost.counting import count
 
 
@@ -35,7 +36,7 @@ class Size:
 
     def ours(self) -> tuple[str, str]:
         """Our params and multiply-adds to the digits that are printed, by the source's convention."""
-        params = count(self.arch).params / 1e6
+        params = (totals(self.arch) or count(self.arch)).params / 1e6
         macs = CONVENTIONS[self.convention](self.arch) / 1e9 if self.macs else 0.0
         return _as(self.params, params), _as(self.macs, macs) if self.macs else ""
 

@@ -68,8 +68,13 @@ class Cost:
 @functools.lru_cache(maxsize=4096)
 def count(arch: Sized, layers: bool = False) -> Cost:
     """Count one forward pass of an architecture at its resolution, in evaluation mode."""
-    shape = arch.input_shape
-    return count_module(build(arch, operators="lax"), shape, layers, train=False)
+    cost = _walked(arch)
+    return cost if layers else replace(cost, layers=())
+
+
+@functools.lru_cache(maxsize=64)  # so that whoever asks for the layers after the sums walks once
+def _walked(arch: Sized) -> Cost:
+    return count_module(build(arch, operators="lax"), arch.input_shape, layers=True, train=False)
 
 
 def count_module(module: Applied, input_shape: Sequence[int], layers: bool = False, **call: Any) -> Cost:

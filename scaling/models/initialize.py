@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -29,7 +30,6 @@ def abstract_variables(net: Any, resolution: int, in_channels: int) -> Any:
 
 def stated_variables(net: Any, resolution: int, in_channels: int) -> Any:
     """Return the tree of `abstract_variables`, each of our own in a `Stated` box with its law."""
-    net = net.clone(operators="lax") if isinstance(net, Network) else net
     image = jax.ShapeDtypeStruct((1, resolution, resolution, in_channels), jnp.float32)
     return _traced(net, image, train=False)
 
@@ -40,6 +40,18 @@ def shapes_of(module: Applied, x: Any, **call: Any) -> Any:
 
 
 def _traced(module: Applied, x: Any, **call: Any) -> Any:
+    if not isinstance(module, Network) or call != {"train": False}:
+        return _trace(module, x, **call)
+    alike = module.clone(operators="lax", scan=None, dtype=jnp.float32, axis_name=None)
+    return jax.tree.map(lambda leaf: leaf, _remembered(alike, x), is_leaf=is_stated)
+
+
+@functools.lru_cache(maxsize=256)  # to count, to initialise and to measure a network each ask for them
+def _remembered(net: Network, x: Any) -> Any:
+    return _trace(net, x, train=False)
+
+
+def _trace(module: Applied, x: Any, **call: Any) -> Any:
     key = jax.eval_shape(lambda: jax.random.key(0))
     # our modules draw nothing where they find the second; others draw by the first
     return jax.eval_shape(lambda k, x: module.init({"params": k, SHAPES: k}, x, **call), key, x)

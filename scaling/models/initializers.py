@@ -128,6 +128,11 @@ def statistic(module: nn.Module, leaf: str, shape: Sequence[int], law: Law) -> n
     return module.variable("batch_stats", leaf, init)
 
 
+def asks_shapes(module: nn.Module) -> bool:
+    """Whether only shapes are asked for: what keeps the shape of its input need not be traced."""
+    return module.is_initializing() and module.has_rng(SHAPES)
+
+
 def inner_rngs(module: nn.Module) -> dict[str, Any]:
     """What a module that holds another's variables initialises it with."""
     name = SHAPES if module.has_rng(SHAPES) else "params"

@@ -21,7 +21,17 @@ from scaling.models.activations import GATES
 from scaling.models.batch_norm import affine, count, normalize
 from scaling.models.dense import dense, grouped, native_dense
 from scaling.models.depthwise import depthwise
-from scaling.models.initializers import ONES, ZEROS, Law, fan_in, fan_out, parameter, statistic, units
+from scaling.models.initializers import (
+    ONES,
+    ZEROS,
+    Law,
+    asks_shapes,
+    fan_in,
+    fan_out,
+    parameter,
+    statistic,
+    units,
+)
 from scaling.models.max_pool import max_pool
 from scaling.models.native import Window
 from scaling.models.operators import LAX, Operators
@@ -213,6 +223,8 @@ class BatchNorm(nn.Module):
         bias = parameter(self, "bias", (features,), ZEROS)
         mean = statistic(self, "mean", (features,), ZEROS)
         var = statistic(self, "var", (features,), ONES)
+        if asks_shapes(self):
+            return x_nhwc
         settings, axis_name = self.settings, self.settings.axis_name
         seen = self.act and settings.codes is not None  # the activation by itself, to be looked at
         activation = settings.activation if self.act and not seen else "identity"

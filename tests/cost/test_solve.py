@@ -82,7 +82,7 @@ def smallest() -> list:
 
 
 @pytest.mark.representatives(8)
-@pytest.mark.parametrize("odd", [True, pytest.param(False, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("odd", [True, pytest.param(False, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("name", smallest())
 def test_arithmetic_equals_the_walk_over_the_network(name, odd):
     arch = zoo.get(name)
@@ -102,8 +102,9 @@ def test_a_block_without_a_closed_form_is_walked(monkeypatch):
     assert (walked.arch, walked.achieved) == (exact.arch, exact.achieved)
 
 
-@pytest.mark.nightly
-@pytest.mark.parametrize("number", [10, pytest.param(100, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "number", [pytest.param(10, marks=pytest.mark.nightly), pytest.param(100, marks=pytest.mark.exhaustive)]
+)
 def test_random_budgets_are_met_by_the_nearest_size(number):
     for base, rule, figure, target in cases(number):
         label = f"{base.name} {rule.name} {figure}={target:.6g}"
@@ -134,14 +135,14 @@ def test_random_budgets_are_met_by_the_nearest_size(number):
 def test_a_larger_budget_never_gives_less(name, rule):
     base = zoo.get(name)
     start = totals(base).macs
-    solved = [budget.solve(base, along=rule, macs=start * 2 ** (i / 7)).achieved for i in range(-3, 11)]
+    solved = [budget.solve(base, along=rule, macs=start * 2 ** (i / 7)).achieved for i in range(-3, 11, 2)]
     assert solved == sorted(solved)
 
 
 def test_the_figure_of_a_size_gives_that_size_back():
     for along, at in ((COMPOUND, 1.7), (DEPTH, -0.5), (EFFICIENTNET, "b4")):
         sized = apply(B0, along, at)
-        solution = scaling.solve(B0, along=along, macs=count(sized).macs)
+        solution = scaling.solve(B0, along=along, macs=totals(sized).macs)
         assert solution.error == 0 and sizes(solution.arch) == sizes(sized)
 
 

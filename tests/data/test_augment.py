@@ -99,12 +99,14 @@ def test_a_batch_equals_its_pairs_one_at_a_time():
         np.testing.assert_allclose(one, np.concatenate(many), atol=2e-5)
 
 
+@pytest.mark.representatives("plain", "pad", "resized", "everything")
 def test_a_key_fixes_the_result_and_another_changes_it(augment):
     first, again, other = (run(augment, seed)[0] for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert augment == AugmentSpec() or not np.array_equal(first, other)
 
 
+@pytest.mark.representatives("plain", "pad", "resized", "everything")
 def test_targets_sum_to_one_and_are_one_hot_without_mixing(augment):
     _, targets = run(augment)
     np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-6)
@@ -113,6 +115,7 @@ def test_targets_sum_to_one_and_are_one_hot_without_mixing(augment):
         np.testing.assert_array_equal(targets, jax.nn.one_hot(LABELS, 5))
 
 
+@pytest.mark.representatives("plain", "pad", "resized", "everything")
 def test_pixels_stay_in_range(augment):
     x, _ = run(augment)
     pixels = np.asarray(x) * STD + MEAN

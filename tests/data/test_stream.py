@@ -92,8 +92,7 @@ def test_streamed_batches_ahead_equal_those_taken_one_by_one(folder, workers):
     early.close()
 
 
-@pytest.mark.representatives(1)
-@pytest.mark.parametrize("workers", [0, 1, pytest.param(2, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.nightly)])
 def test_a_stream_closed_early_leaves_no_thread_and_no_process(folder, workers):
     known = lambda: {t for t in threading.enumerate() if t.name.startswith(("grain-prefetch", "ahead"))}
     before = known()
@@ -105,7 +104,7 @@ def test_a_stream_closed_early_leaves_no_thread_and_no_process(folder, workers):
     assert multiprocessing.active_children() == []
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.nightly)])
 def test_damage_met_in_the_middle_stops_the_stream_by_name(packing, tmp_path, workers):
     whole = packing.photo(1, "PNG")
     files = packing.photo_files()
@@ -122,10 +121,10 @@ def test_damage_met_in_the_middle_stops_the_stream_by_name(packing, tmp_path, wo
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
 def test_a_killed_worker_is_an_error_not_a_hang(folder):
-    batches = ahead(stream(folder, 2).batches(0), 2)
+    batches = ahead(stream(folder, 1).batches(0), 2)
     next(batches)
     os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
-    with pytest.raises(RuntimeError, match=r"data.workers=2 ended early.*exit code -9.*fewer"):
+    with pytest.raises(RuntimeError, match=r"data.workers=1 ended early.*exit code -9.*fewer"):
         for _ in range(50):
             next(batches)
     assert multiprocessing.active_children() == []

@@ -1,9 +1,7 @@
 """The convert command: there and back gives the same file, a run gives its weights, and misuse is told."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -20,7 +18,6 @@ from scaling.training.state import TrainState
 from scaling.weights.files import read_safetensors, write_safetensors
 from scaling.weights.preprocessing import Preprocessing
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 RECORD = Preprocessing(32, 1.0, "squash", "bilinear")
 
 
@@ -65,23 +62,15 @@ def assert_same(one, two):
 
 
 def test_there_and_back_gives_the_peers_tensors(tmp_path, peer, arch, capsys):
-    """The first way as a user has it: a process."""
-    command = [sys.executable, "-m", "experiments.convert", f"--from={peer}", "--model=mnasnet_small"]
-    command += ["--num_classes=7", f"--to={tmp_path / 'ours.safetensors'}"]
-    done = subprocess.run(
-        command,
-        check=True,
-        cwd=REPOSITORY,
-        env=os.environ | {"JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-    )
+    words = [f"--from={peer}", "--model=mnasnet_small", "--num_classes=7"]
+    convert.main([*words, f"--to={tmp_path / 'ours.safetensors'}"])
+    there = capsys.readouterr().out
     assert scaling.load(tmp_path / "ours.safetensors").arch == arch
     convert.main([f"--from={tmp_path / 'ours.safetensors'}", f"--to={tmp_path / 'again.safetensors'}"])
     assert_same(read_safetensors(tmp_path / "again.safetensors"), read_safetensors(peer))
     back = capsys.readouterr().out
-    assert shown(done.stdout, "sha256 of the variables") == shown(back, "sha256 of the variables")
-    assert (shown(done.stdout, "names"), shown(back, "names")) == ("ours", "peer")
+    assert shown(there, "sha256 of the variables") == shown(back, "sha256 of the variables")
+    assert (shown(there, "names"), shown(back, "names")) == ("ours", "peer")
     cost = scaling.count(arch)
     assert shown(back, "params") == f"{cost.params:,} and {cost.batch_stats:,} batch statistics"
 

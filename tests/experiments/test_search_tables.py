@@ -151,7 +151,7 @@ SEEDS = 100
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("CIFAR-10", marks=pytest.mark.nightly),
+        pytest.param("CIFAR-10", marks=pytest.mark.exhaustive),
         pytest.param("CIFAR-100", marks=pytest.mark.exhaustive),
         pytest.param("ImageNet16-120", marks=pytest.mark.exhaustive),
     ],

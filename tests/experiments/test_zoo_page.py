@@ -27,8 +27,18 @@ def test_a_line_is_what_is_counted(name):
 
 
 @pytest.mark.nightly
-def test_the_page_is_written_by_the_command():
-    assert PAGE.read_text() == command.page()
+@pytest.mark.parametrize("family", dict.fromkeys(arch.family for arch in command.listed().values()))
+def test_a_family_is_written_by_the_command_and_a_published_size_is_ours_or_has_a_note(family):
+    assert f"{command.section(family)}\n" in PAGE.read_text() + "\n"
+    for size in sizes():
+        if zoo.get(size.name).family == family:
+            assert agrees(size) != bool(size.note), size
+
+
+def test_the_page_is_its_introduction_and_a_section_a_family(monkeypatch):
+    monkeypatch.setattr(command, "lines_of", lambda name: [])
+    without_lines = [line for line in PAGE.read_text().splitlines() if not line.startswith(("| `", "| | "))]
+    assert without_lines == command.page().splitlines()
 
 
 @pytest.mark.representatives(3)
@@ -37,18 +47,6 @@ def test_the_page_is_written_by_the_command():
 )
 def test_a_published_size_is_ours(size):
     assert agrees(size)
-
-
-def marked() -> list:
-    """All published sizes; the first of each family is nightly."""
-    first = {zoo.get(size.name).family: size for size in reversed(sizes())}
-    mark = lambda size: pytest.mark.nightly if size in first.values() else pytest.mark.exhaustive
-    return [pytest.param(size, marks=mark(size), id=f"{size.name}-{size.convention}") for size in sizes()]
-
-
-@pytest.mark.parametrize("size", marked())
-def test_every_published_size_is_ours_or_has_a_note(size):
-    assert agrees(size) != bool(size.note)
 
 
 def test_published_sizes_are_of_networks_that_there_are():

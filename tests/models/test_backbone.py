@@ -78,10 +78,10 @@ def without_gates(block):
     return MBConv(5, expand=2, se_ratio=0.0) if isinstance(block, MBConv) else block
 
 
-@pytest.mark.representatives(5)
+@pytest.mark.representatives(5, night=15)
 @pytest.mark.parametrize(
     ("operators", "stride"),
-    [("cpu", 2), *(pytest.param(*other, marks=pytest.mark.nightly) for other in (("cpu", 4), ("lax", 2)))],
+    [("cpu", 2), *(pytest.param(*other, marks=pytest.mark.exhaustive) for other in (("cpu", 4), ("lax", 2)))],
 )
 @pytest.mark.parametrize("name", BLOCKS)
 def test_a_dilated_map_holds_the_strided_one(name, operators, stride):
@@ -157,12 +157,12 @@ def families() -> list[Any]:
     for family in sorted({scaling.get(name).family for name in scaling.names()}):
         arch = scaling.get(scaling.names(family)[0])
         kinds = frozenset(type(stage.block) for stage in arch.stages) - {Conv, Pool}
-        marked.append(pytest.param(family, marks=pytest.mark.nightly if kinds in seen else ()))
+        marked.append(pytest.param(family, marks=pytest.mark.exhaustive if kinds in seen else ()))
         seen.add(kinds)
     return marked
 
 
-@pytest.mark.representatives(6)
+@pytest.mark.representatives(6, night=12)
 @pytest.mark.parametrize("family", families())
 def test_every_family_is_a_backbone(family):
     arch = scaling.get(scaling.names(family)[0])

@@ -54,7 +54,7 @@ def test_there_is_an_answer_for_every_anchor(name, side):
     assert {x.dtype for x in found.values()} == {jnp.dtype("float32")}
 
 
-@pytest.mark.representatives("group")
+@pytest.mark.representatives("group", night=5)
 @pytest.mark.parametrize("name", HEADS)
 def test_every_parameter_learns(name):
     arch = detector(name)

@@ -25,7 +25,7 @@ HEADS = {
 } | {how: UNet((8, 4), convs=1, upsampling=how) for how in UPSAMPLINGS}
 
 
-@pytest.mark.representatives("aspp")
+@pytest.mark.representatives("lraspp", night=4)
 @pytest.mark.parametrize("name", HEADS)
 def test_every_parameter_learns_and_the_answer_has_the_images_size(name):
     arch = SMALL.replace(head=HEADS[name], drop_rate=0.0)
@@ -46,7 +46,9 @@ def test_every_parameter_learns_and_the_answer_has_the_images_size(name):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("backend, platform", [("gpu", "cuda"), ("tpu", "tpu")])
+@pytest.mark.parametrize(
+    "backend, platform", [("gpu", "cuda"), pytest.param("tpu", "tpu", marks=pytest.mark.exhaustive)]
+)
 @pytest.mark.parametrize("name", HEADS)
 def test_training_is_lowered_for_accelerators(name, backend, platform):
     arch = SMALL.replace(head=HEADS[name], drop_rate=0.0)

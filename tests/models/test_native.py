@@ -73,6 +73,7 @@ def normal(*shape: int, seed: int = 0):
     return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
 
 
+@pytest.mark.nightly
 @pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("size", "channels", "kernel", "stride", "dilation", "padding"),
@@ -111,6 +112,7 @@ def test_depthwise_equals_the_grouped_convolution(
     )
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("size", "channels", "sides", "window"),
     [
@@ -146,6 +148,7 @@ def test_dense_equals_the_convolution_of_jax(kernels, size, channels, sides, win
     )
 
 
+@pytest.mark.nightly
 def test_windows_that_fit_nowhere_have_gradients_of_zero(kernels):
     window, x_nhwc, kernel_hwio = Window((1, 1), ((0, 0), (0, 0))), normal(3, 2, 2, 4), normal(3, 3, 4, 5)
     y, *gradients = value_and_gradients(lambda x, k: native_dense(x, k, window), x_nhwc, kernel_hwio)
@@ -154,6 +157,7 @@ def test_windows_that_fit_nowhere_have_gradients_of_zero(kernels):
         np.testing.assert_array_equal(gradient, jnp.zeros_like(argument))
 
 
+@pytest.mark.nightly
 def test_an_input_gradient_that_nobody_reads_is_not_computed(kernels):
     window = Window((2, 2), ((1, 1), (1, 1)))
     loss = lambda k, x: jnp.sum(native_dense(x, k, window))
@@ -161,6 +165,7 @@ def test_an_input_gradient_that_nobody_reads_is_not_computed(kernels):
     assert "dense_kernel_gradient" in program and "dense_input_gradient" not in program
 
 
+@pytest.mark.nightly
 @pytest.mark.representatives(4)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("channels", [5, 96])
@@ -176,6 +181,7 @@ def test_batch_norm_equals_the_plain_one(kernels, activation, channels, assert_c
     assert_close(run(True), run(False), 1e-5)
 
 
+@pytest.mark.nightly
 def test_extreme_inputs_stay_finite(kernels):
     x_nhwc = jnp.asarray([-1e30, -200.0, -88.0, 0.0, 88.0, 200.0, 1e30]).reshape(1, 7, 1, 1)
     one, zero = jnp.ones(1), jnp.zeros(1)
@@ -183,6 +189,7 @@ def test_extreme_inputs_stay_finite(kernels):
     np.testing.assert_allclose(y, jax.nn.silu(x_nhwc), rtol=1e-6, atol=1e-30)
 
 
+@pytest.mark.nightly
 def test_a_sum_does_not_depend_on_how_often_it_is_made(kernels):
     x_nhwc = normal(8, 33, 31, 24)
     first = native.moments(x_nhwc)
@@ -190,6 +197,7 @@ def test_a_sum_does_not_depend_on_how_often_it_is_made(kernels):
         np.testing.assert_array_equal(native.moments(x_nhwc), first)
 
 
+@pytest.mark.nightly
 def test_a_network_is_the_same_function_with_and_without(kernels, assert_close):
     stages = (Stage(MBConv(kernel=5), 16, repeats=2, stride=2), Stage(Residual(preact=True), 24, repeats=2))
     arch = Arch(

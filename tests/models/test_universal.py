@@ -33,9 +33,9 @@ SPACES = {
     ),
 }
 MEMBERS = [("nasbench201", cell) for cell in CELLS] + [("nasnet", point) for point in POINTS]
-# One cell of each space by default; compiling each point's own program takes seconds
+# One cell of each space by night; compiling each point's own program takes seconds
 ONE_EACH = [
-    pytest.param(*member, marks=() if member[1] in (CELLS[2], POINTS[0]) else pytest.mark.nightly)
+    pytest.param(*member, marks=() if member[1] in (CELLS[2], POINTS[0]) else pytest.mark.exhaustive)
     for member in MEMBERS
 ]
 IMAGES = np.random.default_rng(0).normal(size=(8, 8, 8, 3)).astype(np.float32)
@@ -100,7 +100,7 @@ def universal(space: str):
     return gradients_of(Network(supernet(space), operators="lax"))
 
 
-@pytest.mark.representatives(1)
+@pytest.mark.nightly
 @pytest.mark.parametrize(("space", "point"), ONE_EACH)
 def test_the_universal_program_equals_the_specialised_one(space, point, assert_close):
     own, variables, (shared, choice) = specialised(space, point), variables_of(space), held(space, point)
@@ -178,7 +178,8 @@ def test_a_skip_that_widens_drops():
     keys_b = jax.random.split(jax.random.key(0), 64)
     cell = Cell(((("none|skip", 0),),), inputs=1)
     wider, narrow = (CellModule(cell, width, 1, Settings(choice=np.array([1]))) for width in (6, 4))
-    variables = wider.init(jax.random.key(0), x_nhwc, False)
-    y, _ = wider.apply(variables, x_nhwc, True, 0.5, keys_b, mutable=["batch_stats"])
+    variables = jax.jit(lambda key, x: wider.init(key, x, False))(jax.random.key(0), x_nhwc)
+    run = jax.jit(lambda v, x, k: wider.apply(v, x, True, 0.5, k, mutable=["batch_stats"])[0])
+    y = run(variables, x_nhwc, keys_b)
     assert 0 < np.sum(~np.any(y, axis=(1, 2, 3))) < 64
     np.testing.assert_array_equal(narrow.apply({}, x_nhwc, True, 0.5, keys_b), x_nhwc)

@@ -24,6 +24,7 @@ def test_it_is_0_at_the_truth_and_grows_with_the_distance(loss):
     assert found[0] == pytest.approx(0, abs=1e-6) and np.all(np.diff(found) > 0)
 
 
+@pytest.mark.representatives(4)
 @LOSSES
 def test_its_gradient_is_finite_for_boxes_apart_and_without_area(loss):
     boxes = [[50, 50, 60, 60], [12, 12, 12, 12], [10, 10, 30, 10], [40, 40, 20, 20], TRUTH, [12, 12, 13, 13]]

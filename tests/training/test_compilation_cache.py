@@ -102,6 +102,7 @@ def test_a_second_process_finds_what_the_first_compiled_and_computes_the_same(st
         path = path.parent
 
 
+@pytest.mark.nightly
 def test_the_users_cache_home_is_used(start, tmp_path):
     assert finish(start(XDG_CACHE_HOME=str(tmp_path / "xdg")))[0].startswith(str(tmp_path / "xdg"))
 
@@ -150,6 +151,7 @@ def test_a_damaged_program_is_compiled_anew(start, first, kept):
     assert "Error reading persistent compilation cache entry" in again[3]
 
 
+@pytest.mark.nightly
 def test_a_write_that_was_killed_is_made_again(start, first, kept):
     victim = programs(kept)[0]
     victim.write_bytes(victim.read_bytes()[: victim.stat().st_size // 2])
@@ -160,6 +162,7 @@ def test_a_write_that_was_killed_is_made_again(start, first, kept):
     assert after[1] == len(programs(kept)) and after[2:] == first[2][2:]
 
 
+@pytest.mark.nightly
 def test_the_directory_stays_below_its_limit(start, first, tmp_path):
     sizes = [path.stat().st_size for path in programs(first[0])]
     limit = sum(sizes) // 2

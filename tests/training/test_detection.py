@@ -71,8 +71,10 @@ def trained(make):
     return train
 
 
-@pytest.mark.representatives(1)
-@pytest.mark.parametrize("engine, devices", [("jit", 2), ("pmap", 2), ("jit", 1)])
+@pytest.mark.representatives(0, night=3)
+@pytest.mark.parametrize(
+    "engine, devices", [("jit", 2), ("pmap", 2), pytest.param("jit", 1, marks=pytest.mark.exhaustive)]
+)
 @pytest.mark.parametrize("head", HEADS)
 def test_devices_and_engines_train_and_score_alike(trained, assert_equal, head, engine, devices):
     one, other = (

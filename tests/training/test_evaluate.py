@@ -42,6 +42,7 @@ def to_float(fields):
 MACHINES = [("pmap", 1, 23), ("pmap", 2, 5), ("pmap", 4, 64), ("jit", 4, 8), ("jit", 1, 1)]
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("engine, devices, batch", MACHINES)
 def test_scores_equal_numpys(net, models, split, engine, devices, batch):
     machine = ENGINES[engine](jax.devices()[:devices])
@@ -56,6 +57,7 @@ def test_scores_equal_numpys(net, models, split, engine, devices, batch):
         assert found[name]["loss"] == pytest.approx(loss.mean(), rel=1e-5)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("engine, devices, batch", [MACHINES[1], MACHINES[2], MACHINES[3]])
 def test_what_cannot_be_summed_is_gathered_once_an_example_in_order(
     net, models, split, engine, devices, batch

@@ -144,8 +144,7 @@ def alike(one, other, assert_equal):
     assert one[3] == pytest.approx(other[3], rel=1e-3, abs=1e-4)
 
 
-@pytest.mark.representatives(1)
-@pytest.mark.nightly
+@pytest.mark.representatives(0, night=6)
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("task", NETWORKS)
 def test_devices_and_engines_train_and_score_alike(trained, assert_equal, task, engine):
@@ -168,7 +167,7 @@ def test_every_parameter_learns_and_the_metric_is_there(trained, make, task):
     assert all(np.isfinite(value) for value in scores.values())
 
 
-@pytest.mark.nightly
+@pytest.mark.representatives(0, night=3)
 @pytest.mark.parametrize("task", NETWORKS)
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make, task, tmp_path, monkeypatch):
     spec = make(task, pictures=True)

@@ -14,6 +14,7 @@ from scaling.training.state import models
 from scaling.weights.preprocessing import Preprocessing
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("ema", [0.9, 0.0])
 def test_the_exported_weights_are_the_runs_own(make_spec, tmp_path, assert_equal, ema):
     spec = make_spec({"train.ema": ema, "train.duration": "5 steps", "augment.eval_crop": 0.875})

@@ -56,7 +56,7 @@ def same(one, two) -> list[bool]:
     return [np.array_equal(a, b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True)]
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", [pytest.param(False, marks=pytest.mark.nightly), True])
 def test_frozen_stages_keep_every_bit_and_the_others_move(packed):
     before, after = trained(("stem", "stages_0"), packed)
     for model in (after["raw"], after["ema"]):
@@ -93,7 +93,7 @@ def test_an_unknown_stage_is_told_which_there_are():
         frozen_stages(("stages_7",), ARCH)
 
 
-@pytest.mark.parametrize("engine", ["pmap", "jit"])
+@pytest.mark.parametrize("engine", ["jit", pytest.param("pmap", marks=pytest.mark.nightly)])
 def test_a_run_saves_frozen_stages_as_they_began(engine, make_spec, tmp_path):
     spec = make_spec({"optimizer.frozen": ["stem"], "train.engine": engine, "train.duration": "2 steps"})
     assert run(spec, tmp_path, Silent()).status == "ok"

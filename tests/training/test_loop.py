@@ -146,6 +146,7 @@ def test_a_directory_of_another_run_is_refused_and_left_alone(make_spec, tmp_pat
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 
+@pytest.mark.nightly
 def test_how_a_run_is_executed_may_change_between_attempts(make_spec, tmp_path, stop_at):
     stop_at(5)
     with pytest.raises(Interrupted):

@@ -110,7 +110,7 @@ BOTH = [
 ]
 
 
-@pytest.mark.representatives(1)
+@pytest.mark.representatives("synced-jit", night=7)
 @pytest.mark.parametrize(("run", "engine"), BOTH)
 @pytest.mark.parametrize("backends", BACKENDS, ids="_".join)
 def test_the_steps_of_a_run_are_lowered(backends, run, engine, make_spec, boxes_dir, monkeypatch):

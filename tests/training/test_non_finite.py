@@ -97,7 +97,7 @@ def test_a_skipped_update_leaves_all_but_the_step_as_it_was(make_spec, tmp_path,
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("stop", [6, 8])
+@pytest.mark.parametrize("stop", [6, pytest.param(8, marks=pytest.mark.exhaustive)])
 def test_a_run_stopped_around_a_skipped_update_ends_equal(
     make_spec, tmp_path, rate_at, stop_when, assert_equal, stop
 ):
@@ -119,7 +119,8 @@ def test_too_many_skipped_in_a_row_end_the_run_also_across_attempts(make_spec, t
     assert "neither were the 2 before it (config.train.non_finite_limit)" in row.message
 
 
-@pytest.mark.parametrize("stop", [pytest.param((5, 0), marks=pytest.mark.nightly), (6, 1)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("stop", [pytest.param((5, 0), marks=pytest.mark.exhaustive), (6, 1)])
 def test_a_rollback_goes_on_at_a_lower_rate_and_is_the_same_after_a_stop(
     make_spec, tmp_path, rate_at, stop_when, assert_equal, stop
 ):

@@ -134,6 +134,7 @@ def test_adagrad_divides_by_the_root_of_all_squares_so_far(params, grads):
     np.testing.assert_allclose(moved, params["classifier"]["bias"] - steps.sum(0), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.representatives("lamb")
 @pytest.mark.parametrize("name", ["sgd", "rmsprop", "adamw", "lamb", "lars"])
 def test_stacked_layers_move_like_separate_ones(params, grads, name, assert_equal):
     spec = OptimizerSpec(name, weight_decay=0.1, decay="decoupled", clip_norm=1.0)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from scaling import tasks
 from scaling.arch.map_heads import UNet
@@ -14,6 +15,7 @@ from scaling.training.loop import run
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "architecture.md"
 
 
+@pytest.mark.nightly
 def test_the_guides_task_learns_the_depth_of_a_slope(tmp_path, tiny_arch, monkeypatch):
     code = re.search(r"^```python file=depth.py\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)[1]
     assert len([line for line in code.splitlines() if line.strip()]) <= 60

@@ -76,6 +76,7 @@ def last_state(workdir, spec):
     return checkpoints.restore(workdir / "checkpoints", like)[0]
 
 
+@pytest.mark.nightly
 def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(make_spec, start, tmp_path, assert_equal):
     changes = {"train.batch": 16, "train.duration": "40 steps", "train.checkpoint_every": "2 steps"}
     spec = make_spec(changes | {"train.eval_every": "15 steps"})
@@ -121,7 +122,14 @@ def start_both(start, workdir):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize(("number", "lost"), [(signal.SIGKILL, 1), (signal.SIGSTOP, 1), (signal.SIGKILL, 0)])
+@pytest.mark.parametrize(
+    ("number", "lost"),
+    [
+        (signal.SIGKILL, 1),
+        (signal.SIGKILL, 0),
+        pytest.param(signal.SIGSTOP, 1, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_who_loses_a_peer_says_so_and_the_run_goes_on_with_other_devices(
     make_spec, start, tmp_path, number, lost
 ):
@@ -152,6 +160,7 @@ def run_two(start, workdir):
         finish(process)
 
 
+@pytest.mark.nightly
 def test_two_processes_equal_one_with_two_devices(make_spec, start, tmp_path, assert_equal):
     make_spec({"train.devices": None, "train.batch_norm": "synced", "train.duration": "6 steps"})
     run_two(start, tmp_path / "two")
@@ -256,7 +265,7 @@ def test_a_python_file_is_read_with_its_argument(tmp_path):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("pause", [0.1, 0.3])
+@pytest.mark.parametrize("pause", [0.1, pytest.param(0.3, marks=pytest.mark.exhaustive)])
 def test_ctrl_c_twice_ends_at_once_and_without_a_trace(make_spec, start, tmp_path, pause):
     """Also where the second comes while the first still saves, in threads of the checkpoints' library."""
     make_spec({"train.duration": "2000 epochs", "train.checkpoint_every": "1 steps"})

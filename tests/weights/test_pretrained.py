@@ -137,6 +137,7 @@ def test_the_hubs_cache_is_read_by_either_name(cache, directory, offline, name):
     assert scaling.from_pretrained(name, cache_dir=cache, revision=REVISION).arch == found.arch
 
 
+@pytest.mark.nightly
 def test_the_librarys_own_settings_hold(cache, directory, offline):
     """A process of its own, since the library reads HF_HOME and HF_HUB_OFFLINE when it is imported."""
     program = (

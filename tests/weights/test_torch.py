@@ -34,21 +34,21 @@ GOLDENS = [
     "tv_squeezenet1_0_96",
     "tv_googlenet_96",
 ]
-# The same blocks in other families
+# Other blocks, or the same with another padding
 OTHERS = [
-    "efficientnet_lite0_96",
-    "mnasnet_100_96",
-    "mobilenetv2_100_96",
     "tf_efficientnet_b0_96",
     "regnetx_002_96",
-    "resnet50_96",
-    "resnext50_32x4d_96",
-    "vgg11_96",
     "inception_v3_128",
     "legacy_xception_128",
 ]
-# At other sizes, and large networks
+# The same blocks in other families, at other sizes, and large networks
 LARGE = [
+    "efficientnet_lite0_96",
+    "mnasnet_100_96",
+    "mobilenetv2_100_96",
+    "resnet50_96",
+    "resnext50_32x4d_96",
+    "vgg11_96",
     "efficientnet_b3_96",
     "tf_efficientnet_b3_96",
     "tf_efficientnetv2_s_96",
@@ -122,9 +122,7 @@ def test_logits_equal_the_peers(name, shared):
 
 
 @pytest.mark.representatives(1)
-@pytest.mark.parametrize(
-    "name", [*TRAINED, *marked("nightly", RESTING), *marked("exhaustive", OTHERS + LARGE)]
-)
+@pytest.mark.parametrize("name", [*TRAINED, *marked("exhaustive", RESTING + OTHERS + LARGE)])
 def test_training_equals_the_peers(name, shared):
     """Logits by the statistics of the batch, and the running statistics after it."""
     golden = read(shared, name)

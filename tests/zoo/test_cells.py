@@ -36,7 +36,7 @@ UNEXPLAINED = {
 }
 
 
-@pytest.mark.representatives(1)
+@pytest.mark.representatives(1, night=4)
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_sizes_are_those_that_the_papers_print(name):
     params, macs = PUBLISHED[name]
@@ -52,7 +52,7 @@ def test_six_normal_cells_a_stage_have_the_size_that_enas_prints():
     assert count(arch).params == 4_587_382
 
 
-@pytest.mark.representatives(1)
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", UNEXPLAINED)
 def test_sizes_that_differ_from_the_printed_ones_are_known(name):
     ours, printed = UNEXPLAINED[name]
@@ -93,7 +93,7 @@ MEMBERS = {
 }
 
 
-@pytest.mark.representatives(1)
+@pytest.mark.representatives("nasbench201")
 @pytest.mark.parametrize("arch", MEMBERS.values(), ids=MEMBERS)
 def test_scaling_laws(arch):
     base = count(arch).macs

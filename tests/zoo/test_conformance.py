@@ -1,7 +1,7 @@
 """What every network of the zoo obeys: how its cost follows the factors, and that all of it learns.
 
-The default tests take the smallest network of each set of block kinds, the nightly ones that of each family,
-the exhaustive ones all others.
+The default and nightly tests take the smallest network of each set of block kinds, the exhaustive ones all
+others.
 """
 
 import dataclasses
@@ -43,10 +43,6 @@ MOST_BY_DEPTH = {
 LEAST_BY_DEPTH = {"deeplabv3": 1.15}
 
 
-def family(name: str) -> str:
-    return zoo.get(name).family
-
-
 def kinds(name: str) -> frozenset[type]:
     """The kinds of block in a network, but for convolutions and poolings."""
     arch = zoo.get(name)
@@ -55,15 +51,15 @@ def kinds(name: str) -> frozenset[type]:
 
 # tests/zoo/test_inception.py and tests/models/test_cell.py ask the same of small networks of their blocks
 LEARN_ELSEWHERE = {"inception_v1", "inception_v2", "pnasnet5mobile"}
+# tests/zoo/test_cells.py asks the same of small networks of cells, and another Inception is here
+COST_ELSEWHERE = {"inception_v2", "pnasnet5mobile"}
 
 
 def one_each(elsewhere: Collection[str] = ()) -> list[Any]:
-    """All names, marked; those `elsewhere` are tested there by default, too."""
-    by_size = sorted(zoo.names(), key=size)
-    default, nightly = ({of(n): n for n in reversed(by_size)}.values() for of in (kinds, family))
-    marks = {name: pytest.mark.exhaustive for name in by_size} | dict.fromkeys(nightly, pytest.mark.nightly)
-    marks |= {name: () for name in default if name not in elsewhere}
-    return [pytest.param(name, marks=marks[name]) for name in zoo.names()]
+    """All names; all but the smallest of its kinds, and those that are tested `elsewhere`, are marked."""
+    smallest = {kinds(name): name for name in sorted(zoo.names(), key=size, reverse=True)}
+    kept = set(smallest.values()) - set(elsewhere)
+    return [pytest.param(n, marks=() if n in kept else pytest.mark.exhaustive) for n in zoo.names()]
 
 
 def size(name: str) -> int:
@@ -85,7 +81,7 @@ def macs(arch: Arch) -> int:
 
 def counted() -> list[Any]:
     """All names; those that must be walked are marked."""
-    walked = one_each()
+    walked = one_each(elsewhere=COST_ELSEWHERE)
     return [name if totals(zoo.get(name)) else walked[i] for i, name in enumerate(zoo.names())]
 
 
@@ -98,7 +94,7 @@ def test_cost_follows_width_and_depth(name):
     assert LEAST_BY_DEPTH.get(base.family, 1.3) <= deeper <= MOST_BY_DEPTH.get(base.family, 2.1)
 
 
-@pytest.mark.representatives(8)
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize("name", one_each())
 def test_sides_follow_the_resolution(name):
     base = brief(zoo.get(name))
@@ -165,7 +161,7 @@ def test_variables_made_at_one_side_take_images_of_another(name):
     assert [x.shape for x in jax.tree.leaves(jax.eval_shape(net.apply, variables, images))] == [expected]
 
 
-@pytest.mark.representatives(6)
+@pytest.mark.representatives(3)
 @pytest.mark.parametrize("name", one_each(elsewhere=LEARN_ELSEWHERE))
 def test_every_parameter_learns_scanned_or_not(name):
     arch = few(tiny(zoo.get(name)))

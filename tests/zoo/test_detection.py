@@ -30,7 +30,9 @@ def variables(name: str):
     return abstract_variables(build(zoo.get(name).replace(resolution=64)), 64, 3)
 
 
-@pytest.mark.representatives("retinanet_resnet50_fpn_v2", "ssd300", "ssdlite", "tf_efficientdet_lite0")
+@pytest.mark.representatives(
+    "retinanet_resnet50_fpn_v2", "ssd300", "ssdlite", "tf_efficientdet_lite0", night=8
+)
 @pytest.mark.parametrize("name", [name for name in ARCHS if not name.startswith("efficientdet")])
 def test_parameters_are_the_peers(name, shared):
     with open(shared / "reference" / "dense_tasks.csv") as file:
@@ -38,7 +40,9 @@ def test_parameters_are_the_peers(name, shared):
     assert sum(leaf.size for leaf in jax.tree.leaves(variables(name)["params"])) == published[name]
 
 
-@pytest.mark.representatives("retinanet_resnet50_fpn_v2", "ssd300", "ssdlite", "tf_efficientdet_lite0")
+@pytest.mark.representatives(
+    "retinanet_resnet50_fpn_v2", "ssd300", "ssdlite", "tf_efficientdet_lite0", night=8
+)
 @pytest.mark.parametrize("name", ARCHS)
 def test_every_array_has_one_name_of_the_peer_s(name):
     shapes = {
@@ -49,7 +53,7 @@ def test_every_array_has_one_name_of_the_peer_s(name):
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.representatives("ssdlite")
+@pytest.mark.representatives("ssdlite", night=8)
 @pytest.mark.parametrize("name", ARCHS)
 def test_the_closed_form_counts_what_the_walk_counts(name):
     arch = zoo.get(name).replace(resolution=150)

@@ -234,8 +234,9 @@ def gradients(net: Network, variables, side: int):
     return jax.jit(jax.grad(loss, has_aux=True))(variables["params"])
 
 
-@pytest.mark.nightly
-@pytest.mark.parametrize("side", [15, pytest.param(20, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "side", [pytest.param(15, marks=pytest.mark.nightly), pytest.param(20, marks=pytest.mark.exhaustive)]
+)
 def test_a_loop_is_its_steps_and_every_parameter_gets_a_gradient(side):
     arch = tiny()
     variables = initialize(Network(arch), 0)

@@ -26,8 +26,13 @@ MEMBERS = {
 }
 
 
-@pytest.mark.nightly
-@pytest.mark.parametrize("name", ["nasbench201", pytest.param("nasnet", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("nasbench201", marks=pytest.mark.exhaustive),
+        pytest.param("nasnet", marks=pytest.mark.nightly),
+    ],
+)
 def test_shared_weights_learn_and_resume(name, tmp_path):
     space, good, none = MEMBERS[name]
     evaluator = SharedWeights(space, SPEC, tmp_path, evaluations=6, steps=20, validation=128)

@@ -81,8 +81,15 @@ def points_of(records) -> list[tuple[int, ...]]:
 
 
 # tests/search/strategies holds every strategy to its simulation
+AT_NIGHT = dict.fromkeys(("lstm_ppo", "gp", "local_search"), pytest.mark.nightly)  # the others: exhaustive
+
+
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=() if n == "evolution" else pytest.mark.nightly) for n in SINGLE]
+    "name",
+    [
+        pytest.param(n, marks=() if n == "evolution" else AT_NIGHT.get(n, pytest.mark.exhaustive))
+        for n in SINGLE
+    ],
 )
 def test_it_makes_the_trace_of_the_jitted_simulation(name, tmp_path):
     strategy, seed, budget = strategy_of(name), 3, 23
@@ -114,7 +121,7 @@ def test_a_network_that_was_evaluated_is_answered_from_the_history(tmp_path):
     assert all(record.cost == 0 for record in records if record.cached)
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("name", RESUMED)
 @pytest.mark.parametrize("stopped", [1, 12])
 def test_a_resumed_search_is_the_uninterrupted_one(name, stopped, tmp_path):
@@ -291,7 +298,7 @@ def test_a_history_whose_points_end_by_their_rung_is_read(tmp_path):
     assert read(tmp_path) == records
 
 
-@pytest.mark.nightly
+@pytest.mark.exhaustive  # tests/search/evaluators/test_shared_weights.py asks it of the evaluator by night
 def test_shared_weights_resume_with_the_history(tmp_path, training):
     evaluator = {"name": "shared_weights", "settings": {"steps": 2, "validation": 32}}
     spec = SearchSpec.from_config({**training, "evaluations": 6, "evaluator": evaluator})

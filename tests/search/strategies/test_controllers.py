@@ -205,6 +205,7 @@ def test_memory_is_a_ring_and_new_candidates_come_first():
     assert memories.fresh_first(memory, candidates, 4)[:, 0].tolist() == [9, 8, 5, 9]
 
 
+@pytest.mark.nightly
 def test_a_value_baseline_learns_what_reward_to_expect():
     space = Space("two", np.zeros((2, 1, 3), np.int32))
     strategy = reinforce(space, policies.lstm(space, 4), Learning(0.02, batch=4, baseline="value", tries=1))

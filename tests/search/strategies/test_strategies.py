@@ -90,13 +90,18 @@ def changed(table, change):
     return Table(table.space, {"val": change(table.column("val"))})
 
 
-# A batch changes how a strategy's own functions are called, not what they do; unclipped PPO is REINFORCE,
-# and the predictor goes the way of the Gaussian process
-SECOND = {"lstm_reinforce", "predictor", *BATCHED} - {"evolution by 3"}
+# A batch changes how a strategy's own functions are called, not what they do; unclipped PPO is REINFORCE, and
+# tests/search/strategies/test_models.py asks more of the models
+SECOND = {"lstm_reinforce", "predictor", "gp", *BATCHED} - {"evolution by 3"}
+
+
+# Of the batches, one of a model and one of a controller by night
+THIRD = set(BATCHED) - {"evolution by 3", "gp by 3, Thompson", "lstm by 3, value"}
 
 
 def marked(names):
-    return [pytest.param(name, marks=[pytest.mark.nightly] * (name in SECOND)) for name in names]
+    marks = dict.fromkeys(SECOND, pytest.mark.nightly) | dict.fromkeys(THIRD, pytest.mark.exhaustive)
+    return [pytest.param(name, marks=marks.get(name, ())) for name in names]
 
 
 @pytest.fixture(params=marked(EVERY))
@@ -104,7 +109,7 @@ def name(request):
     return request.param
 
 
-@pytest.mark.representatives("evolution", "reinforce")
+@pytest.mark.representatives("evolution")
 def test_simulated_searches_equal_the_host_loop(hill, name, found_on):
     """And keep the protocol: valid int32 points, always as many, and a state of constant shape."""
     strategy, found = strategy_for(name, hill.space), found_on(name)
@@ -125,7 +130,7 @@ def test_simulated_searches_equal_the_host_loop(hill, name, found_on):
         assert np.array_equal(found.rewards[i], np.concatenate(rewards)[:EVALUATIONS])
 
 
-@pytest.mark.representatives("evolution", "reinforce", "local_search", "random")
+@pytest.mark.representatives("evolution", "reinforce", "local_search", "random", night=5)
 def test_searches_are_valid_and_reproducible(hill, name, found_on):
     one, again = found_on(name), search(name, hill)
     assert_valid(hill.space, one.points)
@@ -133,7 +138,8 @@ def test_searches_are_valid_and_reproducible(hill, name, found_on):
     assert name.startswith("grid") or not np.array_equal(one.points[0], one.points[1])
 
 
-@pytest.mark.representatives("evolution", "lstm_ppo", "gp")
+@pytest.mark.representatives("evolution", "lstm_ppo")
+@pytest.mark.parametrize("name", marked(SINGLE))
 def test_a_failing_point_never_ends_a_search_nor_wins_it(hill, name):
     """The higher half fails, in every way that a reward can say so."""
     high = hill.column("val") > np.median(hill.column("val"))
@@ -145,7 +151,8 @@ def test_a_failing_point_never_ends_a_search_nor_wins_it(hill, name):
     assert len(np.unique(np.asarray(found.points[0]), axis=0)) > 3
 
 
-@pytest.mark.representatives("evolution", "gp")
+@pytest.mark.representatives("evolution")
+@pytest.mark.parametrize("name", marked(SINGLE))
 def test_all_points_may_fail(hill, name):
     found = search(name, changed(hill, lambda val: val * np.nan))
     assert_valid(hill.space, found.points)
@@ -160,7 +167,7 @@ def test_a_strategy_that_learns_beats_random_search_clearly(hill, name, found_on
     assert reached.mean() > exact.mean + 3 * reached.std() / np.sqrt(len(KEYS))
 
 
-@pytest.mark.representatives(2)
+@pytest.mark.representatives(2, night=2)
 @pytest.mark.parametrize("name", marked(LEARNING))
 def test_the_scale_of_rewards_does_not_matter(hill, name, found_on):
     """Rewards are seen by rank: any increasing function of them gives the same search."""
