@@ -33,8 +33,8 @@ from scaling.sweeps.executors import Executor, LocalExecutor
 from scaling.sweeps.expand import Trial, expand, trials
 from scaling.sweeps.prospects import Prospect, check, prospects
 from scaling.sweeps.run import Watch, pending, run
-from scaling.training.plan import Plan
-from scaling.training.start import build_kernels, start
+from scaling.training.allocator import keep_memory
+from scaling.training.start import build_kernels
 
 INTERRUPTED = 130
 ENGINES = LOCAL, RAY = "local", "ray"
@@ -86,15 +86,17 @@ def tell(made: Sequence[Trial], arguments: argparse.Namespace) -> int:
         "which starts none",
         flush=True,
     )
-    start(devices=True)
+    keep_memory()
+    build_kernels(devices=True)  # and no cache of programs: what is found there tells nothing of compiling
     found = list(prospects(made))
-    known = estimates(dict.fromkeys(one.plan for one in found if one.plan and one.trial.spec.id in todo))
+    able = {one.trial.spec.id: one.plan for one in found if one.plan and one.trial.spec.id in todo}
+    known = dict(zip(able, estimates(list(able.values()))))
     for one in found:
-        row = row_of(contents.rows, one.trial.spec)
-        print(f"{one.trial.spec.id}  {_outlook(one, known, row)}  {one.trial.label}")
-        if one.plan in known:
-            keep(known[one.plan], arguments.workdir / one.trial.spec.id)
-    seconds = sum(known[one.plan].seconds for one in found if one.plan in known) / arguments.workers
+        key, row = one.trial.spec.id, row_of(contents.rows, one.trial.spec)
+        print(f"{key}  {_outlook(one, known.get(key), row)}  {one.trial.label}")
+        if key in known:
+            keep(known[key], arguments.workdir / key)
+    seconds = sum(took.seconds for took in known.values()) / arguments.workers
     print(
         f"in all about {duration(seconds)} with --workers={arguments.workers}, by steps measured here; each run's row "
         "will hold its estimate"
@@ -102,15 +104,14 @@ def tell(made: Sequence[Trial], arguments: argparse.Namespace) -> int:
     return 1 if any(one.plan is None for one in found) else 0
 
 
-def _outlook(one: Prospect, known: Mapping[Plan, Estimate], row: Row | None) -> str:
+def _outlook(one: Prospect, took: Estimate | None, row: Row | None) -> str:
     """A trial's size and length, and what it took or is estimated to take; or why it is refused."""
     if one.plan is None:
         return f"refused: {one.refusal}"
     cost, counted = one.plan.cost, f"at {one.plan.arch.resolution} px"
     counted = f"{si(cost.params)} params  {si(cost.macs)} MACs  {counted}  {one.plan.total_steps} steps"
-    if one.plan not in known:
+    if took is None:
         return f"{counted}  has a row: {row.status if row else 'unreadable'}"
-    took = known[one.plan]
     return f"{counted}  about {duration(took.seconds)}  about {si(took.memory)}B"
 
 

@@ -77,7 +77,7 @@ def test_again_it_finds_all_rows_and_retry_runs_the_lost_one(command, tmp_path, 
 
 def test_a_dry_run_tells_each_trial_starts_none_and_is_remembered(command, tmp_path, capsys, monkeypatch):
     (tmp_path / "x.py").write_text(SMALL)
-    monkeypatch.setattr(sweep, "estimates", lambda plans: {plan: Estimate(90.0, 10**9) for plan in plans})
+    monkeypatch.setattr(sweep, "estimates", lambda plans: [Estimate(90.0, 10**9)] * len(plans))
     assert command("--dry_run", "--workers=2") == 0
     said = capsys.readouterr().out
     assert len(lines_of(said, "about 1 min 30 s  about 1.00 GB")) == 4 and "269 k params" in said
@@ -93,7 +93,7 @@ def test_a_dry_run_tells_what_has_a_row_and_what_is_refused(command, tmp_path, c
     (tmp_path / "x.py").write_text(SMALL)
     command()
     (tmp_path / "x.py").write_text(SMALL.replace("[0.0, 1.0]", "[0.0, -20.0]"))
-    monkeypatch.setattr(sweep, "estimates", lambda plans: {plan: Estimate(1.0, 1) for plan in plans})
+    monkeypatch.setattr(sweep, "estimates", lambda plans: [Estimate(1.0, 1)] * len(plans))
     capsys.readouterr()
     assert command("--dry_run") == 1
     said = capsys.readouterr().out

@@ -62,20 +62,23 @@ def plans(*overrides):
 
 def test_the_smallest_network_of_a_family_is_measured_and_foretells_itself(measured):
     small, large = plans({"model.phi": 0.0}, {"model.phi": 2.0})
-    found = estimating.estimates([large, small])
+    of_large, of_small, again = estimating.estimates([large, small, small])
     assert measured == [(small.arch, 64)]
     examined = len(small.dataset.validation) * small.cost.macs
     steps = 10 + examined / (3 * 64 * small.cost.macs)
-    assert found[small].seconds == pytest.approx(7.0 + steps)
+    compiling = estimating.PROGRAMS * 7.0
+    assert of_small.seconds == pytest.approx(compiling + steps)
     ratio = large.cost.macs / small.cost.macs
-    assert found[large].seconds == pytest.approx(7.0 + ratio * steps)
-    assert found[large].memory > found[small].memory > 10**9
+    assert of_large.seconds == pytest.approx(compiling + ratio * steps)
+    assert of_large.memory > of_small.memory > 10**9
+    assert again.seconds == pytest.approx(estimating.FOUND * compiling + steps)
+    assert again.memory <= of_small.memory
 
 
 def test_twice_the_steps_take_twice_as_long(measured):
     short, long = plans({}, {"train.duration": "20 steps"})
-    known = estimating.estimates([short, long])
-    assert known[long].seconds - known[short].seconds == pytest.approx(10.0)
+    of_short, of_long = estimating.estimates([short, long])
+    assert of_long.seconds - of_short.seconds == pytest.approx(10.0)
 
 
 def test_a_step_that_would_take_long_is_measured_on_fewer_images(measured):
