@@ -42,7 +42,7 @@ def shapes_of(module: Applied, x: Any, **call: Any) -> Any:
 def _traced(module: Applied, x: Any, **call: Any) -> Any:
     if not isinstance(module, Network) or call != {"train": False}:
         return _trace(module, x, **call)
-    alike = module.clone(operators="lax", scan=None, dtype=jnp.float32, axis_name=None)
+    alike: Any = module.clone(operators="lax", scan=None, dtype=jnp.float32, axis_name=None)
     return jax.tree.map(lambda leaf: leaf, _remembered(alike, x), is_leaf=is_stated)
 
 
