@@ -17,6 +17,8 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "silu": jax.nn.silu,
     "hard_swish": jax.nn.hard_swish,
     "tanh": jnp.tanh,
+    # LeCun et al. 1998, appendix A: 1 and -1 stay what they are, where its second derivative is largest
+    "scaled_tanh": lambda x: 1.7159 * jnp.tanh(2 / 3 * x),
     "gelu": partial(jax.nn.gelu, approximate=False),
 }
 

@@ -21,6 +21,7 @@ from scaling.models.fire_block import FireModule
 from scaling.models.ghost import GhostBottleneckModule
 from scaling.models.inception import InceptionModule
 from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add, dropout, pool, pool_as
+from scaling.models.lenet import PartialModule, SubsamplingModule
 from scaling.models.local_norm import LocalNormModule
 from scaling.models.mbconv import FusedMBConvModule, MBConvModule
 from scaling.models.mlp_conv import MLPConvModule
@@ -151,4 +152,6 @@ MODULES: dict[type, Any] = {
     values.Cell: CellModule,
     values.GhostBottleneck: GhostBottleneckModule,
     values.Causal: CausalModule,
+    values.Subsampling: SubsamplingModule,
+    values.Partial: PartialModule,
 }

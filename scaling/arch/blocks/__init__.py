@@ -10,6 +10,7 @@ from scaling.arch.blocks.convnext import ConvNeXt, Patches
 from scaling.arch.blocks.dense import Dense, Transition
 from scaling.arch.blocks.ghost import GhostBottleneck
 from scaling.arch.blocks.inception import Filter, Fork, Inception, Xception
+from scaling.arch.blocks.lenet import Partial, Subsampling
 from scaling.arch.blocks.mobile import DepthwiseSeparable, FusedMBConv, MBConv
 from scaling.arch.blocks.pool import Dropout, LocalNorm, Pool
 from scaling.arch.blocks.residual import Residual, XBlock
@@ -39,5 +40,7 @@ BLOCKS: tuple[type[Block], ...] = (
     Cell,
     GhostBottleneck,
     Causal,
+    Subsampling,
+    Partial,
 )
 PARTS = (Filter, Fork)  # what blocks are made of: they are written down as blocks are
