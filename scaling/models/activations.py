@@ -14,6 +14,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "identity": lambda x: x,
     "relu": jax.nn.relu,
     "relu6": jax.nn.relu6,
+    "leaky_relu": partial(jax.nn.leaky_relu, negative_slope=0.2),
     "silu": jax.nn.silu,
     "hard_swish": jax.nn.hard_swish,
     "tanh": jnp.tanh,

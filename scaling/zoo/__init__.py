@@ -11,6 +11,7 @@ from scaling.zoo import (
     cifar_resnet,
     convnext,
     darts,
+    dcgan,
     densenet,
     detection,
     efficientnet,
@@ -79,9 +80,9 @@ AUXILIARIES: dict[str, tuple[Auxiliary, ...]] = {
     **{name: nasnet.AUXILIARY for name, arch in nasnet.ARCHS.items() if arch.family != "pnasnet"},
 }
 
-# Networks whose outputs few of what runs over all names can take: detectors' boxes, restored pictures, voice;
+# Networks whose outputs few of what runs over all names can take: detectors' boxes, pictures, voice;
 # `names` gives them by family
-DENSE: dict[str, Arch] = {**detection.ARCHS, **restoration.ARCHS, **voice.ARCHS}
+DENSE: dict[str, Arch] = {**detection.ARCHS, **restoration.ARCHS, **voice.ARCHS, **dcgan.ARCHS}
 
 
 def get(name: str) -> Arch:
