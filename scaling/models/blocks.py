@@ -25,6 +25,7 @@ from scaling.models.lenet import PartialModule, SubsamplingModule
 from scaling.models.local_norm import LocalNormModule
 from scaling.models.mbconv import FusedMBConvModule, MBConvModule
 from scaling.models.mlp_conv import MLPConvModule
+from scaling.models.recurrent import LstmModule
 from scaling.models.separable import DepthwiseSeparableModule
 from scaling.models.shuffle import ShuffleV1Module, ShuffleV2Module
 from scaling.models.x_block import XBlockModule
@@ -154,4 +155,5 @@ MODULES: dict[type, Any] = {
     values.Causal: CausalModule,
     values.Subsampling: SubsamplingModule,
     values.Partial: PartialModule,
+    values.Lstm: LstmModule,
 }

@@ -13,6 +13,7 @@ from scaling.arch.blocks.inception import Filter, Fork, Inception, Xception
 from scaling.arch.blocks.lenet import Partial, Subsampling
 from scaling.arch.blocks.mobile import DepthwiseSeparable, FusedMBConv, MBConv
 from scaling.arch.blocks.pool import Dropout, LocalNorm, Pool
+from scaling.arch.blocks.recurrent import Lstm
 from scaling.arch.blocks.residual import Residual, XBlock
 from scaling.arch.blocks.shuffle import ShuffleV1, ShuffleV2
 
@@ -42,5 +43,6 @@ BLOCKS: tuple[type[Block], ...] = (
     Causal,
     Subsampling,
     Partial,
+    Lstm,
 )
 PARTS = (Filter, Fork)  # what blocks are made of: they are written down as blocks are
