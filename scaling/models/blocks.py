@@ -22,6 +22,7 @@ from scaling.models.ghost import GhostBottleneckModule
 from scaling.models.inception import InceptionModule
 from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add, dropout, pool, pool_as
 from scaling.models.lenet import PartialModule, SubsamplingModule
+from scaling.models.local import LocalModule, PartsModule
 from scaling.models.local_norm import LocalNormModule
 from scaling.models.mbconv import FusedMBConvModule, MBConvModule
 from scaling.models.mlp_conv import MLPConvModule
@@ -156,4 +157,6 @@ MODULES: dict[type, Any] = {
     values.Subsampling: SubsamplingModule,
     values.Partial: PartialModule,
     values.Lstm: LstmModule,
+    values.Local: LocalModule,
+    values.Parts: PartsModule,
 }

@@ -11,6 +11,7 @@ from scaling.arch.blocks.dense import Dense, Transition
 from scaling.arch.blocks.ghost import GhostBottleneck
 from scaling.arch.blocks.inception import Filter, Fork, Inception, Xception
 from scaling.arch.blocks.lenet import Partial, Subsampling
+from scaling.arch.blocks.local import Local, Parts
 from scaling.arch.blocks.mobile import DepthwiseSeparable, FusedMBConv, MBConv
 from scaling.arch.blocks.pool import Dropout, LocalNorm, Pool
 from scaling.arch.blocks.recurrent import Lstm
@@ -44,5 +45,7 @@ BLOCKS: tuple[type[Block], ...] = (
     Subsampling,
     Partial,
     Lstm,
+    Local,
+    Parts,
 )
 PARTS = (Filter, Fork)  # what blocks are made of: they are written down as blocks are
