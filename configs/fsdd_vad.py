@@ -1,4 +1,4 @@
-"""Voice activity in noise: a gated, dilated, causal network, its undilated twin, and both compound-scaled.
+"""Voice activity in noise: a gated, dilated, causal network, its undilated twin, an LSTM; the two scaled.
 
 Data: 300 / 30 / 60 streams of 8 s, mixed of spoken digits and household noise, at -5 to 20 dB in training
     and at 5 dB else: DIR holds digits.npz and noise.npz (scaling/data/fsdd.py).
@@ -51,5 +51,5 @@ def get_config() -> ConfigDict:
 
 def get_sweep() -> list[dict]:
     names = ("voice_dilated", "voice_plain")
-    twins = [{"model.name": name, "seed": seed} for name in names for seed in range(3)]
-    return twins + [{"model.name": name, "model.phi": phi} for name in names for phi in (-1.0, 1.0)]
+    alike = [{"model.name": name, "seed": seed} for name in (*names, "voice_lstm") for seed in range(3)]
+    return alike + [{"model.name": name, "model.phi": phi} for name in names for phi in (-1.0, 1.0)]

@@ -16,6 +16,7 @@ COMMANDS = {
     "predict": "name what trained weights see in pictures",
     "evaluate": "score a trained network: intervals, classes, confusions, calibration, worst images",
     "views": "draw what a trained network looks at: maps, occlusion, gradients, Grad-CAM",
+    "samples": "draw what a trained generator makes, and score it by a classifier",
     "export": "write trained weights as StableHLO, ONNX or safetensors, and a model card",
     "compress": "prune a trained network, share and code its weights, write a small file that loads",
     "layer_removal": "score a trained network without each of its blocks in turn",

@@ -6,6 +6,7 @@ import itertools
 import operator
 from typing import TYPE_CHECKING
 
+from scaling.arch.head import LINEAR, OUTPUTS
 from scaling.arch.map_heads import MapHead
 from scaling.arch.stages import settle
 
@@ -106,6 +107,12 @@ def _check_head(arch: Arch) -> None:
         raise ValueError(f"{arch.name}: grid and slide are of hidden layers, but the head has none: {head}.")
     if head.hidden and head.per_pixel:
         raise ValueError(f"{arch.name}: per_pixel classifies the feature map: drop hidden={head.hidden}.")
+    if head.output not in OUTPUTS:
+        raise ValueError(f"{arch.name}: output={head.output!r} must be one of {', '.join(OUTPUTS)}.")
+    if head.output != LINEAR and head.per_pixel:
+        raise ValueError(
+            f"{arch.name}: output={head.output!r} is of a vector, but per_pixel has one a pixel: drop one."
+        )
 
 
 def _check_auxiliary(arch: Arch) -> None:

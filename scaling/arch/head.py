@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from scaling.arch.fields import LATER, WIDTH
 
+OUTPUTS = LINEAR, CODES, LEARNED_CODES = "linear", "codes", "learned_codes"
+
 
 @dataclass(frozen=True)
 class Head:
@@ -16,7 +18,9 @@ class Head:
     averaged to `grid` x `grid` pixels, of a larger one with `slide` every such window (and averages
     after the last). `per_pixel` classifies and activates every pixel, then averages. `layer_norm`
     normalises between pooling and classifier. `act` activates the feature map first, as the networks
-    whose cells end without an activation need.
+    whose cells end without an activation need. `output` is the classifier: a "linear" layer, or minus the
+    squared distance to a code of +1 and -1 for each class, which stays ("codes") or moves ("learned_codes")
+    (`scaling.models.codes`).
     """
 
     width: int | None = None
@@ -27,6 +31,7 @@ class Head:
     per_pixel: bool = field(default=False, metadata=LATER)
     layer_norm: bool = field(default=False, metadata=LATER)
     act: bool = field(default=False, metadata=LATER)
+    output: str = field(default=LINEAR, metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ Conventions are those of `counting`.
 from __future__ import annotations
 
 from scaling.arch.arch import Arch, Sized
-from scaling.arch.head import Head
+from scaling.arch.head import LEARNED_CODES, LINEAR, Head
 from scaling.arch.stages import FeatureGrid, Stage
 from scaling.arch.totals import Map, Site, Totals
 
@@ -72,4 +72,8 @@ def _add_head(sums: Totals, head: Head, channels: int, side: int, num_classes: i
             channels, kernel = width, 1
     if head.layer_norm:
         sums.layer_norm(channels)
-    sums.conv(side if head.per_pixel else 1, channels, num_classes, bias=True)
+    if head.output == LINEAR:
+        sums.conv(side if head.per_pixel else 1, channels, num_classes, bias=True)
+        return
+    products = channels * num_classes
+    sums.add(Totals(products * (head.output == LEARNED_CODES), 0, products, num_classes))

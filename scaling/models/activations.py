@@ -14,9 +14,12 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "identity": lambda x: x,
     "relu": jax.nn.relu,
     "relu6": jax.nn.relu6,
+    "leaky_relu": partial(jax.nn.leaky_relu, negative_slope=0.2),
     "silu": jax.nn.silu,
     "hard_swish": jax.nn.hard_swish,
     "tanh": jnp.tanh,
+    # LeCun et al. 1998, appendix A: 1 and -1 stay what they are, where its second derivative is largest
+    "scaled_tanh": lambda x: 1.7159 * jnp.tanh(2 / 3 * x),
     "gelu": partial(jax.nn.gelu, approximate=False),
 }
 

@@ -21,9 +21,12 @@ from scaling.models.fire_block import FireModule
 from scaling.models.ghost import GhostBottleneckModule
 from scaling.models.inception import InceptionModule
 from scaling.models.layers import BatchNorm, Convolution, Settings, SqueezeExcite, add, dropout, pool, pool_as
+from scaling.models.lenet import PartialModule, SubsamplingModule
+from scaling.models.local import LocalModule, PartsModule
 from scaling.models.local_norm import LocalNormModule
 from scaling.models.mbconv import FusedMBConvModule, MBConvModule
 from scaling.models.mlp_conv import MLPConvModule
+from scaling.models.recurrent import LstmModule
 from scaling.models.separable import DepthwiseSeparableModule
 from scaling.models.shuffle import ShuffleV1Module, ShuffleV2Module
 from scaling.models.x_block import XBlockModule
@@ -151,4 +154,9 @@ MODULES: dict[type, Any] = {
     values.Cell: CellModule,
     values.GhostBottleneck: GhostBottleneckModule,
     values.Causal: CausalModule,
+    values.Subsampling: SubsamplingModule,
+    values.Partial: PartialModule,
+    values.Lstm: LstmModule,
+    values.Local: LocalModule,
+    values.Parts: PartsModule,
 }

@@ -9,7 +9,8 @@ from flax import linen as nn
 from jax import lax
 
 from scaling.arch.arch import Arch
-from scaling.arch.head import Head
+from scaling.arch.head import LEARNED_CODES, LINEAR, Head
+from scaling.models.codes import Codes
 from scaling.models.initializers import ZEROS, parameter, units
 from scaling.models.layers import BatchNorm, Convolution, LayerNorm, Settings, dropout, fold
 
@@ -19,8 +20,12 @@ def classify(arch: Arch, x_nhwc, train: bool, settings: Settings, keys_b):
 
     To be called within a compact method: the modules become those of the caller.
     """
-    head, classifier = arch.head, Classifier(arch.num_classes, name="classifier")
+    head, classes, name = arch.head, arch.num_classes, "classifier"
     assert isinstance(head, Head)
+    coded = head.output != LINEAR
+    classifier = (
+        Codes(classes, head.output == LEARNED_CODES, name=name) if coded else Classifier(classes, name=name)
+    )
     x = _last_convolution(head, x_nhwc, train, settings)
     if head.per_pixel:
         pixels = classifier(dropout(x, settings.drop_rate, keys_b).astype(jnp.float32))

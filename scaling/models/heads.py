@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scaling.arch.arch import Arch
-from scaling.models import box_heads, embedding_heads, map_heads, picture_heads
+from scaling.models import box_heads, embedding_heads, gan_heads, map_heads, picture_heads
 from scaling.models.layers import Settings
 
 ANSWERS: dict[type, Callable[..., dict[str, Any]]] = {
@@ -14,6 +14,7 @@ ANSWERS: dict[type, Callable[..., dict[str, Any]]] = {
     **dict.fromkeys(box_heads.MODULES, box_heads.detect),
     **dict.fromkeys(picture_heads.MODULES, picture_heads.reconstruct),
     **dict.fromkeys(embedding_heads.MODULES, embedding_heads.embed),
+    **dict.fromkeys(gan_heads.MODULES, gan_heads.adversary),
 }
 
 

@@ -148,6 +148,8 @@ class TrainSpec:
     With `per_class` a batch holds that many examples of each of its classes, which are drawn (0: it takes
     examples as they come). Of embeddings: `embedding_loss` is a name of `scaling.tasks.embedding_losses`,
     `margin` its margin (None: the paper's), `scale` what cosines are multiplied by.
+    Of classes that have codes: `class_loss` "distance" is the squared distance to the own code, "map" counts
+    those to the others too, up to about `margin` (`scaling.tasks.losses`).
     """
 
     batch: int = 128
@@ -186,6 +188,7 @@ class TrainSpec:
     embedding_loss: str = field(default="triplet", metadata=LATER)
     margin: float | None = field(default=None, metadata=LATER)
     scale: float = field(default=30.0, metadata=LATER)
+    class_loss: str = field(default="cross_entropy", metadata=LATER)
     trackers: tuple[str, ...] = execution(())
 
 
@@ -270,6 +273,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("train", "suppression"): ("greedy", "soft"),
     ("train", "non_finite"): NON_FINITE,
     ("train", "box_loss"): ("smooth_l1", "iou", "giou", "diou", "ciou", "eiou", "alpha_iou", "siou", "wiou"),
+    ("train", "class_loss"): ("cross_entropy", "distance", "map"),
     ("train", "embedding_loss"): ("triplet", "contrastive", "softmax", "sphereface", "cosface", "arcface"),
 }
 

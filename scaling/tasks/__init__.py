@@ -11,6 +11,7 @@ from scaling.tasks.classification import CLASSIFICATION
 from scaling.tasks.denoising import DENOISING
 from scaling.tasks.detection import DETECTION
 from scaling.tasks.embedding import EMBEDDING
+from scaling.tasks.generation import GENERATION
 from scaling.tasks.segmentation import SEGMENTATION
 from scaling.tasks.super_resolution import SUPER_RESOLUTION
 from scaling.tasks.task import Task
@@ -26,6 +27,7 @@ TASKS: dict[str, Task] = {
         SUPER_RESOLUTION,
         EMBEDDING,
         VOICE_ACTIVITY,
+        GENERATION,
     )
 }
 

@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from scaling.arch.head import LINEAR
 from scaling.data.augment import eval_transform, train_transform
 from scaling.models.auxiliary import auxiliary_loss
-from scaling.tasks.losses import cross_entropy, in_top_k
+from scaling.tasks.losses import class_loss, in_top_k
 from scaling.tasks.task import Inputs, Metric, Task
 
 
@@ -29,20 +30,33 @@ def _eval_inputs(made: Inputs):
     return lambda fields: {"image": transform(fields["image"]), "label": fields["label"]}
 
 
-def _loss(apply, inputs, spec, *_):
-    """The cross-entropy of smoothed targets, and that of each auxiliary classifier by its weight."""
+def _loss(apply, inputs, spec, arch):
+    """The loss of smoothed targets, and that of each auxiliary classifier by its weight."""
+    _check_output(spec, arch)
     targets_bk = inputs["targets"]
     logits_bk, updates = apply(inputs["image"])
     smoothed_bk = optax.losses.smooth_labels(targets_bk, spec.label_smoothing)
-    entropy = lambda logits_bk: jnp.mean(cross_entropy(logits_bk, smoothed_bk))
-    loss = entropy(logits_bk) + auxiliary_loss(updates, entropy)
+    of_class = class_loss(spec.class_loss, spec.margin)
+    mean = lambda logits_bk: jnp.mean(of_class(logits_bk, smoothed_bk))
+    loss = mean(logits_bk) + auxiliary_loss(updates, mean)
     top1 = jnp.mean(in_top_k(logits_bk, jnp.argmax(targets_bk, -1), 1), dtype=jnp.float32)
     return loss, updates, {"top1": top1}
 
 
-def _sums(logits_bk, inputs, mask_b, *_) -> dict[str, Any]:
+def _check_output(spec, arch) -> None:
+    """Raise ValueError where a loss of distances meets a network that answers none."""
+    output = getattr(getattr(arch, "head", None), "output", LINEAR)
+    if spec.class_loss != "cross_entropy" and output == LINEAR:
+        raise ValueError(
+            f"config.train.class_loss={spec.class_loss!r} is of distances to codes, which {getattr(arch, 'name', 'it')} "
+            "does not answer: set it to 'cross_entropy', or take a network such as lenet5_1998."
+        )
+
+
+def _sums(logits_bk, inputs, mask_b, spec, *_) -> dict[str, Any]:
     label_b = jnp.where(mask_b, inputs["label"], 0)
-    loss_b = cross_entropy(logits_bk, jax.nn.one_hot(label_b, logits_bk.shape[-1]))
+    of_class = class_loss(spec.class_loss, spec.margin)
+    loss_b = of_class(logits_bk, jax.nn.one_hot(label_b, logits_bk.shape[-1]))
     return {
         "count": jnp.sum(mask_b, dtype=jnp.int32),
         "top1": jnp.sum(in_top_k(logits_bk, label_b, 1) & mask_b, dtype=jnp.int32),

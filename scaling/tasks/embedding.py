@@ -2,9 +2,9 @@
 characters.
 
 `train.embedding_loss` names the loss; one of pairs or triplets sees the examples of all devices, of one
-micro-batch. Evaluation is by one-shot trials and by verification of all pairs of a split. Classes that
-training has not seen have no loss: in its place stands the share of pairs that are in the wrong order, 1 -
-AUC."""
+micro-batch. Evaluation is by one-shot trials and by verification of pairs of a split, by all thresholds and
+by one chosen on other classes. Classes that training has not seen have no loss: in its place stands the share
+of pairs that are in the wrong order, 1 - AUC."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jax import lax
 from scaling.data.augment import draws_of, eval_transform, train_images
 from scaling.tasks.embedding_losses import MARGINS, OF_CLASSES, OF_PAIRS
 from scaling.tasks.intervals import margins
-from scaling.tasks.one_shot import trials, verification
+from scaling.tasks.one_shot import trials, verification, verified
 from scaling.tasks.task import AXIS, Inputs, Metric, Task
 
 FIELDS = ("label", "episode")  # that evaluation reads where an example has them
@@ -84,7 +84,8 @@ def _means(totals: dict[str, Any]) -> dict[str, float]:
     vectors_nd, labels = totals["embedding"].astype(float), totals["label"]
     counted = trials(vectors_nd, labels, totals.get("episode"))
     auc = verification(vectors_nd, labels)
-    return {**_accuracy(counted.sum(0)), **margins(_accuracy, counted), "auc": auc, "loss": 1 - auc}
+    pairs = {"auc": auc, "verified": verified(vectors_nd, labels), "loss": 1 - auc}
+    return {**_accuracy(counted.sum(0)), **margins(_accuracy, counted), **pairs}
 
 
 def _accuracy(counted_2: np.ndarray) -> dict[str, float]:

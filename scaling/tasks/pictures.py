@@ -22,8 +22,10 @@ class Pictures:
     `see(outputs, inputs, spec, arch)` runs on the device and gives an array (n, ...) a name: all that the
     others need of an example beside its pixels. `score(seen)` says how good the answer to one example is,
     larger is better. `panels(pixels_hwc, seen, class_names)` are its pictures by caption, uint8 (h, w, 3);
-    pixels are those of the data, uint8."""
+    pixels are those of the data, uint8. With `sheet` that many answers stand side by side, as they come,
+    instead of the best, the median and the worst."""
 
     see: Callable[[Any, Fields, TrainSpec, Sized], Fields]
     score: Callable[[Fields], float]
     panels: Callable[[np.ndarray, Fields, Sequence[str]], dict[str, np.ndarray]]
+    sheet: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from scaling.arch.arch import Sized
 from scaling.runs.spec import AugmentSpec, TrainSpec
@@ -12,8 +12,19 @@ from scaling.tasks.pictures import Fields, Pictures
 
 AXIS = "batch"  # the mapped axis of devices, over which training and evaluation run
 
-# Images -> (what the network returns, its collections that changed)
-Apply = Callable[[Any], tuple[Any, Mapping[str, Any]]]
+
+class Apply(Protocol):
+    """Runs the network that is trained, for a loss."""
+
+    def __call__(
+        self, images: Any, reads: Mapping[str, Any] = ..., held: Sequence[str] = ...
+    ) -> tuple[Any, Mapping[str, Any]]:
+        """Return what it answers, and its collections that changed.
+
+        `reads` are collections that it finds beside its variables; no gradient reaches the parameters of the
+        modules named in `held`: a loss of several phases says with each which it leaves alone.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,8 @@ class Task:
     False left out. `gather(outputs, inputs, spec, arch)`, where sums do not do, gives an array (n, ...) a
     name, of a shape that no example changes: they are collected from all batches and devices, in the order of
     the examples. `means` makes metrics of totals and collected arrays, in NumPy, "loss" and `metric.name`
-    among them. `pictures` show answers beside the truth."""
+    among them. `reads(inputs)` are collections that the network finds in evaluation
+    beside its variables. `pictures` show answers beside the truth."""
 
     name: str
     metric: Metric
@@ -79,4 +91,5 @@ class Task:
     means: Callable[[dict[str, Any]], dict[str, float]]
     gather: Callable[[Any, Fields, TrainSpec, Sized | None], Fields] = lambda *_: {}
     adapt: Callable[[Any], Any] = lambda arch: arch
+    reads: Callable[[Fields], Mapping[str, Any]] = lambda inputs: {}
     pictures: Pictures | None = None

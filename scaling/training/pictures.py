@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from scaling.training.state import TrainState, models
 PANEL = 200  # pixels of a panel's longer side
 LINE = 18  # pixels of a line of text
 GAP = 6
+SMALL = 56  # pixels of a panel of many
 
 
 def save(path: Path, runtime: Runtime, state: TrainState, split: Split) -> None:
@@ -38,7 +40,7 @@ def save(path: Path, runtime: Runtime, state: TrainState, split: Split) -> None:
     @jax.jit
     def see(variables, fields):
         made = inputs(fields)
-        outputs = network.apply(variables, made["image"], train=False)
+        outputs = network.apply({**variables, **plan.task.reads(made)}, made["image"], train=False)
         return pictures.see(outputs, made, spec, plan.arch)
 
     def seen(part: Split) -> Iterator[Fields]:
@@ -47,6 +49,11 @@ def save(path: Path, runtime: Runtime, state: TrainState, split: Split) -> None:
             for i in range(int(fields["real"].sum())):
                 yield {name: array[i] for name, array in arrays.items()}
 
+    if pictures.sheet:
+        shown = zip(range(min(pictures.sheet, len(split))), seen(split))
+        panels = (pictures.panels(split[i], one, plan.dataset.class_names) for i, one in shown)
+        write_atomically(path, contact_sheet([panel for line in panels for panel in line.values()]))
+        return
     chosen = choose(np.array([pictures.score(one) for one in seen(split)]))
     few = split.take(np.array([row for row, _ in chosen.values()]))
     lines = {
@@ -82,11 +89,23 @@ def sheet(lines: Mapping[str, Mapping[str, np.ndarray]]) -> bytes:
     return _png(whole)
 
 
-def _fitted(panel: np.ndarray) -> Any:
-    """A panel as a picture whose longer side is PANEL."""
+def contact_sheet(panels: Sequence[np.ndarray]) -> bytes:
+    """Return a PNG of panels side by side, as many lines as columns."""
     from PIL import Image
 
-    factor = PANEL / max(panel.shape[:2])
+    columns = math.ceil(math.sqrt(len(panels)))
+    step = SMALL + GAP
+    whole = Image.new("RGB", (columns * step, -(-len(panels) // columns) * step), "white")
+    for i, panel in enumerate(panels):
+        whole.paste(_fitted(panel, SMALL), (i % columns * step, i // columns * step))
+    return _png(whole)
+
+
+def _fitted(panel: np.ndarray, side: int = PANEL) -> Any:
+    """A panel as a picture whose longer side is `side`."""
+    from PIL import Image
+
+    factor = side / max(panel.shape[:2])
     sides = [max(1, round(side * factor)) for side in panel.shape[1::-1]]
     return Image.fromarray(panel).resize((sides[0], sides[1]))
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -29,6 +30,8 @@ from scaling.training.state import TrainState, averaged, without
 
 Step = Callable[[TrainState, dict[str, Any], dict[str, Any]], tuple[TrainState, dict[str, Any]]]
 SEED = "seed"  # what `resident` calls the key that all random numbers come from
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def seed_key(seed: int) -> np.ndarray:
@@ -81,14 +84,13 @@ def build_train_step(
         if drop_path is not None:
             variables = {**variables, DROP_PATH: {"share": drop_path(state.step)}}
 
-        def apply(x_nhwc):
-            return network.apply(
-                variables, x_nhwc, train=True, keys_b=drop_b, mutable=["batch_stats", AUXILIARY]
-            )
+        def apply(images, reads: Mapping[str, Any] = NOTHING, held: Sequence[str] = ()):
+            known = {**variables, "params": _held_back(variables["params"], held), **reads}
+            return network.apply(known, images, train=True, keys_b=drop_b, mutable=["batch_stats", AUXILIARY])
 
         loss, updates, metrics = task.loss(apply, inputs(_examples(part, resident), augment_b), spec, arch)
-        held = {} if state.frozen is None else state.frozen["batch_stats"]
-        batch_stats = like(state.batch_stats, without(updates.get("batch_stats", {}), held))
+        frozen = {} if state.frozen is None else state.frozen["batch_stats"]
+        batch_stats = like(state.batch_stats, without(updates.get("batch_stats", {}), frozen))
         return loss, (batch_stats, {"loss": loss, **metrics})
 
     def step(state: TrainState, batch, resident):
@@ -145,7 +147,8 @@ def build_eval_step(
     told = spec or TrainSpec()
 
     def score(variables, made, real_b):
-        found: Any = network.apply(whole(variables), made["image"], train=by_batch, mutable=["batch_stats"])
+        known = {**whole(variables), **task.reads(made)}
+        found: Any = network.apply(known, made["image"], train=by_batch, mutable=["batch_stats"])
         outputs = found[0]
         arrays = task.gather(outputs, made, told, arch)
         return task.sums(outputs, made, real_b.astype(bool), told, arch), arrays and {
@@ -168,6 +171,11 @@ def _undone_unless(finite, after: TrainState, before: TrainState) -> TrainState:
     chosen = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, before)
     counted = schedule_counts_of(after.opt_state, chosen.opt_state)
     return dataclasses.replace(chosen, step=after.step, opt_state=counted, frozen=after.frozen)
+
+
+def _held_back(params, names):
+    """The parameters, those of the modules named as constants."""
+    return {name: lax.stop_gradient(tree) if name in names else tree for name, tree in params.items()}
 
 
 def _examples(batch, resident) -> Fields:

@@ -11,11 +11,13 @@ from scaling.zoo import (
     cifar_resnet,
     convnext,
     darts,
+    dcgan,
     densenet,
     detection,
     efficientnet,
     efficientnet_v2,
     enas,
+    faces,
     ghostnet,
     inception,
     inception_v3,
@@ -79,9 +81,10 @@ AUXILIARIES: dict[str, tuple[Auxiliary, ...]] = {
     **{name: nasnet.AUXILIARY for name, arch in nasnet.ARCHS.items() if arch.family != "pnasnet"},
 }
 
-# Networks whose outputs few of what runs over all names can take: detectors' boxes, restored pictures, voice;
+# Networks whose outputs few of what runs over all names can take: detectors' boxes, pictures, voice,
+# vectors; and those that take pictures of one side only;
 # `names` gives them by family
-DENSE: dict[str, Arch] = {**detection.ARCHS, **restoration.ARCHS, **voice.ARCHS}
+DENSE: dict[str, Arch] = {**detection.ARCHS, **restoration.ARCHS, **voice.ARCHS, **dcgan.ARCHS, **faces.ARCHS}
 
 
 def get(name: str) -> Arch:

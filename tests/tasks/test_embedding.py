@@ -16,7 +16,7 @@ from scaling.tasks.embedding_losses import (
     sphereface,
     triplet,
 )
-from scaling.tasks.one_shot import trials
+from scaling.tasks.one_shot import trials, verified
 from scaling.tasks.roc import area_under_roc
 from scaling.tasks.task import AXIS, Inputs
 
@@ -120,6 +120,14 @@ def test_trials_ask_for_the_class_of_the_nearest_known_example():
     assert trials(vectors[:1], labels[:1]).shape == (0, 2)
 
 
+def test_pairs_are_verified_by_a_threshold_of_other_classes():
+    rng, labels = np.random.default_rng(0), np.arange(40).repeat(4)
+    vectors = np.eye(40)[labels] + 0.3 * rng.normal(size=(160, 40))
+    assert 0.7 < verified(vectors, labels) < 1 and verified(vectors, labels) == verified(3 * vectors, labels)
+    assert abs(verified(rng.normal(size=(160, 8)), labels) - 0.5) < 0.1
+    assert verified(vectors[:12], labels[:12]) == verified(vectors[::4], labels[::4]) == 0.5
+
+
 def test_the_area_under_roc_is_the_share_of_pairs_in_order():
     rng = np.random.default_rng(0)
     scores, truth = rng.integers(0, 9, 40), rng.random(40) < 0.4
@@ -131,4 +139,4 @@ def test_the_area_under_roc_is_the_share_of_pairs_in_order():
 def test_metrics_of_vectors_that_say_the_class_are_perfect():
     arrays = {"embedding": np.eye(6).repeat(3, 0), "label": np.arange(6).repeat(3)}
     found = EMBEDDING.means({**arrays, "count": 18})
-    assert found == {"one_shot": 1, "one_shot_margin": 0, "auc": 1, "loss": 0}
+    assert found == {"one_shot": 1, "one_shot_margin": 0, "auc": 1, "verified": 1, "loss": 0}

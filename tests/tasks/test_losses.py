@@ -1,10 +1,14 @@
 """Losses and accuracies equal their definitions written in NumPy."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.tasks.losses import cross_entropy, in_top_k
+from scaling import zoo
+from scaling.runs.spec import CHOICES, TrainSpec
+from scaling.tasks.classification import CLASSIFICATION
+from scaling.tasks.losses import class_loss, cross_entropy, distance, in_top_k, posterior
 
 
 @pytest.fixture
@@ -22,6 +26,30 @@ def test_cross_entropy_of_soft_targets(logits_bk):
 def test_low_precision_logits_are_summed_in_float32(logits_bk):
     loss = cross_entropy(jnp.asarray(logits_bk, jnp.bfloat16), jnp.eye(7)[jnp.arange(50) % 7])
     assert loss.dtype == jnp.float32
+
+
+def test_distances_of_classes_count_by_equations_8_and_9():
+    distances_bk = np.random.default_rng(0).uniform(0, 9, (20, 4)).astype(np.float32)
+    targets_bk, own_b = np.eye(4)[np.arange(20) % 4], distances_bk[np.arange(20), np.arange(20) % 4]
+    np.testing.assert_allclose(distance(-distances_bk, targets_bk), own_b, rtol=1e-6)
+    expected = own_b + np.log(np.exp(-2.0) + np.exp(-distances_bk).sum(-1))
+    np.testing.assert_allclose(posterior(-distances_bk, targets_bk, 2.0), expected, rtol=1e-4)
+
+
+def test_another_class_counts_by_being_nearer_than_the_margin():
+    distances = -np.array([[1.0, other] for other in (2.0, 5.0, 9.0, 40.0, 80.0)])
+    two, five, nine, forty, eighty = np.asarray(posterior(distances, np.eye(2)[[0] * 5], 10.0))
+    assert two > five > nine > forty and forty == pytest.approx(eighty, abs=1e-6)
+
+
+def test_the_choices_of_a_config_are_the_losses_and_distances_need_codes():
+    for name in CHOICES["train", "class_loss"]:
+        loss = class_loss(name, None)
+        assert jax.eval_shape(loss, np.zeros((2, 3)), np.eye(3)[:2]).shape == (2,)
+    with pytest.raises(
+        ValueError, match="class_loss='map' is of distances to codes, which lenet5 does not answer"
+    ):
+        CLASSIFICATION.loss(lambda x: (x, {}), {}, TrainSpec(class_loss="map"), zoo.get("lenet5"))
 
 
 @pytest.mark.parametrize("k", [1, 5])

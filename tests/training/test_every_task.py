@@ -14,6 +14,7 @@ from PIL import Image
 from scaling.arch.arch import Arch
 from scaling.arch.blocks import Causal, Conv
 from scaling.arch.embedding_heads import Embedding
+from scaling.arch.gan_heads import Adversarial
 from scaling.arch.picture_heads import Reconstruction
 from scaling.arch.stages import Stage
 from scaling.data import fsdd
@@ -46,6 +47,15 @@ NETWORKS = {
         columns=1,
         in_channels=40,
     ),
+    "generation": Arch(
+        "adversaries",
+        "tests",
+        (Stage(Conv(norm=False, bias=True), 4, stride=2),),
+        (Stage(Conv(), 4, stride=2),),
+        Adversarial(3, (6, 4), grid=2),
+        8,
+        activation="leaky_relu",
+    ),
     "softmax": Arch("classes", "tests", (), BARE, Embedding(4, classifies=True), 8),
 }
 FLIPPED, DIGITS = {"augment": {"flip": True}}, {"task": "embedding", "data": {"limit": 200}}
@@ -56,6 +66,7 @@ CHANGES = {
     "triplet": {**DIGITS, "train": {"per_class": 2, "margin": 1.0}},
     "arcface": {**DIGITS, **FLIPPED, "train": {"embedding_loss": "arcface", "scale": 4.0}},
     "voice_activity": {"data": {"source": "fsdd", "validation": "validation"}},
+    "generation": {"data": {"limit": 200}},
     "softmax": {**DIGITS, **FLIPPED, "train": {"embedding_loss": "softmax"}},
 }
 # Those without batch norm and losses of several examples: a batch of them may be cut into parts

@@ -10,7 +10,7 @@ import pytest
 from experiments.tables.conventions import products
 from scaling import zoo
 from scaling.arch.arch import Arch
-from scaling.arch.blocks import Conv, Fire, MLPConv
+from scaling.arch.blocks import Conv, Fire, MLPConv, Partial
 from scaling.arch.head import Head
 from scaling.arch.stages import Stage
 from scaling.cost.closed_form import totals
@@ -24,10 +24,11 @@ NAMES = [
     name for family in ("lenet", "alexnet", "zfnet", "nin", "vgg", "squeezenet") for name in zoo.names(family)
 ]
 
-# LeNet-5: LeCun et al. 1998 (all maps connected); AlexNet and VGG-16: the papers, layer by layer;
+# LeNet-5: LeCun et al. 1998 (all maps connected; as printed); AlexNet and VGG-16: the papers, layer by layer;
 # alexnet_32: surveys; ZFNet and NIN: counted by hand from the layer list in the table's comment
 PARAMS = {
     "lenet5": 61_706,
+    "lenet5_1998": 60_000,
     "alexnet_2012": 60_965_224,
     "alexnet_32": 29_617_546,
     "vgg16": 138_357_544,
@@ -132,7 +133,7 @@ def test_depth_repeats_layers_and_no_pooling(name):
     deep = scale(arch, depth=2)
     assert math.prod(deep.strides) == math.prod(arch.strides)
     for old, new in zip(arch.stages, deep.stages):
-        computes = isinstance(old.block, Conv | MLPConv | Fire)
+        computes = isinstance(old.block, Conv | MLPConv | Fire | Partial)
         assert new.repeats == old.repeats * (2 if computes else 1)
 
 

@@ -10,8 +10,11 @@ from scaling.arch.blocks.convnext import ConvNeXt, Patches
 from scaling.arch.blocks.dense import Dense, Transition
 from scaling.arch.blocks.ghost import GhostBottleneck
 from scaling.arch.blocks.inception import Filter, Fork, Inception, Xception
+from scaling.arch.blocks.lenet import Partial, Subsampling
+from scaling.arch.blocks.local import Local, Parts
 from scaling.arch.blocks.mobile import DepthwiseSeparable, FusedMBConv, MBConv
 from scaling.arch.blocks.pool import Dropout, LocalNorm, Pool
+from scaling.arch.blocks.recurrent import Lstm
 from scaling.arch.blocks.residual import Residual, XBlock
 from scaling.arch.blocks.shuffle import ShuffleV1, ShuffleV2
 
@@ -39,5 +42,10 @@ BLOCKS: tuple[type[Block], ...] = (
     Cell,
     GhostBottleneck,
     Causal,
+    Subsampling,
+    Partial,
+    Lstm,
+    Local,
+    Parts,
 )
 PARTS = (Filter, Fork)  # what blocks are made of: they are written down as blocks are

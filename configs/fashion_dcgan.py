@@ -1,0 +1,52 @@
+"""DCGAN on Fashion-MNIST: generator and judge of half the listed width, scaled in width and depth.
+
+Data: Fashion-MNIST through TFDS (arXiv 1708.07747), 28 px grey, labels unread.
+Paper: arXiv 1511.06434, sizes for 28 px ours, rules of 1905.11946. Dated 2026-11-29; sized for two CPU cores.
+Command: python -m experiments.sweep --config=configs/fashion_dcgan.py --workdir=runs/fashion_dcgan \
+    --config.data.dir=DIR
+DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
+Expected: samples to be looked at (pictures.png of each run); coverage and diversity in pixels, against the
+    data's own 1. A classifier's view of them: python -m experiments.samples --run=RUN --classifier=RUN.
+Differs: both phases of a step begin at the same parameters, where the paper's judge learns first.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0
+    config.task = "generation"
+
+    config.model = ConfigDict()
+    config.model.name = "dcgan_28"
+    config.model.base_width = 0.5
+    config.model.alpha = 1.0
+    config.model.beta = 1.4
+    config.model.gamma = 1.0
+
+    config.data = ConfigDict()
+    config.data.source = "tfds"
+    config.data.name = "fashion_mnist"
+
+    config.optimizer = ConfigDict()
+    config.optimizer.name = "adamw"
+    config.optimizer.lr = 2e-4
+    config.optimizer.lr_batch = 0
+    config.optimizer.b1 = 0.5
+
+    config.schedule = ConfigDict()
+    config.schedule.name = "constant"
+
+    config.train = ConfigDict()
+    config.train.batch = 128
+    config.train.duration = "20 epochs"
+    config.train.ema = 0.999
+    config.train.eval_every = "2 epochs"
+    config.train.checkpoint_every = "1 epochs"
+    return config
+
+
+def get_sweep() -> list[dict]:
+    seeds = [{"seed": seed} for seed in range(3)]
+    return seeds + [{"model.phi": phi} for phi in (-1.0, 1.0)]
