@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from scaling.tasks.boxes import area, intersection
+from scaling.models.boxes import area, intersection
 
 EPSILON = 1e-7
 ALPHA = 3.0  # the power of alpha-IoU

@@ -17,13 +17,13 @@ import optax
 from scaling.data.augment import displaces, draws_of, eval_transform, train_images
 from scaling.data.placement import move_boxes, placement
 from scaling.models.box_heads import flattened
+from scaling.models.boxes import clip, decode, encode, iou_matrix
+from scaling.models.nms import nms, soft_nms
 from scaling.runs.spec import TrainSpec
 from scaling.tasks.average_precision import average_precision, summary
 from scaling.tasks.box_losses import IOU_LOSSES, smooth_l1
 from scaling.tasks.box_panels import box_panels, boxes_of, image_score
-from scaling.tasks.boxes import clip, decode, encode, iou_matrix
 from scaling.tasks.matching import BACKGROUND, IGNORED, RETINANET, SSD, hard_negatives
-from scaling.tasks.nms import nms, soft_nms
 from scaling.tasks.pictures import Pictures
 from scaling.tasks.task import Inputs, Metric, Task
 
