@@ -1,7 +1,7 @@
 """Pooling of regions: what a feature map has within boxes, as grids of one size.
 
 Boxes are x1 y1 x2 y2 in pixels of the image, float32 (r, 4), `scale` the map's side over the image's. All are
-pure and may be jitted and mapped over images; a box's order of values and gradients are those of the map.
+pure and may be jitted and mapped over images.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-CANONICAL_STRIDE = 16  # of the map that boxes of the canonical side are read from: arXiv 1612.03144 equation 1
+# Of the map that boxes of the canonical side are read from: arXiv 1612.03144 equation 1
+CANONICAL_STRIDE = 16
 SAMPLES = 2  # a bin, down and right: torchvision's detectors
 
 
@@ -43,18 +45,19 @@ def pyramid_align(
     """
     level_r = fitting_level(boxes_r4, strides, canonical)
     flat_pc = jnp.concatenate([x.reshape(-1, x.shape[-1]) for x in levels])
-    starts, rows, columns = (jnp.asarray(numbers) for numbers in _extents(levels))
-    y_rs, x_rs = _points(boxes_r4 / jnp.asarray(strides, jnp.float32)[level_r, None], grid, samples, aligned)
-    down = _corners(y_rs, rows[level_r, None])
-    right = _corners(x_rs, columns[level_r, None])
-    total = 0.0
-    for row_rs, by_row in down:
-        for column_rs, by_column in right:
-            place = row_rs[:, :, None] * columns[level_r, None, None] + column_rs[:, None, :]
-            weight = by_row[:, :, None] * by_column[:, None, :]
-            total += flat_pc[starts[level_r, None, None] + place] * weight[..., None].astype(flat_pc.dtype)
+    rows, columns = (jnp.asarray([x.shape[axis] for x in levels])[level_r, None] for axis in (0, 1))
+    starts = np.cumsum([0, *(x.shape[0] * x.shape[1] for x in levels[:-1])])
+    first_r11 = jnp.asarray(starts)[level_r, None, None]
+    boxes_r4 = boxes_r4 / jnp.asarray(strides, jnp.float32)[level_r, None]
+    y_rs, x_rs = _points(boxes_r4, grid, samples, aligned)
+    total: Any = 0.0
+    for row_rs, by_row_rs in _neighbours(y_rs, rows):
+        for column_rs, by_column_rs in _neighbours(x_rs, columns):
+            place_rss = first_r11 + (row_rs * columns)[:, :, None] + column_rs[:, None, :]
+            weight_rss = by_row_rs[:, :, None] * by_column_rs[:, None, :]
+            total += flat_pc[place_rss] * weight_rss[..., None].astype(flat_pc.dtype)
     cut = (len(boxes_r4), grid, samples, grid, samples, flat_pc.shape[-1])
-    return jnp.mean(jnp.asarray(total).reshape(cut), (2, 4))
+    return jnp.mean(total.reshape(cut), (2, 4))
 
 
 def fitting_level(boxes_r4, strides: Sequence[float], canonical: float) -> jax.Array:
@@ -71,19 +74,18 @@ def roi_pool(x_hwc, boxes_r4, scale: float, grid: int) -> jax.Array:
 
     Source: arXiv 1504.08083 section 2.1; torchvision's roi_pool.
     """
-    start_r2 = _rounded(boxes_r4[:, :2] * scale)
-    sides_r2 = jnp.maximum(_rounded(boxes_r4[:, 2:] * scale) - start_r2 + 1, 1)
+    bounds = _bins(boxes_r4, scale, grid, x_hwc.shape, last=1)
 
-    def of_box(start_2, sides_2):
-        (columns_gw, rows_gh) = (
-            _bins(start_2[i], sides_2[i], grid, size) for i, size in enumerate(x_hwc.shape[1::-1])
+    def of_box(left_g, right_g, top_g, bottom_g):
+        within = lambda start, stop, size: (
+            (jnp.arange(size) >= start[:, None]) & (jnp.arange(size) < stop[:, None])
         )
-        least = -jnp.inf
-        by_row = jnp.max(jnp.where(rows_gh[:, :, None, None], x_hwc[None], least), 1)
-        pooled = jnp.max(jnp.where(columns_gw[None, :, :, None], by_row[:, None], least), 2)
-        return jnp.where(jnp.isfinite(pooled), pooled, 0.0)
+        rows_gh, columns_gw = within(top_g, bottom_g, x_hwc.shape[0]), within(left_g, right_g, x_hwc.shape[1])
+        by_row = jnp.max(jnp.where(rows_gh[:, :, None, None], x_hwc[None], -jnp.inf), 1)
+        return jnp.max(jnp.where(columns_gw[None, :, :, None], by_row[:, None], -jnp.inf), 2)
 
-    return jax.vmap(of_box)(start_r2, sides_r2)
+    pooled = jax.vmap(of_box)(*bounds)
+    return jnp.where(_areas(*bounds)[..., None] > 0, pooled, 0.0)
 
 
 def position_sensitive_pool(x_hwc, boxes_r4, scale: float, grid: int) -> jax.Array:
@@ -93,17 +95,61 @@ def position_sensitive_pool(x_hwc, boxes_r4, scale: float, grid: int) -> jax.Arr
     running sums. Source: arXiv 1605.06409 equation 1; torchvision's ps_roi_pool.
     """
     height, width, channels = x_hwc.shape
-    start_r2 = _rounded(boxes_r4[:, :2]) * scale if False else _rounded(boxes_r4[:, :2] * scale)
-    sides_r2 = jnp.maximum(_rounded(boxes_r4[:, 2:] * scale) - start_r2, 1)
+    bounds = left_rg, right_rg, top_rg, bottom_rg = _bins(boxes_r4, scale, grid, x_hwc.shape, last=0)
     x_hwcgg = x_hwc.astype(jnp.float32).reshape(height, width, channels // grid**2, grid, grid)
     sums = jnp.cumsum(jnp.cumsum(x_hwcgg, 0), 1)
     sums = jnp.pad(sums, ((1, 0), (1, 0), (0, 0), (0, 0), (0, 0)))
-    (left_rg, right_rg), (top_rg, bottom_rg) = (
-        _edges(start_r2[:, i : i + 1], sides_r2[:, i : i + 1], grid, size)
-        for i, size in enumerate((width, height))
-    )
-    i, j = jnp.arange(grid)[None, :, None], jnp.arange(grid)[None, None, :]
-    at = lambda row_rg, column_rg: sums[row_rg[:, :, None], column_rg[:, None, :], :, i, j]
-    total = at(bottom_rg, right_rg) - at(top_rg, right_rg) - at(bottom_rg, left_rg) + at(top_rg, left_rg)
-    area = jnp.maximum(bottom_rg - top_rg, 0)[:, :, None] * jnp.maximum(right_rg - left_rg, 0)[:, None, :]
-    return jnp.where(area[..., None] > 0, total / jnp.maximum(area, 1)[..., None], 0.0)
+    row_g1, column_1g = jnp.arange(grid)[:, None], jnp.arange(grid)[None, :]
+
+    def until(row_rg, column_rg):
+        """The sum above and left of corners, (r, grid, grid, c)."""
+        return sums[row_rg[:, :, None], column_rg[:, None, :], :, row_g1, column_1g]
+
+    total = until(bottom_rg, right_rg) - until(top_rg, right_rg)
+    total += until(top_rg, left_rg) - until(bottom_rg, left_rg)
+    area_rgg1 = _areas(*bounds)[..., None]
+    return jnp.where(area_rgg1 > 0, total / jnp.maximum(area_rgg1, 1), 0.0)
+
+
+def _points(boxes_r4, grid: int, samples: int, aligned: bool):
+    """Where boxes in a map's pixels are read: rows and columns, (r, grid * samples) each."""
+    start_r2 = boxes_r4[:, :2] - (0.5 if aligned else 0.0)
+    sides_r2 = boxes_r4[:, 2:] - boxes_r4[:, :2]
+    sides_r2 = sides_r2 if aligned else jnp.maximum(sides_r2, 1.0)
+    parts = (jnp.arange(grid * samples) + 0.5) / (grid * samples)
+    x_rs, y_rs = (start_r2[:, i, None] + sides_r2[:, i, None] * parts for i in (0, 1))
+    return y_rs, x_rs
+
+
+def _neighbours(place_rs, size_r1):
+    """The two pixels about each place along an axis of `size_r1` pixels, and what each counts.
+
+    Places up to a pixel beyond the border have its value, places farther out 0.
+    """
+    known_rs = (place_rs >= -1) & (place_rs <= size_r1)
+    place_rs = jnp.clip(place_rs, 0, size_r1 - 1)
+    low_rs = jnp.floor(place_rs).astype(jnp.int32)
+    share_rs = place_rs - low_rs
+    high_rs = jnp.minimum(low_rs + 1, size_r1 - 1)
+    return (low_rs, jnp.where(known_rs, 1 - share_rs, 0.0)), (high_rs, jnp.where(known_rs, share_rs, 0.0))
+
+
+def _bins(boxes_r4, scale: float, grid: int, shape, last: int):
+    """The first pixel of every bin and the one after its last: left, right, top, bottom, int32 (r, grid).
+
+    Corners are rounded to pixels, of which the `last` one counts or not; bins overlap where they must.
+    """
+    corners_r4 = jnp.floor(boxes_r4 * scale + 0.5).astype(jnp.int32)
+    places, found = jnp.arange(grid), []
+    for axis, size in enumerate(shape[1::-1]):
+        start_r1, stop_r1 = corners_r4[:, axis, None], corners_r4[:, axis + 2, None]
+        side_r1 = jnp.maximum(stop_r1 - start_r1 + last, 1)
+        found.append(jnp.clip(start_r1 + places * side_r1 // grid, 0, size))
+        found.append(jnp.clip(start_r1 - (-(places + 1) * side_r1 // grid), 0, size))
+    return found
+
+
+def _areas(left_rg, right_rg, top_rg, bottom_rg):
+    """Pixels of each bin, (r, grid, grid)."""
+    rows_rg, columns_rg = jnp.maximum(bottom_rg - top_rg, 0), jnp.maximum(right_rg - left_rg, 0)
+    return rows_rg[:, :, None] * columns_rg[:, None, :]
