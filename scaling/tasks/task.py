@@ -12,8 +12,8 @@ from scaling.tasks.pictures import Fields, Pictures
 
 AXIS = "batch"  # the mapped axis of devices, over which training and evaluation run
 
-# Images -> (what the network returns, its collections that changed)
-Apply = Callable[[Any], tuple[Any, Mapping[str, Any]]]
+# Images, and by name what a head takes beside -> (what the network returns, its collections that changed)
+Apply = Callable[..., tuple[Any, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)

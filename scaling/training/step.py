@@ -71,10 +71,9 @@ def build_train_step(
         if drop_path is not None:
             variables = {**variables, DROP_PATH: {"share": drop_path(state.step)}}
 
-        def apply(x_nhwc):
-            return network.apply(
-                variables, x_nhwc, train=True, keys_b=drop_b, mutable=["batch_stats", AUXILIARY]
-            )
+        def apply(x_nhwc, **told):
+            call = {"train": True, "keys_b": drop_b, "mutable": ["batch_stats", AUXILIARY]}
+            return network.apply(variables, x_nhwc, **call, **told)
 
         loss, updates, metrics = task.loss(apply, inputs(_examples(part, resident), augment_b), spec, arch)
         held = {} if state.frozen is None else state.frozen["batch_stats"]

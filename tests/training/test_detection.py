@@ -11,6 +11,7 @@ import pytest
 from scaling.arch.anchors import DefaultBoxes, OctaveAnchors, PixelAnchors
 from scaling.arch.box_heads import EfficientDet, RetinaNet, Ssd
 from scaling.arch.necks import BiFpn, Extras, Fpn
+from scaling.arch.region_heads import BoxStage, TwoStage
 from scaling.runs.spec import RunSpec
 from scaling.training import Interrupted, loop, run
 from scaling.training.plan import make_plan
@@ -22,6 +23,12 @@ HEADS = {
     "retinanet": RetinaNet(Fpn(1, 1, 8), PixelAnchors(octaves=1), repeats=1),
     "efficientdet": EfficientDet(BiFpn(2, 1, 8, 1), OctaveAnchors(scale=2.0, octaves=1), repeats=1),
     "ssd": Ssd(Extras(2, 1, (8,)), DefaultBoxes(least=0.3, most=0.5)),
+    "two_stage": TwoStage(
+        Fpn(2, 1, 8, extra="pool"),
+        PixelAnchors(scale=2.0, octaves=1),
+        box=BoxStage(2, hidden=(8,)),
+        proposals=12,
+    ),
 }
 STEPS = 2
 
@@ -39,7 +46,7 @@ def make(tiny_arch, boxes_dir):
             "data": {"source": "boxes", "dir": str(boxes_dir), "validation": "val"},
             "augment": {"crop": "resized", "area": [0.5, 1.0], "flip": True},
             "optimizer": {"lr": 0.01, "lr_batch": 0},
-            "train": {**defaults, **dict(train)},
+            "train": {**defaults, "regions": 8, **dict(train)},
         }
         return RunSpec.from_config({**config, **sections})
 
@@ -83,14 +90,14 @@ def test_devices_and_engines_train_and_score_alike(trained, assert_equal, head, 
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("head", ["retinanet", "ssd"])
+@pytest.mark.parametrize("head", ["retinanet", "ssd", "two_stage"])
 def test_micro_batches_make_one_batch_without_batch_norm(trained, assert_equal, head):
     """The loss is the mean of what each image says by itself."""
     whole, parts = (trained(head, True, False, accumulate=count) for count in (1, 4))
     assert_equal(whole[1:3], parts[1:3], rtol=2e-4, atol=2e-5)
 
 
-@pytest.mark.representatives(1)
+@pytest.mark.representatives(1, "two_stage")
 @pytest.mark.parametrize("head", HEADS)
 def test_every_parameter_learns(trained, head):
     first, last, metrics, scores = trained(head, batch_norm="synced")
@@ -100,8 +107,9 @@ def test_every_parameter_learns(trained, head):
 
 
 @pytest.mark.nightly
-def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make, tmp_path, monkeypatch):
-    spec = make(train={"batch_norm": "synced"})
+@pytest.mark.parametrize("head", ["retinanet", "two_stage"])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make, head, tmp_path, monkeypatch):
+    spec = make(head, {"batch_norm": "synced"})
     whole = run(spec, tmp_path / "whole", Silent())
     after = loop._after
 
