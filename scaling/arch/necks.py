@@ -97,6 +97,38 @@ class Fpn(Neck):
 
 
 @dataclass(frozen=True)
+class Context(Neck):
+    """ThunderNet's context enhancement: one level, the sum of the last map but one, the last and its mean.
+
+    Each goes through a 1x1 convolution first. Source: arXiv 1903.11752 section 3.3.
+    """
+
+    levels: int = 1
+    maps: int = 2
+    width: int = field(default=245, metadata=WIDTH)
+
+    def reads(self, strides: tuple[int, ...]) -> tuple[int, ...]:
+        return strides[-2:]
+
+    def strides(self, strides: tuple[int, ...]) -> tuple[int, ...]:
+        return self.reads(strides)[:1]
+
+    def sides(self, maps: Sequence[Sides]) -> tuple[Sides, ...]:
+        return (maps[0],)
+
+    def cost(self, maps: Sequence[Map], sums: Totals) -> list[Map]:
+        finer, last = maps[0], maps[-1]
+        for read in (finer, last, Map(last.channels, 1)):
+            sums.conv(read.side, read.channels, self.width, bias=True)
+        return [Map(self.width, finer.side)]
+
+    def problem(self) -> str:
+        if (self.levels, self.maps) != (1, 2):
+            return f"makes 1 level of 2 maps, not {self.levels} of {self.maps}."
+        return _below_1(width=self.width)
+
+
+@dataclass(frozen=True)
 class BiFpn(Neck):
     """EfficientDet's pyramid: `cells` times down and up again, every node a weighted sum and a separable 3x3.
 
@@ -236,4 +268,4 @@ def _below_1(**numbers: int) -> str:
     return f"has {wrong[0]}, which must be at least 1." if wrong else ""
 
 
-KINDS = (Fpn, BiFpn, Extras)
+KINDS = (Fpn, Context, BiFpn, Extras)

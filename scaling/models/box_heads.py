@@ -13,8 +13,9 @@ from jax import lax
 
 from scaling.arch.arch import Arch
 from scaling.arch.box_heads import PRIOR, BoxHead, EfficientDet, RetinaNet, Ssd
-from scaling.arch.necks import BiFpn, Extras, Fpn, Neck
+from scaling.arch.necks import BiFpn, Context, Extras, Fpn, Neck
 from scaling.models.bifpn import BiFpnModule, Separable
+from scaling.models.context import ContextModule
 from scaling.models.extra_levels import SEPARABLE, ExtrasModule
 from scaling.models.fpn import FpnModule
 from scaling.models.initializers import ONES, ZEROS, Law, glorot, parameter
@@ -207,4 +208,9 @@ class GroupNorm(nn.Module):
 
 
 MODULES: dict[type, Any] = {RetinaNet: RetinaNetModule, EfficientDet: EfficientDetModule, Ssd: SsdModule}
-NECKS: dict[type, Any] = {Fpn: FpnModule, BiFpn: BiFpnModule, Extras: ExtrasModule}
+NECKS: dict[type, Any] = {
+    Fpn: FpnModule,
+    Context: ContextModule,
+    BiFpn: BiFpnModule,
+    Extras: ExtrasModule,
+}

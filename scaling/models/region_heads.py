@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,18 +12,16 @@ from flax import linen as nn
 from jax import lax
 
 from scaling.arch.arch import Arch
-from scaling.arch.region_heads import BoxStage, MaskStage, TwoStage
+from scaling.arch.region_heads import TwoStage
+from scaling.models.bifpn import Separable
 from scaling.models.box_heads import SMALL, by_anchor, levels_of
 from scaling.models.boxes import clip, decode
-from scaling.models.initializers import ZEROS, Law, parameter
 from scaling.models.layers import BatchNorm, Convolution, Settings
-from scaling.models.map_heads import to_space
 from scaling.models.nms import nms
-from scaling.models.pointwise import pointwise
-from scaling.models.regions import pyramid_align
+from scaling.models.region_stages import MODULES as STAGES
+from scaling.models.region_stages import MaskModule
 
 LEAST_SIDE = 1e-3  # pixels: smaller boxes are none, as in torchvision
-SMALLER = Law("normal", 0.001)  # of a prediction of boxes: arXiv 1504.08083 section 2.3
 
 # From the outputs of the first stage to boxes (n, r, 4) in pixels
 Regions = Callable[[Mapping[str, Any]], Any]
@@ -93,34 +90,50 @@ class TwoStageModule(nn.Module):
     def __call__(self, maps, train: bool, regions: Regions, own: bool) -> dict[str, Any]:
         value, settings = self.value, self.settings
         levels = levels_of(value.neck, maps, train, settings)
-        found = RegionModule(value, settings, name="rpn")(levels)
+        found, features = RegionModule(value, settings, name="rpn")(levels)
         boxes_nr4 = lax.stop_gradient(regions(found)).astype(jnp.float32)
         read = levels[: len(maps)]
-        outputs = {**found, "proposals": boxes_nr4}
-        grids = _pooled(read, boxes_nr4, self.strides, value.box.grid)
-        told = BoxModule(value.box, self.num_classes, settings, name="box")(grids, train)
+        if value.attention:
+            read = [Gate(settings, name=f"attention_{i}")(x, features[i], train) for i, x in enumerate(read)]
+        stage = STAGES[type(value.box)](value.box, self.num_classes, self.strides, settings, name="box")
+        told = stage(read, boxes_nr4, train)
         if value.masks:
             drawn_nr4 = boxes_nr4[:, : value.masks.regions] if own else boxes_nr4
-            grids = _pooled(read, drawn_nr4, self.strides, value.masks.grid)
-            told |= MaskModule(value.masks, self.num_classes, settings, name="mask")(grids)
+            masks = MaskModule(value.masks, self.num_classes, self.strides, settings, name="mask")
+            told |= masks(read, drawn_nr4)
         by_image = lambda x: x.astype(jnp.float32).reshape(len(boxes_nr4), -1, *x.shape[1:])
-        return outputs | {name: by_image(x) for name, x in told.items()}
+        return {**found, "proposals": boxes_nr4} | {name: by_image(x) for name, x in told.items()}
+
+
+class Gate(nn.Module):
+    """A level times the sigmoid of the first stage's features, through a 1x1 convolution and batch norm."""
+
+    settings: Settings
+
+    @nn.compact
+    def __call__(self, x, features, train: bool):
+        gate = Convolution(x.shape[-1], 1, self.settings, name="conv")(features)
+        return x * nn.sigmoid(BatchNorm(self.settings, name="norm")(gate, train))
 
 
 class RegionModule(nn.Module):
-    """Whether an anchor holds something, and the box that it is of then, for each anchor of all levels."""
+    """Whether an anchor holds something, and its box then, for each anchor of all levels; their features."""
 
     value: TwoStage
     settings: Settings
 
     @nn.compact
-    def __call__(self, levels: Sequence[Any]) -> dict[str, Any]:
+    def __call__(self, levels: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:
         value, settings, width = self.value, self.settings, levels[0].shape[-1]
-        anchors = value.num_anchors[0]
+        anchors, features = value.num_anchors[0], []
         conv = lambda features, kernel, name: Convolution(
             features, kernel, settings, use_bias=True, law=SMALL, name=name
         )
-        convs = [conv(width, 3, f"conv_{i}") for i in range(value.repeats)]
+        if value.separable is None:
+            convs = [conv(width, 3, f"conv_{i}") for i in range(value.repeats)]
+        else:
+            form = value.separable, settings
+            convs = [Separable(*form, kernel=5, name=f"conv_{i}") for i in range(value.repeats)]
         predictions = {
             "objectness": conv(anchors, 1, "cls_logits"), "pred_bbox_deltas": conv(4 * anchors, 1, "bbox_pred")
         }  # fmt: skip
@@ -128,76 +141,11 @@ class RegionModule(nn.Module):
         for x in levels:
             for layer in convs:
                 x = settings.activate(layer(x))
+            features.append(x)
             for name, predict in predictions.items():
                 parts[name].append(by_anchor(predict(x), anchors))
-        return {name: jnp.concatenate(each, 1).astype(jnp.float32) for name, each in parts.items()}
-
-
-class BoxModule(nn.Module):
-    """Grids (r, side, side, c) -> {"class_logits": (r, classes), "box_regression": (r, 4 * classes)}."""
-
-    value: BoxStage
-    num_classes: int
-    settings: Settings
-
-    @nn.compact
-    def __call__(self, x, train: bool) -> dict[str, Any]:
-        value, settings = self.value, self.settings
-        for i, width in enumerate(value.convs):
-            x = Convolution(width, 3, settings, use_bias=not value.norm, name=f"conv_{i}")(x)
-            norm = BatchNorm(settings, act=True, name=f"norm_{i}") if value.norm else None
-            x = norm(x, train) if norm else settings.activate(x)
-        for i, width in enumerate(value.hidden):
-            form = width, x.shape[1], settings
-            x = Convolution(*form, use_bias=True, pad=0, fan="in", name=f"hidden_{i}")(x)
-            x = settings.activate(x)
-        found = {}
-        for name, outputs, law in (
-            ("class_logits", self.num_classes, SMALL),
-            ("box_regression", 4 * self.num_classes, SMALLER),
-        ):
-            found[name] = Convolution(outputs, 1, settings, use_bias=True, law=law, name=name)(x)[:, 0, 0]
-        return found
-
-
-class MaskModule(nn.Module):
-    """Grids (r, side, side, c) -> {"mask_logits": (r, 2 * side, 2 * side, classes)}."""
-
-    value: MaskStage
-    num_classes: int
-    settings: Settings
-
-    @nn.compact
-    def __call__(self, x) -> dict[str, Any]:
-        settings = self.settings
-        for i, width in enumerate(self.value.convs):
-            x = settings.activate(Convolution(width, 3, settings, use_bias=True, name=f"conv_{i}")(x))
-        x = settings.activate(Doubling(self.value.width, settings, name="double")(x))
-        form = self.num_classes, 1, settings
-        return {"mask_logits": Convolution(*form, use_bias=True, fan="in", name="mask_logits")(x)}
-
-
-class Doubling(nn.Module):
-    """A 2x2 transposed convolution of stride 2: every pixel becomes four."""
-
-    features: int
-    settings: Settings
-
-    @nn.compact
-    def __call__(self, x_nhwc):
-        channels = x_nhwc.shape[-1]
-        law = Law("normal", math.sqrt(2 / channels))
-        kernel = parameter(self, "kernel", (2, 2, self.features, channels), law)  # the peers' order, turned
-        bias = parameter(self, "bias", (self.features,), ZEROS)
-        kernel_cf = kernel.transpose(3, 0, 1, 2).reshape(channels, -1).astype(self.settings.dtype)
-        x = to_space(pointwise(x_nhwc.astype(self.settings.dtype), kernel_cf))
-        return x + bias.astype(x.dtype)
-
-
-def _pooled(levels: Sequence[Any], boxes_nr4, strides: Sequence[int], grid: int) -> Any:
-    """The grids of all boxes of all images, (n * r, grid, grid, c)."""
-    grids = jax.vmap(lambda maps, boxes_r4: pyramid_align(maps, boxes_r4, strides, grid))(levels, boxes_nr4)
-    return grids.reshape(-1, *grids.shape[2:])
+        found = {name: jnp.concatenate(each, 1).astype(jnp.float32) for name, each in parts.items()}
+        return found, features
 
 
 MODULES: dict[type, Any] = {TwoStage: TwoStageModule}

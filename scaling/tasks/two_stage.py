@@ -51,7 +51,7 @@ def losses(outputs: Mapping[str, Any], inputs: Mapping[str, Any], spec: TrainSpe
 
     def of_image(objectness_a1, deltas_a4, boxes_r4, logits_rk, deltas_rk, truth_m4, label_m, key):
         first = _first_stage(objectness_a1[:, 0], deltas_a4, anchors_a4, truth_m4, label_m, key, spec)
-        told = boxes_r4, logits_rk, deltas_rk.reshape(*logits_rk.shape, 4)
+        told = boxes_r4, logits_rk, _by_class(deltas_rk, logits_rk)
         second = _second_stage(*told, truth_m4, label_m, head.box_weights, spec)
         return first[0] + second[0], first[1] + second[1]
 
@@ -65,7 +65,7 @@ def detect(arch: Any, outputs: Mapping[str, Any], height: int, width: int, spec:
     weights = arch.head.box_weights
 
     def of_image(boxes_r4, logits_rk, deltas_rk):
-        deltas_rk4 = deltas_rk.reshape(*logits_rk.shape, 4)
+        deltas_rk4 = _by_class(deltas_rk, logits_rk)
         known_rk = jnp.where(area(boxes_r4)[:, None] > 0, jax.nn.softmax(logits_rk)[:, 1:], -jnp.inf)
         box_of = lambda index, kind: decode(deltas_rk4[index, kind + 1], boxes_r4[index], weights)
         return best_of(known_rk, box_of, height, width, spec)
@@ -118,6 +118,11 @@ def _off_by(deltas_s4, from_s4, truth_m4, index_s, positive_s, weights, spec):
     truth_s4 = jnp.where(positive_s[:, None], truth_m4[jnp.maximum(index_s, 0)], from_s4)
     off_s = off_by(deltas_s4, truth_s4, from_s4, weights, spec.box_loss, BETA)
     return jnp.sum(jnp.where(positive_s, off_s, 0.0))
+
+
+def _by_class(deltas, logits_rk):
+    """Offsets (r, classes, 4) of outputs that are of each class, or the same for all."""
+    return jnp.broadcast_to(deltas.reshape(len(deltas), -1, 4), (*logits_rk.shape, 4))
 
 
 def _matched(boxes_r4, truth_m4, label_m):

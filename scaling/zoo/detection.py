@@ -14,7 +14,8 @@ from scaling.arch.arch import Arch, Norm
 from scaling.arch.blocks import Conv, MBConv, Pool
 from scaling.arch.box_heads import BOX_HEADS, EfficientDet, RetinaNet, Ssd
 from scaling.arch.necks import BiFpn, Extras, Fpn
-from scaling.arch.region_heads import BoxStage, MaskStage, TwoStage
+from scaling.arch.region_heads import TwoStage
+from scaling.arch.region_stages import BoxStage, MaskStage
 from scaling.arch.stages import Stage
 from scaling.rules.factors import EFFICIENTDET
 from scaling.rules.scale import apply

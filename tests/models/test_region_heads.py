@@ -8,13 +8,15 @@ import pytest
 import scaling
 from scaling.arch.anchors import PixelAnchors
 from scaling.arch.blocks import Conv
-from scaling.arch.necks import BiFpn, Fpn
-from scaling.arch.region_heads import REGION_HEADS, BoxStage, MaskStage, TwoStage
+from scaling.arch.necks import BiFpn, Context, Fpn
+from scaling.arch.region_heads import REGION_HEADS, TwoStage
+from scaling.arch.region_stages import BoxStage, LightHead, MaskStage, ScoreMaps, SpatialPyramid
 from scaling.arch.stages import Stage
 from scaling.cost.closed_form import totals
 from scaling.models.boxes import iou_matrix
 from scaling.models.layers import Settings
-from scaling.models.region_heads import Doubling, proposals
+from scaling.models.region_heads import proposals
+from scaling.models.region_stages import Doubling
 
 SMALL = scaling.get("cifar_resnet20").replace(
     stem=(Stage(Conv(), 8),),
@@ -28,10 +30,21 @@ SIZES = {"candidates": 20, "proposals": 7}
 HEADS = {
     "faster": TwoStage(Fpn(**FEW, extra="pool"), ANCHORS, box=BoxStage(3, hidden=(8, 8)), **SIZES),
     "normed": TwoStage(
-        Fpn(**FEW, extra="pool", norm=True), ANCHORS, 2, BoxStage(2, (4,), (8,), norm=True), **SIZES
+        Fpn(**FEW, extra="pool", norm=True), ANCHORS, 2, box=BoxStage(2, (4,), (8,), norm=True), **SIZES
     ),
     "masks": TwoStage(
         BiFpn(**FEW, cells=1), ANCHORS, box=BoxStage(2, hidden=(8,)), masks=MaskStage(2, (4,), 4, 3), **SIZES
+    ),
+    "score_maps": TwoStage(Fpn(**FEW), ANCHORS, box=ScoreMaps(2), **SIZES),
+    "pyramid": TwoStage(Fpn(**FEW), ANCHORS, box=SpatialPyramid((1, 2), (8,)), **SIZES),
+    "large_kernel": TwoStage(Fpn(**FEW), ANCHORS, box=LightHead(2, 3, 5, 4, (8,)), **SIZES),
+    "thunder": TwoStage(
+        Context(width=8),
+        PixelAnchors(scales=(1.0, 2.0), ratios=(1.0,)),
+        separable=4,
+        attention=True,
+        box=LightHead(2, 3, 1, 4, (8,)),
+        **SIZES,
     ),
 }
 
@@ -52,12 +65,13 @@ def test_there_is_an_answer_for_every_anchor_and_every_box(name):
         told = {} if given is None else {"regions": jax.ShapeDtypeStruct((2, given, 4), jnp.float32)}
         found = jax.eval_shape(lambda v, x, told: net.apply(v, x, **told), variables, image, told)
         boxes, drawn = (7, 3) if given is None else (given, given)
+        offsets = 4 if isinstance(arch.head.box, ScoreMaps | LightHead) else 12
         shapes = {
             "objectness": (2, anchors, 1),
             "pred_bbox_deltas": (2, anchors, 4),
             "proposals": (2, boxes, 4),
             "class_logits": (2, boxes, 3),
-            "box_regression": (2, boxes, 12),
+            "box_regression": (2, boxes, offsets),
         } | ({"mask_logits": (2, drawn, 4, 4, 3)} if masks else {})
         assert {key: x.shape for key, x in found.items()} == shapes
         assert {x.dtype for x in found.values()} == {jnp.dtype("float32")}
@@ -132,7 +146,8 @@ def test_a_head_is_written_down_and_scales_with_its_network(name):
     assert scaling.Arch.from_json(arch.to_json()) == arch
     assert scaling.compound(arch, phi=0) == arch
     wide, deep = scaling.scale(arch, width=2.0).head, scaling.scale(arch, depth=2.0).head
-    assert wide.neck.width == 16 and wide.box.hidden == tuple(2 * width for width in HEADS[name].box.hidden)
+    widths = lambda head: getattr(head.box, "hidden", ())
+    assert wide.neck.width == 16 and widths(wide) == tuple(2 * width for width in widths(HEADS[name]))
     assert deep.repeats == 2 * HEADS[name].repeats
     assert totals(arch.replace(head=wide)).params > totals(arch).params
 
@@ -154,8 +169,11 @@ def test_any_backbone_takes_any_head(backbone, name):
     [
         (TwoStage(proposals=0), "proposals of at least 1"),
         (TwoStage(overlap=0.0), r"overlap in \(0, 1\]"),
-        (TwoStage(box=BoxStage(hidden=())), "needs hidden widths"),
-        (TwoStage(masks=MaskStage(grid=0)), "its masks at least 1"),
+        (TwoStage(box=BoxStage(hidden=())), "all must be at least 1"),
+        (TwoStage(masks=MaskStage(grid=0)), "all must be at least 1"),
+        (TwoStage(box=MaskStage()), "that tells boxes"),
+        (TwoStage(Context(levels=2)), "makes 1 level of 2 maps"),
+        (TwoStage(separable=0), "separable=0"),
         (TwoStage(repeats=0), "repeats=0"),
     ],
 )

@@ -11,7 +11,8 @@ import pytest
 from scaling.arch.anchors import DefaultBoxes, OctaveAnchors, PixelAnchors
 from scaling.arch.box_heads import EfficientDet, RetinaNet, Ssd
 from scaling.arch.necks import BiFpn, Extras, Fpn
-from scaling.arch.region_heads import BoxStage, TwoStage
+from scaling.arch.region_heads import TwoStage
+from scaling.arch.region_stages import BoxStage, MaskStage
 from scaling.runs.spec import RunSpec
 from scaling.training import Interrupted, loop, run
 from scaling.training.plan import make_plan
@@ -97,7 +98,7 @@ def test_micro_batches_make_one_batch_without_batch_norm(trained, assert_equal, 
     assert_equal(whole[1:3], parts[1:3], rtol=2e-4, atol=2e-5)
 
 
-@pytest.mark.representatives(1, "two_stage")
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("head", HEADS)
 def test_every_parameter_learns(trained, head):
     first, last, metrics, scores = trained(head, batch_norm="synced")
@@ -130,6 +131,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make, head, tmp_p
 def test_a_background_is_one_class_more(make):
     assert make_plan(make("ssd")).arch.num_classes == 3
     assert make_plan(make("efficientdet")).arch.num_classes == 2
+
+
+def test_masks_that_nothing_teaches_are_refused(make):
+    spec = make("two_stage")
+    head = dataclasses.replace(HEADS["two_stage"], masks=MaskStage(2, (4,), 4))
+    arch = spec.model.arch.replace(head=head)
+    with pytest.raises(ValueError, match="draws masks"):
+        make_plan(dataclasses.replace(spec, model=dataclasses.replace(spec.model, arch=arch)))
 
 
 def test_a_head_that_gives_no_boxes_is_refused(make, tiny_arch):

@@ -12,7 +12,8 @@ from scaling.arch.arch import Arch
 from scaling.arch.box_heads import RetinaNet, Ssd
 from scaling.arch.head import Head
 from scaling.arch.necks import Extras, Fpn
-from scaling.arch.region_heads import BoxStage, TwoStage
+from scaling.arch.region_heads import TwoStage
+from scaling.arch.region_stages import BoxStage
 from scaling.arch.stages import Stage, settle
 from scaling.models.operators import BY_BACKEND
 from scaling.training.parallel import ENGINES

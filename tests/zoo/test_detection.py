@@ -30,7 +30,9 @@ def variables(name: str):
     return abstract_variables(build(zoo.get(name).replace(resolution=64)), 64, 3)
 
 
-@pytest.mark.representatives("retinanet_resnet50_fpn_v2", "ssd300", "ssdlite", "tf_efficientdet_lite0")
+@pytest.mark.representatives(
+    "retinanet_resnet50_fpn_v2", "ssd300", "ssdlite", "maskrcnn", "tf_efficientdet_lite0"
+)
 @pytest.mark.parametrize("name", [name for name in ARCHS if not name.startswith("efficientdet")])
 def test_parameters_are_the_peers(name, shared):
     with open(shared / "reference" / "dense_tasks.csv") as file:
