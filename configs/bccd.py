@@ -2,8 +2,8 @@
 
 Data: blood cells of three classes, 205 / 87 / 72 photos of 640x480 in the official split: DIR holds
     images.zip and boxes.json (scaling/data/annotations.py); for the original folder set data.source=voc.
-Paper: arXiv 1911.09070 (EfficientDet), 1708.02002 (RetinaNet), 1512.02325 (SSD), rules of 1905.11946. Dated
-    2026-11-28; sized for two CPU cores.
+Paper: arXiv 1911.09070 (EfficientDet), 1708.02002 (RetinaNet), 1512.02325 (SSD), 1506.01497 (Faster R-CNN),
+    rules of 1905.11946. Dated 2026-11-28; sized for two CPU cores.
 Command: python -m experiments.sweep --config=configs/bccd.py --workdir=runs/bccd --config.data.dir=DIR
 Expected: AP at IoU 0.5 on the test photos: 75.4 for the smallest, one seed (experiments/results/bccd), the
     others are not trained yet; networks that were trained on COCO before reach 85 to 95. Estimated from short
@@ -61,4 +61,5 @@ def get_config() -> ConfigDict:
 def get_sweep() -> list[dict]:
     sizes = [{"model.phi": phi, "seed": seed} for phi in (-1.0, 0.0, 1.0) for seed in range(2)]
     retinanet = {"model.head": "retinanet", "model.base_width": 0.25, "model.base_depth": 0.5}
-    return sizes + [retinanet, {"model.head": "ssd"}]
+    fasterrcnn = {"model.head": "fasterrcnn", "model.base_width": 0.25, "train.regions": 128}
+    return sizes + [retinanet, {"model.head": "ssd"}, fasterrcnn]

@@ -45,7 +45,6 @@ def samples(weights: Any, count: int) -> np.ndarray:
     import jax.numpy as jnp
 
     from scaling.arch.gan_heads import Adversarial
-    from scaling.models.gan_heads import noise_of
     from scaling.models.network import build
     from scaling.tasks.generation import noise_at, pixels
 
@@ -55,8 +54,8 @@ def samples(weights: Any, count: int) -> np.ndarray:
 
     @jax.jit
     def make(variables, position_b):
-        noise = noise_of(noise_at(position_b, arch.head.latent))
-        return pixels(net.apply({**variables, **noise}, jnp.zeros((BATCH, *arch.input_shape)))["out"])
+        noise, images = noise_at(position_b, arch.head.latent), jnp.zeros((BATCH, *arch.input_shape))
+        return pixels(net.apply(variables, images, noise=noise)["out"])
 
     starts = range(0, count, BATCH)
     found = [np.asarray(make(weights.variables, np.arange(first, first + BATCH))) for first in starts]

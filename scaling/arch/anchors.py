@@ -7,10 +7,12 @@ column, anchor. They may reach beyond the image, as the peers' do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+
+from scaling.arch.fields import LATER
 
 
 class Level(NamedTuple):
@@ -91,27 +93,30 @@ class PixelAnchors(Anchors):
     """RetinaNet's as torchvision has them: sides in whole pixels, about the corner of each place.
 
     For each of `ratios` (height over width) the sizes floor(`scale` * stride * 2**(k / octaves)), where the
-    stride is the level's nominal one. Source: arXiv 1708.02002 section 4; torchvision's AnchorGenerator.
+    stride is the level's nominal one; or, where `scales` are given, so many strides each.
+    Source: arXiv 1708.02002 section 4; torchvision's AnchorGenerator.
     """
 
     scale: float = 4.0
     octaves: int = 3
     ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    scales: tuple[float, ...] = field(default=(), metadata=LATER)
 
     _offset = 0.0
 
     def counts(self, levels: int) -> tuple[int, ...]:
-        return (self.octaves * len(self.ratios),) * levels
+        return ((len(self.scales) or self.octaves) * len(self.ratios),) * levels
 
     def problem(self) -> str:
-        return _octave_problem(self.scale, self.octaves, self.ratios)
+        return _octave_problem(min((self.scale, *self.scales)), self.octaves, self.ratios)
 
     def _steps(self, height: int, width: int, index: int, level: Level) -> tuple[float, float]:
         del index
         return height // level.rows, width // level.columns
 
     def _halves(self, height: int, width: int, index: int, levels: int, level: Level) -> np.ndarray:
-        sizes = np.floor(self.scale * level.stride * 2.0 ** (np.arange(self.octaves) / self.octaves))
+        octaves = self.scale * 2.0 ** (np.arange(self.octaves) / self.octaves)
+        sizes = np.floor(level.stride * np.array(self.scales or octaves))
         roots = np.sqrt(np.array(self.ratios, np.float32))
         shapes = np.stack([1 / roots, roots], -1)
         return np.round(shapes[:, None] * sizes.astype(np.float32)[:, None] / 2).reshape(-1, 2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from scaling.arch.fields import DEPTH, WIDTH
+from scaling.arch.fields import DEPTH, LATER, WIDTH
 from scaling.arch.totals import Map, Totals
 
 EXTRA = ("c5", "p5", "pool")
@@ -66,18 +66,22 @@ class Fpn(Neck):
     """A feature pyramid: 1x1 convolutions of the maps, each added to the doubled coarser one, then 3x3.
 
     Further levels are strided 3x3 convolutions from the backbone's last map (`extra` "c5") or its level
-    ("p5"), or every second value of the level before ("pool"). Source: arXiv 1612.03144, 1708.02002 for the
-    further levels; names and details are torchvision's.
+    ("p5"), or every second value of the level before ("pool"). With `norm` the maps' convolutions have batch
+    norm in place of a bias. Source: arXiv 1612.03144, 1708.02002 for the further levels; names and details
+    are torchvision's.
     """
 
     width: int = field(default=256, metadata=WIDTH)
     extra: str = "c5"
+    norm: bool = field(default=False, metadata=LATER)
 
     def cost(self, maps: Sequence[Map], sums: Totals) -> list[Map]:
         width, levels = self.width, [Map(self.width, read.side) for read in maps]
         for read in maps:
-            sums.conv(read.side, read.channels, width, bias=True)
-            sums.conv(read.side, width, width, 3, bias=True)
+            for channels, kernel in ((read.channels, 1), (width, 3)):
+                sums.conv(read.side, channels, width, kernel, bias=not self.norm)
+                if self.norm:
+                    sums.norm(width)
         channels = maps[-1].channels if self.extra == "c5" else width
         while len(levels) < self.levels:
             levels.append(Map(width, -(-levels[-1].side // 2)))
@@ -90,6 +94,38 @@ class Fpn(Neck):
         if self.extra not in EXTRA:
             return f"has extra={self.extra!r}: choose one of {', '.join(EXTRA)}."
         return super().problem() or _below_1(width=self.width)
+
+
+@dataclass(frozen=True)
+class Context(Neck):
+    """ThunderNet's context enhancement: one level, the sum of the last map but one, the last and its mean.
+
+    Each goes through a 1x1 convolution first. Source: arXiv 1903.11752 section 3.3.
+    """
+
+    levels: int = 1
+    maps: int = 2
+    width: int = field(default=245, metadata=WIDTH)
+
+    def reads(self, strides: tuple[int, ...]) -> tuple[int, ...]:
+        return strides[-2:]
+
+    def strides(self, strides: tuple[int, ...]) -> tuple[int, ...]:
+        return self.reads(strides)[:1]
+
+    def sides(self, maps: Sequence[Sides]) -> tuple[Sides, ...]:
+        return (maps[0],)
+
+    def cost(self, maps: Sequence[Map], sums: Totals) -> list[Map]:
+        finer, last = maps[0], maps[-1]
+        for read in (finer, last, Map(last.channels, 1)):
+            sums.conv(read.side, read.channels, self.width, bias=True)
+        return [Map(self.width, finer.side)]
+
+    def problem(self) -> str:
+        if (self.levels, self.maps) != (1, 2):
+            return f"makes 1 level of 2 maps, not {self.levels} of {self.maps}."
+        return _below_1(width=self.width)
 
 
 @dataclass(frozen=True)
@@ -232,4 +268,4 @@ def _below_1(**numbers: int) -> str:
     return f"has {wrong[0]}, which must be at least 1." if wrong else ""
 
 
-KINDS = (Fpn, BiFpn, Extras)
+KINDS = (Fpn, Context, BiFpn, Extras)

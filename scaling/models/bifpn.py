@@ -92,17 +92,20 @@ class Fitted(nn.Module):
 
 
 class Separable(nn.Module):
-    """A depthwise 3x3 and a 1x1 convolution; `law` and `bias_law` are those of its kernels and bias."""
+    """A depthwise and a 1x1 convolution; `law` and `bias_law` are those of its kernels and bias."""
 
     features: int
     settings: Settings
     use_bias: bool = True
     laws: tuple[Law | None, Law | None] = (None, None)
     bias_law: Law = ZEROS
+    kernel: int = 3
 
     @nn.compact
     def __call__(self, x):
         channels, (spread, mixed) = x.shape[-1], self.laws
-        x = Convolution(channels, 3, self.settings, groups=channels, law=spread, name="depthwise")(x)
+        x = Convolution(channels, self.kernel, self.settings, groups=channels, law=spread, name="depthwise")(
+            x
+        )
         form = {"use_bias": self.use_bias, "law": mixed, "bias_law": self.bias_law, "name": "project"}
         return Convolution(self.features, 1, self.settings, **form)(x)

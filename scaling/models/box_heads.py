@@ -13,8 +13,9 @@ from jax import lax
 
 from scaling.arch.arch import Arch
 from scaling.arch.box_heads import PRIOR, BoxHead, EfficientDet, RetinaNet, Ssd
-from scaling.arch.necks import BiFpn, Extras, Fpn, Neck
+from scaling.arch.necks import BiFpn, Context, Extras, Fpn, Neck
 from scaling.models.bifpn import BiFpnModule, Separable
+from scaling.models.context import ContextModule
 from scaling.models.extra_levels import SEPARABLE, ExtrasModule
 from scaling.models.fpn import FpnModule
 from scaling.models.initializers import ONES, ZEROS, Law, glorot, parameter
@@ -43,14 +44,14 @@ def flattened(head: BoxHead, outputs: Mapping[str, Any]) -> tuple[Any, Any]:
     else:
         levels = range(head.neck.levels)
         scores_nak = jnp.concatenate(
-            [_by_anchor(outputs[f"class_{i}"], head.num_anchors[i]) for i in levels], 1
+            [by_anchor(outputs[f"class_{i}"], head.num_anchors[i]) for i in levels], 1
         )
-        boxes_na4 = jnp.concatenate([_by_anchor(outputs[f"box_{i}"], head.num_anchors[i]) for i in levels], 1)
+        boxes_na4 = jnp.concatenate([by_anchor(outputs[f"box_{i}"], head.num_anchors[i]) for i in levels], 1)
     return scores_nak, boxes_na4 if head.box_order == "xyxy" else boxes_na4[..., jnp.array([1, 0, 3, 2])]
 
 
-def _by_anchor(x_nhwc, anchors: int):
-    """(n, h, w, anchors * values) -> (n, h * w * anchors, values)."""
+def by_anchor(x_nhwc, anchors: int):
+    """Return (n, h, w, anchors * values) as (n, h * w * anchors, values)."""
     return x_nhwc.reshape(x_nhwc.shape[0], -1, x_nhwc.shape[-1] // anchors)
 
 
@@ -73,7 +74,7 @@ class RetinaNetModule(nn.Module):
         rows = ("cls_logits", self.num_classes, RARE), ("bbox_regression", 4, ZEROS)
         for name, values, bias in rows:
             tower = PlainTower(self.value, anchors * values, bias, self.settings, name=name)
-            found[name] = jnp.concatenate([_by_anchor(x, anchors) for x in tower(levels)], 1)
+            found[name] = jnp.concatenate([by_anchor(x, anchors) for x in tower(levels)], 1)
         return found
 
 
@@ -162,7 +163,7 @@ class SsdModule(nn.Module):
             parts = []
             for i, (x, anchors) in enumerate(zip(levels, value.num_anchors)):
                 predict = Prediction(anchors * values, value.separable, settings, name=f"{name}_{i}")
-                parts.append(_by_anchor(predict(x, train), anchors))
+                parts.append(by_anchor(predict(x, train), anchors))
             found[name] = jnp.concatenate(parts, 1)
         return found
 
@@ -207,4 +208,9 @@ class GroupNorm(nn.Module):
 
 
 MODULES: dict[type, Any] = {RetinaNet: RetinaNetModule, EfficientDet: EfficientDetModule, Ssd: SsdModule}
-NECKS: dict[type, Any] = {Fpn: FpnModule, BiFpn: BiFpnModule, Extras: ExtrasModule}
+NECKS: dict[type, Any] = {
+    Fpn: FpnModule,
+    Context: ContextModule,
+    BiFpn: BiFpnModule,
+    Extras: ExtrasModule,
+}

@@ -16,13 +16,13 @@ from scaling.models.head import average_to
 from scaling.models.layers import BatchNorm, Convolution, Settings
 from scaling.models.map_heads import ConvNorm, resize, to_space
 
-NOISE = "noise"  # the collection from which the generator takes its numbers
 
-
-def adversary(arch: Arch, maps: Sequence[Any], shape, train: bool, settings: Settings, keys_b) -> dict:
+def adversary(
+    arch: Arch, maps: Sequence[Any], shape, train: bool, settings: Settings, keys_b, noise=None
+) -> dict[str, Any]:
     """Return the judge's {"judged": (n,)} of the images and the generator's {"out": (n, h, w, classes)}.
 
-    Positive is taken for the data's. The generator reads collection "noise" (`noise_of`), zeros without.
+    Positive is taken for the data's. The generator reads `noise`, (n, latent), zeros without.
     To be called within a compact method: the modules become the caller's.
     """
     del keys_b
@@ -33,13 +33,9 @@ def adversary(arch: Arch, maps: Sequence[Any], shape, train: bool, settings: Set
     judged = Convolution(1, 1, settings, use_bias=True, fan="in", name=JUDGE)(seen)
     sides = [x.shape[1:3] for x in reversed(maps)] + [shape[1:3]]
     own = dataclasses.replace(settings, activation=head.act)
-    made = GeneratorModule(head, arch.num_classes, own, name=GENERATOR)(shape[0], sides, train)
+    noise = jnp.zeros((shape[0], head.latent)) if noise is None else noise
+    made = GeneratorModule(head, arch.num_classes, own, name=GENERATOR)(noise, sides, train)
     return {"judged": judged[:, 0, 0, 0].astype(jnp.float32), "out": made.astype(jnp.float32)}
-
-
-def noise_of(noise_bl) -> dict[str, Any]:
-    """The collections in which a network finds its generator's numbers, (n, latent)."""
-    return {NOISE: {GENERATOR: {"z": noise_bl}}}
 
 
 class GeneratorModule(nn.Module):
@@ -50,11 +46,10 @@ class GeneratorModule(nn.Module):
     settings: Settings
 
     @nn.compact
-    def __call__(self, count: int, sides: Sequence[tuple[int, int]], train: bool):
+    def __call__(self, noise_bl, sides: Sequence[tuple[int, int]], train: bool):
         value, settings = self.value, self.settings
-        x: Any = self.get_variable(NOISE, "z", jnp.zeros((count, value.latent)))
         grid, width = value.grid, value.width(0)
-        x = Convolution(width * grid**2, 1, settings, fan="in", name="project")(x[:, None, None])
+        x: Any = Convolution(width * grid**2, 1, settings, fan="in", name="project")(noise_bl[:, None, None])
         x = BatchNorm(settings, act=True, name="norm_0")(x.reshape(-1, grid, grid, width), train)
         first, *finer, picture = sides
         x = self._more(resize(x, first), 0, train)

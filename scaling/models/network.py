@@ -155,7 +155,8 @@ class Network(nn.Module):
     """The network of an `Arch`: (n, h, w, c) images -> (n, num_classes) float32 logits.
 
     With a head of `scaling.arch.map_heads` it returns {"out": (n, h, w, num_classes)}, with one of
-    `scaling.arch.box_heads` what that file says.
+    `scaling.arch.box_heads` or `scaling.arch.region_heads` what that file says; heads that take something
+    beside the images take it as further arguments by name (`scaling.models.heads.answer`).
 
     `dtype` is that of the computation (parameters, statistics and logits stay float32); `scan` runs
     repeated blocks as a loop (None: where the backend gains by it); `remat` recomputes the
@@ -182,7 +183,7 @@ class Network(nn.Module):
     frozen: tuple[str, ...] = ()
 
     @nn.compact
-    def __call__(self, images_nhwc, train: bool = False, keys_b=None):
+    def __call__(self, images_nhwc, train: bool = False, keys_b=None, **told: Any):
         keys_b, rates = self._randomness(images_nhwc.shape[0], train, keys_b)
         maps, settings = self.maps(images_nhwc, train, keys_b, rates), self._settings()
         keys_b = fold(keys_b, self.arch.depth)
@@ -190,7 +191,7 @@ class Network(nn.Module):
             return classify(self.arch, collections.deque(maps, maxlen=1).pop(), train, settings, keys_b)
         wanted = self.arch.head.places(tuple(grid.stride for grid in self.arch.feature_grids))
         read = [x for i, x in enumerate(maps) if i in wanted]
-        return answer(self.arch, read, images_nhwc.shape, train, settings, keys_b)
+        return answer(self.arch, read, images_nhwc.shape, train, settings, keys_b, **told)
 
     def maps(self, images_nhwc, train: bool, keys_b, rates) -> Iterator[Any]:
         """Yield the feature map after each stage, in the order of `arch.stage_names`.

@@ -5,13 +5,13 @@ the boxes are equal, and have finite gradients also where they are apart or have
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from scaling.tasks.boxes import area, intersection
+from scaling.models.boxes import area, decode, encode, intersection
 
 EPSILON = 1e-7
 ALPHA = 3.0  # the power of alpha-IoU
@@ -85,6 +85,17 @@ def wiou(boxes, truth) -> jax.Array:
 IOU_LOSSES: dict[str, Callable[..., jax.Array]] = {
     loss.__name__: loss for loss in (iou, giou, diou, ciou, eiou, alpha_iou, siou, wiou)
 }
+
+
+def off_by(deltas, truth, anchors, weights: Sequence[float], loss: str, beta: float) -> jax.Array:
+    """Return how far each box, told by its offset from an anchor, is from the truth.
+
+    `loss` is "smooth_l1", linear from offsets of `beta` on, or a name of `IOU_LOSSES`; `weights` are those of
+    `encode`.
+    """
+    if loss == "smooth_l1":
+        return smooth_l1(deltas, encode(truth, anchors, weights), beta)
+    return IOU_LOSSES[loss](decode(deltas, anchors, weights), truth)
 
 
 def _iou(boxes, truth):

@@ -3,27 +3,30 @@
 Heads whose scores are sigmoids learn by focal loss and RetinaNet's matching, heads with a background class by
 cross-entropy with hard negatives and SSD's. Both, and the loss of the boxes, are sums over an image's
 anchors, divided by the number of its positive ones, at least 1; the loss is the mean over images, so that
-micro-batches make one batch (SSD's and EfficientDet's authors divide by the positives of a batch)."""
+micro-batches make one batch (SSD's and EfficientDet's authors divide by the positives of a batch). Heads in
+two stages have losses of their own (`scaling.tasks.two_stage`)."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
+from scaling.arch.region_heads import TwoStage
 from scaling.data.augment import displaces, draws_of, eval_transform, train_images
 from scaling.data.placement import move_boxes, placement
 from scaling.models.box_heads import flattened
+from scaling.models.boxes import decode, iou_matrix
 from scaling.runs.spec import TrainSpec
+from scaling.tasks import two_stage
 from scaling.tasks.average_precision import average_precision, summary
-from scaling.tasks.box_losses import IOU_LOSSES, smooth_l1
+from scaling.tasks.box_losses import off_by
 from scaling.tasks.box_panels import box_panels, boxes_of, image_score
-from scaling.tasks.boxes import clip, decode, encode, iou_matrix
+from scaling.tasks.detections import Detections, best_of
 from scaling.tasks.matching import BACKGROUND, IGNORED, RETINANET, SSD, hard_negatives
-from scaling.tasks.nms import nms, soft_nms
 from scaling.tasks.pictures import Pictures
 from scaling.tasks.task import Inputs, Metric, Task
 
@@ -31,16 +34,6 @@ LEAST_SHOWN = 0.3  # of a box's area: one that a crop shows less of is no exampl
 ALPHA, GAMMA = 0.25, 2.0  # of the focal loss: arXiv 1708.02002 section 4
 # Where smooth L1 becomes linear, in the units of offsets, which a head with a background multiplies
 BETA, WEIGHTED_BETA = 0.1, 1.0
-CANDIDATES, DETECTIONS = 500, 100  # of an image, before and after suppression
-
-
-class Detections(NamedTuple):
-    """The best of each image first: boxes (n, d, 4) in pixels, scores (n, d), classes (n, d) from 0; a score
-    of 0 and class -1 where there are no more."""
-
-    boxes: Any
-    scores: Any
-    classes: Any
 
 
 def _train_inputs(made: Inputs):
@@ -56,7 +49,8 @@ def _train_inputs(made: Inputs):
     def inputs(fields, keys_b):
         draws_bu = draws_of(augment, keys_b)
         boxes_nm4, label_nm = jax.vmap(moved)(fields["boxes"], fields["label"], draws_bu)
-        return {"image": images(fields["image"], draws_bu), "boxes": boxes_nm4, "label": label_nm}
+        made = {"image": images(fields["image"], draws_bu), "boxes": boxes_nm4, "label": label_nm}
+        return {**made, "key": keys_b}
 
     return inputs
 
@@ -71,12 +65,20 @@ def _eval_inputs(made: Inputs):
 
 
 def _adapt(arch):
-    """One class more where the head has a background."""
+    """One class more where the head has a background; ValueError for a head that also draws masks."""
+    if isinstance(arch.head, TwoStage) and arch.head.masks:
+        raise ValueError(
+            f"{arch.name} draws masks, which config.task='detection' has none of to learn from: leave them out "
+            "(arch.head.masks=None)."
+        )
     return arch.replace(num_classes=arch.num_classes + 1) if arch.head.background else arch
 
 
 def _loss(apply, inputs, spec, arch):
-    outputs, updates = apply(inputs["image"])
+    told = {}
+    if isinstance(arch.head, TwoStage):
+        told["regions"] = lambda found: two_stage.sampled(found, inputs, spec, arch)
+    outputs, updates = apply(inputs["image"], **told)
     class_b, box_b = _losses(outputs, inputs, spec, arch)
     parts = {"class_loss": jnp.mean(class_b), "box_loss": jnp.mean(box_b)}
     return parts["class_loss"] + spec.box_weight * parts["box_loss"], updates, parts
@@ -84,6 +86,8 @@ def _loss(apply, inputs, spec, arch):
 
 def _losses(outputs, inputs, spec, arch):
     """The losses of each image's classes and boxes, (n,) each."""
+    if isinstance(arch.head, TwoStage):
+        return two_stage.losses(outputs, inputs, spec, arch)
     head, (height, width) = arch.head, inputs["image"].shape[1:3]
     anchors_a4 = jnp.asarray(head.anchors(arch, height, width))
     scale = jnp.asarray([width, height, width, height], jnp.float32)
@@ -97,7 +101,8 @@ def _losses(outputs, inputs, spec, arch):
         by_class = _by_softmax if head.background else _by_sigmoid
         # An anchor without a box has itself as its truth, which keeps what is not counted finite
         truth_a4 = jnp.where(positive_a[:, None], boxes_m4[own_a], anchors_a4)
-        off_a = _off_by(deltas_a4, truth_a4, anchors_a4, head, spec)
+        beta = WEIGHTED_BETA if head.background else BETA
+        off_a = off_by(deltas_a4, truth_a4, anchors_a4, head.box_weights, spec.box_loss, beta)
         return by_class(scores_ak, label_a, index_a) / count, jnp.sum(
             jnp.where(positive_a, off_a, 0.0)
         ) / count
@@ -120,40 +125,20 @@ def _by_softmax(scores_ak, label_a, index_a):
     return jnp.sum(jnp.where((label_a >= 0) | negative_a, loss_a, 0.0))
 
 
-def _off_by(deltas_a4, truth_a4, anchors_a4, head, spec):
-    """How far each anchor's box is from the truth, by the loss that the config names."""
-    if spec.box_loss == "smooth_l1":
-        told_a4 = encode(truth_a4, anchors_a4, head.box_weights)
-        return smooth_l1(deltas_a4, told_a4, WEIGHTED_BETA if head.background else BETA)
-    return IOU_LOSSES[spec.box_loss](decode(deltas_a4, anchors_a4, head.box_weights), truth_a4)
-
-
 def detect(arch, outputs, height: int, width: int, spec: TrainSpec) -> Detections:
     """Return what a network's outputs for images of `height` x `width` pixels say is there, after NMS.
 
     `spec` has `least_score`, `most_overlap` and `suppression`.
     """
     head = arch.head
+    if isinstance(head, TwoStage):
+        return two_stage.detect(arch, outputs, height, width, spec)
     anchors_a4 = jnp.asarray(head.anchors(arch, height, width))
 
     def of_image(scores_ak, deltas_a4):
         known_ak = jax.nn.softmax(scores_ak)[:, 1:] if head.background else jax.nn.sigmoid(scores_ak)
-        classes = known_ak.shape[-1]
-        flat = jnp.where(known_ak > spec.least_score, known_ak, -jnp.inf).ravel()
-        scores_c, place_c = jax.lax.top_k(flat, min(CANDIDATES, flat.size))
-        anchor_c, class_c = place_c // classes, place_c % classes
-        boxes_c4 = decode(deltas_a4[anchor_c], anchors_a4[anchor_c], head.box_weights)
-        boxes_c4 = clip(boxes_c4, height, width)
-        if spec.suppression == "soft":
-            scores_c = soft_nms(boxes_c4, scores_c, class_c)
-            kept_c = scores_c > spec.least_score
-        else:
-            kept_c = nms(boxes_c4, scores_c, class_c, spec.most_overlap)
-        scores_d, best_d = jax.lax.top_k(jnp.where(kept_c, scores_c, -jnp.inf), min(DETECTIONS, len(kept_c)))
-        found_d = scores_d > -jnp.inf
-        return Detections(
-            boxes_c4[best_d], jnp.where(found_d, scores_d, 0.0), jnp.where(found_d, class_c[best_d], -1)
-        )
+        box_of = lambda index, _: decode(deltas_a4[index], anchors_a4[index], head.box_weights)
+        return best_of(known_ak, box_of, height, width, spec)
 
     return jax.vmap(of_image)(*flattened(head, outputs))
 
@@ -187,7 +172,7 @@ DETECTION = Task(
     name="detection",
     metric=Metric("ap50", "AP50", "average precision at IoU 0.5"),
     fields=("boxes", "label"),
-    heads=("RetinaNet", "EfficientDet", "Ssd"),
+    heads=("RetinaNet", "EfficientDet", "Ssd", "TwoStage"),
     train_inputs=_train_inputs,
     eval_inputs=_eval_inputs,
     loss=_loss,

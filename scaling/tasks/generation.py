@@ -15,7 +15,6 @@ from jax import lax
 
 from scaling.arch.gan_heads import GENERATOR, JUDGE
 from scaling.data.augment import displaces, draws_of, eval_transform, train_images
-from scaling.models.gan_heads import noise_of
 from scaling.runs.spec import AugmentSpec
 from scaling.tasks import restoration
 from scaling.tasks.pictures import Pictures
@@ -78,7 +77,7 @@ def _check_plain(augment: AugmentSpec) -> None:
 
 def judge_loss(apply, inputs):
     """Return the judge's loss, what the network answers of the data, and its statistics."""
-    outputs, updates = apply(inputs["image"], noise_of(inputs["noise"]))
+    outputs, updates = apply(inputs["image"], noise=inputs["noise"])
     made, of_made = apply(lax.stop_gradient(outputs["out"]))
     loss = jnp.mean(jax.nn.softplus(-outputs["judged"])) + jnp.mean(jax.nn.softplus(made["judged"]))
     right = jnp.mean(outputs["judged"] > 0, dtype=jnp.float32) + jnp.mean(
@@ -159,6 +158,6 @@ GENERATION = Task(
     means=_means,
     gather=_gather,
     adapt=restoration.adapt,
-    reads=lambda inputs: noise_of(inputs["noise"]),
+    told=lambda inputs: {"noise": inputs["noise"]},
     pictures=Pictures(_see, lambda seen: 0.0, _panels, sheet=SHEET),
 )

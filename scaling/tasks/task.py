@@ -16,12 +16,10 @@ AXIS = "batch"  # the mapped axis of devices, over which training and evaluation
 class Apply(Protocol):
     """Runs the network that is trained, for a loss."""
 
-    def __call__(
-        self, images: Any, reads: Mapping[str, Any] = ..., held: Sequence[str] = ...
-    ) -> tuple[Any, Mapping[str, Any]]:
+    def __call__(self, images: Any, held: Sequence[str] = ..., **told: Any) -> tuple[Any, Mapping[str, Any]]:
         """Return what it answers, and its collections that changed.
 
-        `reads` are collections that it finds beside its variables; no gradient reaches the parameters of the
+        `told` is what its head takes beside the images, by name. No gradient reaches the parameters of the
         modules named in `held`: a loss of several phases says with each which it leaves alone.
         """
         ...
@@ -77,8 +75,8 @@ class Task:
     False left out. `gather(outputs, inputs, spec, arch)`, where sums do not do, gives an array (n, ...) a
     name, of a shape that no example changes: they are collected from all batches and devices, in the order of
     the examples. `means` makes metrics of totals and collected arrays, in NumPy, "loss" and `metric.name`
-    among them. `reads(inputs)` are collections that the network finds in evaluation
-    beside its variables. `pictures` show answers beside the truth."""
+    among them. `told(inputs)` is what the network's head takes in evaluation beside the images, by name.
+    `pictures` show answers beside the truth."""
 
     name: str
     metric: Metric
@@ -91,5 +89,5 @@ class Task:
     means: Callable[[dict[str, Any]], dict[str, float]]
     gather: Callable[[Any, Fields, TrainSpec, Sized | None], Fields] = lambda *_: {}
     adapt: Callable[[Any], Any] = lambda arch: arch
-    reads: Callable[[Fields], Mapping[str, Any]] = lambda inputs: {}
+    told: Callable[[Fields], Mapping[str, Any]] = lambda inputs: {}
     pictures: Pictures | None = None

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -30,8 +29,6 @@ from scaling.training.state import TrainState, averaged, without
 
 Step = Callable[[TrainState, dict[str, Any], dict[str, Any]], tuple[TrainState, dict[str, Any]]]
 SEED = "seed"  # what `resident` calls the key that all random numbers come from
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def seed_key(seed: int) -> np.ndarray:
@@ -84,9 +81,10 @@ def build_train_step(
         if drop_path is not None:
             variables = {**variables, DROP_PATH: {"share": drop_path(state.step)}}
 
-        def apply(images, reads: Mapping[str, Any] = NOTHING, held: Sequence[str] = ()):
-            known = {**variables, "params": _held_back(variables["params"], held), **reads}
-            return network.apply(known, images, train=True, keys_b=drop_b, mutable=["batch_stats", AUXILIARY])
+        def apply(images, held: Sequence[str] = (), **told):
+            known = {**variables, "params": _held_back(variables["params"], held)}
+            call = {"train": True, "keys_b": drop_b, "mutable": ["batch_stats", AUXILIARY]}
+            return network.apply(known, images, **call, **told)
 
         loss, updates, metrics = task.loss(apply, inputs(_examples(part, resident), augment_b), spec, arch)
         frozen = {} if state.frozen is None else state.frozen["batch_stats"]
@@ -144,14 +142,14 @@ def build_eval_step(
     `models` is {name: variables}, packed or not; `batch` holds the examples' fields and "real". With
     `by_batch` batch norm uses the statistics of the images on a device, padding and all, not the running
     ones."""
-    told = spec or TrainSpec()
+    known = spec or TrainSpec()
 
     def score(variables, made, real_b):
-        known = {**whole(variables), **task.reads(made)}
-        found: Any = network.apply(known, made["image"], train=by_batch, mutable=["batch_stats"])
+        call = {"train": by_batch, "mutable": ["batch_stats"]}
+        found: Any = network.apply(whole(variables), made["image"], **call, **task.told(made))
         outputs = found[0]
-        arrays = task.gather(outputs, made, told, arch)
-        return task.sums(outputs, made, real_b.astype(bool), told, arch), arrays and {
+        arrays = task.gather(outputs, made, known, arch)
+        return task.sums(outputs, made, real_b.astype(bool), known, arch), arrays and {
             **arrays,
             "real": real_b,
         }

@@ -1,6 +1,7 @@
 """The peers' tensor names for detectors: schemes for `scaling.weights.peer_names`.
 
-Sources: the state dicts of torchvision's RetinaNet, SSD and SSDLite, and of effdet's EfficientDet.
+Sources: the state dicts of torchvision's RetinaNet, SSD, SSDLite, Faster and Mask R-CNN, and of effdet's
+EfficientDet.
 """
 
 from __future__ import annotations
@@ -16,9 +17,14 @@ from scaling.weights.mobile_names import timm_efficientnet
 Scheme = Callable[[Arch, str, int | None, int], str | None]
 
 # Our modules within "decoder", as patterns, and the peers'
-RETINANET = {
+FPN = {
     r"neck/lateral_(\d+)": r"backbone.fpn.inner_blocks.\1.0",
     r"neck/output_(\d+)": r"backbone.fpn.layer_blocks.\1.0",
+    r"neck/norm_lateral_(\d+)": r"backbone.fpn.inner_blocks.\1.1",
+    r"neck/norm_output_(\d+)": r"backbone.fpn.layer_blocks.\1.1",
+}
+RETINANET = {
+    **FPN,
     r"neck/further_0": r"backbone.fpn.extra_blocks.p6",
     r"neck/further_1": r"backbone.fpn.extra_blocks.p7",
     r"cls_logits/predict": r"head.classification_head.cls_logits",
@@ -27,6 +33,28 @@ RETINANET = {
     r"cls_logits/norm_(\d+)": r"head.classification_head.conv.\1.1",
     r"bbox_regression/conv_(\d+)": r"head.regression_head.conv.\1.0",
     r"bbox_regression/norm_(\d+)": r"head.regression_head.conv.\1.1",
+}
+FASTERRCNN = {
+    **FPN,
+    r"rpn/conv_(\d+)": r"rpn.head.conv.\1.0",
+    r"rpn/(cls_logits|bbox_pred)": r"rpn.head.\1",
+    r"box/hidden_0": r"roi_heads.box_head.fc6",
+    r"box/hidden_1": r"roi_heads.box_head.fc7",
+    r"box/class_logits": r"roi_heads.box_predictor.cls_score",
+    r"box/box_regression": r"roi_heads.box_predictor.bbox_pred",
+    r"mask/conv_(\d+)": r"roi_heads.mask_head.\1.0",
+    r"mask/double": r"roi_heads.mask_predictor.conv5_mask",
+    r"mask/mask_logits": r"roi_heads.mask_predictor.mask_fcn_logits",
+}
+# Layers of one window whose kernels the peer stores as matrices
+MATRICES = dict.fromkeys(
+    (f"decoder/box/{layer}" for layer in ("hidden_0", "hidden_1", "class_logits", "box_regression")), 2
+)
+FASTERRCNN_V2 = {
+    **FASTERRCNN,
+    r"box/conv_(\d+)": r"roi_heads.box_head.\1.0",
+    r"box/norm_(\d+)": r"roi_heads.box_head.\1.1",
+    r"box/hidden_0": r"roi_heads.box_head.5",
 }
 SSD = {
     r"neck/rescaled": r"backbone",
@@ -137,6 +165,8 @@ def schemes(resnet: Scheme, sequential: Scheme) -> dict[str, Scheme]:
     """All schemes of detectors, given those of their backbones."""
     return {
         "tv_retinanet": detector(resnet, "backbone.body.", RETINANET),
+        "tv_fasterrcnn": detector(resnet, "backbone.body.", FASTERRCNN),
+        "tv_fasterrcnn_v2": detector(resnet, "backbone.body.", FASTERRCNN_V2),
         "tv_ssd": detector(_ssd_vgg(sequential), "backbone.", SSD),
         "tv_ssdlite": detector(_ssdlite_mobilenet, "backbone.", SSDLITE),
         "effdet": detector(timm_efficientnet, "backbone.", EFFDET),

@@ -15,6 +15,7 @@ from scaling.arch.arch import Arch, Sized
 from scaling.arch.blocks import Conv, ConvNeXt, Dense, Residual, Transition, XBlock
 from scaling.arch.blocks.base import LEADING
 from scaling.arch.stages import Stage
+from scaling.weights import detection_names
 from scaling.weights.detection_names import schemes as detection
 from scaling.weights.inception_names import SCHEMES as INCEPTION
 from scaling.weights.mobile_names import SCHEMES as MOBILE
@@ -63,6 +64,7 @@ SEQUENTIAL_TOPS = {
 KERNEL_AXES = {
     "tv_alexnet": {"hidden_0": 2, "hidden_1": 2},
     "tv_squeezenet": {"classifier": 4},
+    **dict.fromkeys(("tv_fasterrcnn", "tv_fasterrcnn_v2"), detection_names.MATRICES),
     "tv_googlenet": {f"auxiliary_{i}/hidden_0/filter": 2 for i in range(2)},
 }
 

@@ -1,4 +1,5 @@
-"""Detectors by their peers' names: torchvision's RetinaNet, SSD and SSDLite, effdet's EfficientDet.
+"""Detectors by their peers' names: torchvision's RetinaNet, SSD, SSDLite, Faster and Mask R-CNN, effdet's
+EfficientDet.
 
 Classes are COCO's as the peers count them: 91 with the background, 90 without. Names that begin with `tf_`
 pad as TensorFlow does, as the authors' weights need.
@@ -13,6 +14,8 @@ from scaling.arch.arch import Arch, Norm
 from scaling.arch.blocks import Conv, MBConv, Pool
 from scaling.arch.box_heads import BOX_HEADS, EfficientDet, RetinaNet, Ssd
 from scaling.arch.necks import BiFpn, Extras, Fpn
+from scaling.arch.region_heads import TwoStage
+from scaling.arch.region_stages import BoxStage, MaskStage
 from scaling.arch.stages import Stage
 from scaling.rules.factors import EFFICIENTDET
 from scaling.rules.scale import apply
@@ -31,6 +34,28 @@ RETINANET_V2 = RETINANET.replace(
     name="retinanet_resnet50_fpn_v2",
     head=RetinaNet(Fpn(extra="c5"), norm=True),
     source="arXiv 1708.02002 and 1912.02424, details as torchvision",
+)
+
+FASTERRCNN = RETINANET.replace(
+    name="fasterrcnn_resnet50_fpn",
+    family="fasterrcnn",
+    head=TwoStage(),
+    weights="tv_fasterrcnn",
+    source="arXiv 1506.01497 and 1612.03144, details as torchvision",
+)
+FASTERRCNN_V2 = FASTERRCNN.replace(
+    name="fasterrcnn_resnet50_fpn_v2",
+    head=TwoStage(
+        Fpn(maps=4, extra="pool", norm=True), repeats=2, box=BoxStage(7, (256,) * 4, (1024,), norm=True)
+    ),
+    weights="tv_fasterrcnn_v2",
+    source="arXiv 1506.01497 and 2111.11429, details as torchvision",
+)
+MASKRCNN = FASTERRCNN.replace(
+    name="maskrcnn_resnet50_fpn",
+    family="maskrcnn",
+    head=TwoStage(masks=MaskStage()),
+    source="arXiv 1703.06870, details as torchvision",
 )
 
 
@@ -124,7 +149,7 @@ def _lite(size: str) -> Arch:
 
 
 _ALL = [
-    *(RETINANET, RETINANET_V2, SSD300, SSDLITE320),
+    *(RETINANET, RETINANET_V2, SSD300, SSDLITE320, FASTERRCNN, FASTERRCNN_V2, MASKRCNN),
     *(_sized(size, tf=False) for size in ("d0", "d1", "d2", "d3")),
     *(_sized(size.name, tf=True) for size in EFFICIENTDET.sizes),
     *map(_lite, LITE_ROWS),

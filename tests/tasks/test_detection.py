@@ -9,8 +9,8 @@ import pytest
 
 from scaling.data.augment import draws_of, train_images
 from scaling.data.placement import move_boxes, placement
+from scaling.models.boxes import encode
 from scaling.runs.spec import AugmentSpec, TrainSpec
-from scaling.tasks.boxes import encode
 from scaling.tasks.detection import DETECTION, LEAST_SHOWN, detect
 from scaling.tasks.task import Inputs
 

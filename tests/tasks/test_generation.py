@@ -15,7 +15,6 @@ from scaling.arch.map_heads import UPSAMPLINGS
 from scaling.arch.stages import Stage
 from scaling.cost.closed_form import totals
 from scaling.cost.counting import count
-from scaling.models.gan_heads import noise_of
 from scaling.models.initialize import abstract_variables
 from scaling.runs.spec import AugmentSpec
 from scaling.tasks import generation
@@ -35,13 +34,12 @@ PAIR = Arch(
 )
 
 
-def applied(arch, variables, params, images, reads=None, held=()):
+def applied(arch, variables, params, images, held=(), **told):
     """What a step gives to a loss."""
     params = {name: jax.lax.stop_gradient(x) if name in held else x for name, x in params.items()}
     net = scaling.build(arch)
-    return net.apply(
-        {**variables, "params": params, **(reads or {})}, images, train=True, mutable=["batch_stats"]
-    )
+    known = {**variables, "params": params}
+    return net.apply(known, images, train=True, mutable=["batch_stats"], **told)
 
 
 def quickly(function, *arguments):
@@ -88,7 +86,7 @@ def test_pictures_follow_the_noise_and_lie_in_the_range_of_the_data():
 
     def make(position_b):
         z = generation.noise_at(position_b, 3)
-        return net.apply({**variables, **noise_of(z)}, jnp.zeros((3, 7, 7, 1)))["out"], z
+        return net.apply(variables, jnp.zeros((3, 7, 7, 1)), noise=z)["out"], z
 
     (made, z), (again, _) = (quickly(make, np.array(order)) for order in ([0, 1, 2], [2, 1, 0]))
     assert np.all(np.abs(made) < 1) and np.abs(z).max() <= 1 and len(np.unique(np.asarray(z))) == 9

@@ -11,6 +11,8 @@ import pytest
 from scaling.arch.anchors import DefaultBoxes, OctaveAnchors, PixelAnchors
 from scaling.arch.box_heads import EfficientDet, RetinaNet, Ssd
 from scaling.arch.necks import BiFpn, Extras, Fpn
+from scaling.arch.region_heads import TwoStage
+from scaling.arch.region_stages import BoxStage, MaskStage
 from scaling.runs.spec import RunSpec
 from scaling.training import Interrupted, loop, run
 from scaling.training.plan import make_plan
@@ -22,6 +24,12 @@ HEADS = {
     "retinanet": RetinaNet(Fpn(1, 1, 8), PixelAnchors(octaves=1), repeats=1),
     "efficientdet": EfficientDet(BiFpn(2, 1, 8, 1), OctaveAnchors(scale=2.0, octaves=1), repeats=1),
     "ssd": Ssd(Extras(2, 1, (8,)), DefaultBoxes(least=0.3, most=0.5)),
+    "two_stage": TwoStage(
+        Fpn(2, 1, 8, extra="pool"),
+        PixelAnchors(scale=2.0, octaves=1),
+        box=BoxStage(2, hidden=(8,)),
+        proposals=12,
+    ),
 }
 STEPS = 2
 
@@ -39,7 +47,7 @@ def make(tiny_arch, boxes_dir):
             "data": {"source": "boxes", "dir": str(boxes_dir), "validation": "val"},
             "augment": {"crop": "resized", "area": [0.5, 1.0], "flip": True},
             "optimizer": {"lr": 0.01, "lr_batch": 0},
-            "train": {**defaults, **dict(train)},
+            "train": {**defaults, "regions": 8, **dict(train)},
         }
         return RunSpec.from_config({**config, **sections})
 
@@ -85,7 +93,7 @@ def test_devices_and_engines_train_and_score_alike(trained, assert_equal, head, 
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("head", ["retinanet", "ssd"])
+@pytest.mark.parametrize("head", ["retinanet", "ssd", "two_stage"])
 def test_micro_batches_make_one_batch_without_batch_norm(trained, assert_equal, head):
     """The loss is the mean of what each image says by itself."""
     whole, parts = (trained(head, True, False, accumulate=count) for count in (1, 4))
@@ -102,8 +110,9 @@ def test_every_parameter_learns(trained, head):
 
 
 @pytest.mark.nightly
-def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make, tmp_path, monkeypatch):
-    spec = make(train={"batch_norm": "synced"})
+@pytest.mark.parametrize("head", ["retinanet", "two_stage"])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make, head, tmp_path, monkeypatch):
+    spec = make(head, {"batch_norm": "synced"})
     whole = run(spec, tmp_path / "whole", Silent())
     after = loop._after
 
@@ -124,6 +133,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make, tmp_path, m
 def test_a_background_is_one_class_more(make):
     assert make_plan(make("ssd")).arch.num_classes == 3
     assert make_plan(make("efficientdet")).arch.num_classes == 2
+
+
+def test_masks_that_nothing_teaches_are_refused(make):
+    spec = make("two_stage")
+    head = dataclasses.replace(HEADS["two_stage"], masks=MaskStage(2, (4,), 4))
+    arch = spec.model.arch.replace(head=head)
+    with pytest.raises(ValueError, match="draws masks"):
+        make_plan(dataclasses.replace(spec, model=dataclasses.replace(spec.model, arch=arch)))
 
 
 def test_a_head_that_gives_no_boxes_is_refused(make, tiny_arch):

@@ -12,6 +12,8 @@ from scaling.arch.arch import Arch
 from scaling.arch.box_heads import RetinaNet, Ssd
 from scaling.arch.head import Head
 from scaling.arch.necks import Extras, Fpn
+from scaling.arch.region_heads import TwoStage
+from scaling.arch.region_stages import BoxStage
 from scaling.arch.stages import Stage, settle
 from scaling.models.operators import BY_BACKEND
 from scaling.training.parallel import ENGINES
@@ -92,6 +94,9 @@ RUNS = {
     "bfloat16": PLAIN | {"model.dtype": "bfloat16", "model.remat": True, "train.ema": 0.0},
     "retinanet": detector(RetinaNet(Fpn(1, 1, 8), PixelAnchors(octaves=1), repeats=1)),
     "ssd": detector(Ssd(Extras(2, 1, (8,)), DefaultBoxes())),
+    "two_stage": detector(
+        TwoStage(Fpn(2, 1, 8, extra="pool"), PixelAnchors(2.0, 1), box=BoxStage(2, hidden=(8,)), proposals=4)
+    ),
     "frozen": PLAIN | {"optimizer.frozen": ["stem", "stages_0"], "optimizer.name": "adamw"},
 }
 

@@ -31,7 +31,7 @@ def variables(name: str):
 
 
 @pytest.mark.representatives(
-    "retinanet_resnet50_fpn_v2", "ssd300", "ssdlite", "tf_efficientdet_lite0", night=8
+    "retinanet_resnet50_fpn_v2", "ssd300", "ssdlite", "maskrcnn", "tf_efficientdet_lite0", night=8
 )
 @pytest.mark.parametrize("name", [name for name in ARCHS if not name.startswith("efficientdet")])
 def test_parameters_are_the_peers(name, shared):

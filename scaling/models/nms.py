@@ -8,7 +8,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from scaling.tasks.boxes import iou_matrix
+from scaling.models.boxes import iou_matrix
 
 
 def nms(boxes_n4, scores_n, classes_n, threshold: float) -> jax.Array:

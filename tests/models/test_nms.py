@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from scaling.tasks.boxes import iou_matrix
-from scaling.tasks.nms import nms, soft_nms
+from scaling.models.boxes import iou_matrix
+from scaling.models.nms import nms, soft_nms
 
 COUNT, CLASSES = 60, 3
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scaling.tasks.boxes import LARGEST_FACTOR, area, clip, decode, encode, iou_matrix
+from scaling.models.boxes import LARGEST_FACTOR, area, clip, decode, encode, iou_matrix
 
 
 def random_boxes(count, seed, side=100.0):
