@@ -92,7 +92,7 @@ def changed(table, change):
 
 # A batch changes how a strategy's own functions are called, not what they do; unclipped PPO is REINFORCE, and
 # tests/search/strategies/test_models.py asks more of the models
-SECOND = {"lstm_reinforce", "predictor", "gp", *BATCHED} - {"evolution by 3"}
+SECOND = {"lstm_reinforce", "predictor", "gp", *BATCHED}
 
 
 # They rank rewards by the code of lstm_ppo and gp
