@@ -136,6 +136,7 @@ def test_digits_are_the_whole_set_cut_once():
     assert len(set(np.bincount(test.labels) - np.bincount(test.labels).min())) <= 3, "classes are balanced"
 
 
+@pytest.mark.nightly
 def test_importing_the_room_loads_no_reader():
     heavy = ("PIL", "sklearn", "grain", "tensorflow_datasets", "tensorflow", "scipy")
     code = f"import sys, scaling.data, scaling.data.loader; print([m for m in {heavy} if m in sys.modules])"

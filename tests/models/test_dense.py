@@ -38,6 +38,7 @@ def run(function, *arguments):
     return jax.jit(lambda *a: value_and_gradients(function, *a))(*arguments)
 
 
+@pytest.mark.representatives(5)
 @pytest.mark.parametrize(
     ("size", "channels", "kernel", "stride", "padding", "dilation"),
     [

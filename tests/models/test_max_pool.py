@@ -20,6 +20,7 @@ def value_and_gradient(pool, x_nhwc):
     return y, *pull(weights.astype(y.dtype))
 
 
+@pytest.mark.representatives(6)
 @pytest.mark.parametrize(
     ("size", "kernel", "stride", "padding"),
     [

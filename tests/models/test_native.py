@@ -74,7 +74,6 @@ def normal(*shape: int, seed: int = 0):
 
 
 @pytest.mark.nightly
-@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("size", "channels", "kernel", "stride", "dilation", "padding"),
     [
@@ -166,7 +165,6 @@ def test_an_input_gradient_that_nobody_reads_is_not_computed(kernels):
 
 
 @pytest.mark.nightly
-@pytest.mark.representatives(4)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("channels", [5, 96])
 def test_batch_norm_equals_the_plain_one(kernels, activation, channels, assert_close):

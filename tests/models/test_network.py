@@ -86,7 +86,7 @@ def unrolled(variables):
     return gradients(Network(MIXED, scan=False), variables)
 
 
-@pytest.mark.representatives(1)
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "options",
     [

@@ -223,6 +223,7 @@ def test_percent_number_and_duration():
     assert (duration(59.97), duration(125), duration(7260)) == ("1 min 0 s", "2 min 5 s", "2 h 1 min")
 
 
+@pytest.mark.nightly
 def test_reading_rows_loads_no_drawing_library(workdir):
     code = (
         "import sys, scaling.sweeps.run, scaling.laws.power; from pathlib import Path;"

@@ -25,7 +25,7 @@ def rows(count: int) -> tuple:
     )
 
 
-@pytest.mark.representatives("3")
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("count", [3, MANY_CURVES, MANY_CURVES + 1, 37])
 def test_axes_have_room_however_many_curves_there_are(count, tmp_path, recwarn):
     save_curve(Study(rows(count)), "study", tmp_path / "curve.png")

@@ -47,12 +47,13 @@ def ragged() -> Space:
 
 
 SMALL = (conditional(), scattered(), mixed())
-SPACES = (*SMALL, ragged(), transnas.MACRO)
-PRODUCTS = (nasbench201.SPACE, nasbench_macro.SPACE, transnas.MICRO)  # all combinations, as `mixed` is
+SPACES = (*SMALL, ragged())
+# All combinations, as `mixed` is, and a larger one of parts, as `ragged` is
+BENCHMARKS = (nasbench201.SPACE, nasbench_macro.SPACE, transnas.MICRO, transnas.MACRO)
 
 
 @pytest.fixture(
-    params=[*SPACES, *(pytest.param(space, marks=pytest.mark.nightly) for space in PRODUCTS)],
+    params=[*SPACES, *(pytest.param(space, marks=pytest.mark.nightly) for space in BENCHMARKS)],
     ids=lambda space: space.name,
 )
 def space(request) -> Space:

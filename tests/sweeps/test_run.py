@@ -157,6 +157,7 @@ def test_workers_get_devices_of_their_own_or_a_part_of_one():
     assert "OMP_NUM_THREADS" not in share_environment({"OMP_NUM_THREADS": "1"}, 0, 2, [])
 
 
+@pytest.mark.nightly
 def test_a_trial_is_as_nice_as_its_sweep(tmp_path):
     """Where Linux weighs sessions and not processes, too: a trial has a session of its own."""
     own = "/proc/self/autogroup"

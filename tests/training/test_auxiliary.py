@@ -78,6 +78,7 @@ def test_the_loss_counts_auxiliary_logits_by_their_weight(arch, variables, batch
     assert float(metrics["loss"][0]) == pytest.approx(own + 0.3 * early, rel=1e-5)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("weight", [0.3, 0.0])
 def test_a_training_step_moves_auxiliary_parameters_by_their_weight(arch, variables, batch, weight):
     weighted = arch.replace(auxiliary=(dataclasses.replace(arch.auxiliary[0], weight=weight),))

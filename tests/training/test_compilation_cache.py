@@ -129,6 +129,7 @@ def test_a_directory_of_another_user_is_refused(tmp_path, monkeypatch):
         make_private(tmp_path)
 
 
+@pytest.mark.nightly
 def test_without_a_place_the_run_goes_on(start, tmp_path):
     (tmp_path / "file").write_text("")
     directory, _, _, errors = finish(start(HOME=str(tmp_path / "file")))

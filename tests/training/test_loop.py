@@ -88,6 +88,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make_spec, tmp_pa
     assert parts.seconds > 0
 
 
+@pytest.mark.nightly
 def test_a_run_falls_back_from_a_damaged_checkpoint(make_spec, tmp_path, stop_at, assert_equal):
     spec = make_spec()
     stop_at(10)
@@ -168,6 +169,7 @@ def test_a_diverging_run_gets_status_nan_and_keeps_its_last_good_checkpoint(make
     assert run(spec, tmp_path, Silent()) == row
 
 
+@pytest.mark.nightly
 def test_a_timeout_saves_and_a_longer_one_goes_on(make_spec, tmp_path):
     row = run(make_spec({"train.timeout": 1e-9}), tmp_path, Silent())
     assert (row.status, row.steps) == ("timeout", 1)
@@ -183,6 +185,7 @@ def test_too_little_memory_is_a_row_too(make_spec, tmp_path, monkeypatch):
     assert row.status == "oom" and row.message.startswith("RESOURCE_EXHAUSTED")
 
 
+@pytest.mark.nightly
 def test_progressive_resolution_counts_its_own_flops(make_spec, tmp_path):
     spec = make_spec({"train.progressive": [[0.0, 0.5], [0.5, 1.0]], "train.duration": "4 steps"})
     row = run(spec, tmp_path, Silent())

@@ -38,6 +38,7 @@ def test_unpacking_gives_the_state_back(rule, variables):
     jax.tree.map(np.testing.assert_array_equal, unpack_state(packed), state)
 
 
+@pytest.mark.representatives(4)
 @pytest.mark.parametrize("decay", ["coupled", "decoupled"])
 @pytest.mark.parametrize("rule", RULES)
 def test_updates_of_packed_parameters_are_those_of_the_tree(rule, decay, variables):

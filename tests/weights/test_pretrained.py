@@ -130,6 +130,7 @@ def test_channels_of_no_picture_have_no_preprocessing(directory, tensors):
     assert found.arch.in_channels == 4 and found.preprocessing is None
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("name", [NAME, f"timm/{NAME}"])
 def test_the_hubs_cache_is_read_by_either_name(cache, directory, offline, name):
     found = scaling.from_pretrained(name, num_classes=7, cache_dir=cache)

@@ -290,6 +290,7 @@ def check_law(point: list[int], repeats: int = REPEATS) -> None:
 CELLS = {REPEATS: nasbench201.SPACE, 1: nasbench201.space(repeats=1)}
 
 
+@pytest.mark.nightly
 def test_the_law_of_nasbench201_s_parameters():
     points = nasbench201.SPACE.points()
     for point in points[:: len(points) // 12].tolist():

@@ -79,6 +79,7 @@ def test_a_choice_of_the_lstm_depends_on_the_ones_before():
     assert abs(log_probs[0] - log_probs[1]) > 1e-3
 
 
+@pytest.mark.representatives(2)
 @pytest.mark.parametrize("surrogate", [reinforce_surrogate, ppo_surrogate(0.2)], ids=["reinforce", "ppo"])
 def test_the_expected_gradient_is_the_gradient_of_the_expected_reward(small_space, policy_of, surrogate):
     """Over all points, weighted by their probability; a baseline changes nothing."""
