@@ -1,13 +1,14 @@
-"""What trials will take, from what is counted and one short measurement of each family's smallest network.
+"""What trials will take, from what is counted and short measurements of each family's smallest and largest.
 
-Time goes by multiply-adds, memory by parameters and activations. Larger ones make better use of a machine,
-so that what a smaller one tells of them is rather too much (docs/scaling.md says how good it is). Nothing is
-taken to have been compiled before, but for trials that differ by their seed: the second finds its programs.
+Seconds a multiply-add and seconds to compile lie between those two's, memory goes by parameters and
+activations (docs/scaling.md says how good it is). Nothing is taken to have been compiled before, but for
+trials that differ by their seed: the second finds its programs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -21,9 +22,10 @@ from scaling.training.plan import Plan
 FLOAT = 4  # bytes
 KEPT = 5  # arrays of a parameter's size: itself, its gradient, two moments, an average
 REPEATS = 2
-# Of the seconds and the memory of compiling a step: what all of a run's programs take, evaluation among them,
-# and which part of that is left where they are found compiled (measured with the quickstart's networks)
-PROGRAMS, FOUND = 1.5, 0.3
+# What all of a run's programs, its start and its end take over what compiling the measured step took, and
+# where they are found compiled: in seconds, and in memory that stays (told by the quickstart's networks)
+SECONDS, SECONDS_FOUND = 2.8, 0.6
+MEMORY, MEMORY_FOUND = 1.5, 0.45
 # Multiply-adds of a measured step at most, so that it stays short: on a CPU, and on what is faster
 MOST_MACS = {"cpu": 10**10}
 MOST_MACS_FAST = 10**12
@@ -31,44 +33,64 @@ MOST_MACS_FAST = 10**12
 
 @dataclass(frozen=True)
 class Known:
-    """A plan's network measured; the bytes that the process had before, and that compiling added for good."""
+    """A family's smallest and largest plan, measured; bytes of the process before, and added by compiling."""
 
-    plan: Plan
-    measured: Measurement
+    small: Plan
+    large: Plan
+    of_small: Measurement
+    of_large: Measurement
     before: int
     compiling: int
 
+    def between(self, plan: Plan, value: Callable[[Plan, Measurement], float]) -> float:
+        """A value at a plan's multiply-adds, on the line through both in logarithms."""
+        low, high = value(self.small, self.of_small), value(self.large, self.of_large)
+        if self.small.cost.macs == self.large.cost.macs:
+            return low
+        share = math.log(plan.cost.macs / self.small.cost.macs)
+        share /= math.log(self.large.cost.macs / self.small.cost.macs)
+        return low ** (1 - share) * high**share
+
 
 def estimates(plans: Sequence[Plan]) -> list[Estimate]:
-    """Measure the smallest network of each family for a few steps, and estimate a trial of each plan by them.
+    """Measure two networks of each family for a few steps, and estimate a trial of each plan by them.
 
     Trials come in the order of the plans; the second of one plan finds the programs of the first.
     """
+    families: dict[str, list[Plan]] = {}
+    for plan in sorted(dict.fromkeys(plans), key=lambda plan: plan.cost.macs):
+        families.setdefault(plan.arch.family, []).append(plan)
     known: dict[str, Known] = {}
     before, compiling = 0, 0
-    for plan in sorted(dict.fromkeys(plans), key=lambda plan: plan.cost.macs):
-        if plan.arch.family not in known:
-            before = before or environment.peak_memory(plan.devices)
-            measured = _measure(plan)
-            added = environment.peak_memory(plan.devices) - before - measured.memory
-            compiling = compiling or max(0, added)
-            known[plan.arch.family] = Known(plan, measured, before, compiling)
+    for family, (small, *larger) in families.items():
+        large = larger[-1] if larger else small
+        before = before or environment.peak_memory(small.devices)
+        measured = _measure(small)
+        added = environment.peak_memory(small.devices) - before - measured.memory
+        compiling = compiling or max(0, added)
+        of_large = _measure(large) if large.cost.macs > small.cost.macs else measured
+        known[family] = Known(small, large, measured, of_large, before, compiling)
     first = {plan: i for i, plan in reversed([*enumerate(plans)])}
     return [estimate(plan, known[plan.arch.family], first[plan] < i) for i, plan in enumerate(plans)]
 
 
 def estimate(plan: Plan, known: Known, found: bool = False) -> Estimate:
     """What a plan takes, by a measured network of its family; `found`: its programs are compiled."""
-    programs = PROGRAMS * (FOUND if found else 1.0)
-    measured, cost = known.measured, known.plan.cost
-    rate = measured.step_ms / 1e3 / (3 * cost.macs * measured.batch)  # seconds a multiply-add
+    measured, cost = known.of_small, known.small.cost
+    rate = known.between(plan, _rate)
+    compiling = known.between(plan, lambda _, found: found.compile_seconds)
     examined = len(plan.dataset.validation) * (1 + bool(plan.spec.train.ema)) * _validations(plan)
     macs = plan.train_flops(plan.total_steps) / 2 + examined * plan.cost.macs
-    seconds = macs * rate / len(plan.devices) + programs * measured.compile_seconds
+    seconds = macs * rate / len(plan.devices) + compiling * (SECONDS_FOUND if found else SECONDS)
     grown = plan.cost.activations * _images(plan) / (cost.activations * measured.batch)
     step = max(0, measured.memory - 2 * FLOAT * cost.params) * grown + KEPT * FLOAT * plan.cost.params
-    beside = known.before + programs * known.compiling
+    beside = known.before + known.compiling * (MEMORY_FOUND if found else MEMORY)
     return Estimate(seconds, int(beside + step + _held(plan)))
+
+
+def _rate(plan: Plan, measured: Measurement) -> float:
+    """Seconds a multiply-add of a measured training step."""
+    return measured.step_ms / 1e3 / (3 * plan.cost.macs * measured.batch)
 
 
 def _measure(plan: Plan) -> Measurement:

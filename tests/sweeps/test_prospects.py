@@ -60,18 +60,18 @@ def plans(*overrides):
     return [one.plan for one in prospects(made(*overrides))]
 
 
-def test_the_smallest_network_of_a_family_is_measured_and_foretells_itself(measured):
-    small, large = plans({"model.phi": 0.0}, {"model.phi": 2.0})
-    of_large, of_small, again = estimating.estimates([large, small, small])
-    assert measured == [(small.arch, 64)]
+def test_the_smallest_and_the_largest_of_a_family_are_measured_and_foretell_themselves(measured):
+    small, middle, large = plans({"model.phi": 0.0}, {"model.phi": 1.0}, {"model.phi": 2.0})
+    of_large, of_middle, of_small, again = estimating.estimates([large, middle, small, small])
+    assert measured == [(small.arch, 64), (large.arch, 64)]
     examined = len(small.dataset.validation) * small.cost.macs
     steps = 10 + examined / (3 * 64 * small.cost.macs)
-    compiling = estimating.PROGRAMS * 7.0
+    compiling = estimating.SECONDS * 7.0
     assert of_small.seconds == pytest.approx(compiling + steps)
-    ratio = large.cost.macs / small.cost.macs
-    assert of_large.seconds == pytest.approx(compiling + ratio * steps)
+    assert of_large.seconds == pytest.approx(of_small.seconds)  # as measured: a step of either takes a second
+    assert of_middle.seconds == pytest.approx(of_small.seconds)
     assert of_large.memory > of_small.memory > 10**9
-    assert again.seconds == pytest.approx(estimating.FOUND * compiling + steps)
+    assert again.seconds == pytest.approx(estimating.SECONDS_FOUND * 7.0 + steps)
     assert again.memory <= of_small.memory
 
 
