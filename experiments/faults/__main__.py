@@ -30,7 +30,7 @@ from experiments.faults import (
     table,
 )
 from experiments.faults.kind import Kind, Outcome, study
-from experiments.faults.lab import Lab, environment
+from experiments.faults.lab import PROGRAMS, Lab, environment
 from scaling.border.typed import nearest
 from scaling.training.environment import git_revision
 
@@ -90,7 +90,7 @@ def settle(root: Path) -> None:
         "jax_platforms": "cpu",
         "jax_num_cpu_devices": 1,
         "jax_disable_most_optimizations": True,
-        "jax_compilation_cache_dir": str(root / "programs"),
+        "jax_compilation_cache_dir": str(root / PROGRAMS),
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }

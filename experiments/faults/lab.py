@@ -19,6 +19,7 @@ from scaling.border import disk
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 Started = subprocess.Popen | Command
+PROGRAMS, CACHE = "programs", "cache"  # of compiled programs: JAX's, and ours
 LIMIT = 240.0  # seconds for whatever a trial waits for
 # Tiny programs gain nothing by optimised code. XLA ends a process for a flag that it does not know.
 XLA = ["--xla_cpu_parallel_codegen_split_count=1"]
@@ -32,12 +33,12 @@ def environment(root: Path) -> dict[str, str]:
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": "1",
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-        "JAX_COMPILATION_CACHE_DIR": str(root / "programs"),
+        "JAX_COMPILATION_CACHE_DIR": str(root / PROGRAMS),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "JAX_COMPOUND_NATIVE": "0",
         "OPENBLAS_NUM_THREADS": "1",
-        "XDG_CACHE_HOME": str(root / "cache"),
+        "XDG_CACHE_HOME": str(root / CACHE),
         "XLA_FLAGS": " ".join(XLA),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")])),
     }
@@ -48,6 +49,8 @@ class Lab:
 
     def __init__(self, root: Path):
         self.root = root
+        for name in (PROGRAMS, CACHE):  # made by whoever compiles first, else
+            (root / name).mkdir(exist_ok=True)
         self._made: dict[Any, Any] = {}
         self._started: list[Any] = []
         self._numbers = itertools.count()

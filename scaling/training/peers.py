@@ -98,13 +98,18 @@ def watched(workdir: Path) -> Iterator[None]:
     if jax.process_count() == 1:
         yield
         return
+    with _patient_abort():
+        yield from _watching(workdir)
+
+
+def _watching(workdir: Path) -> Iterator[None]:
+    """Watch the others while the caller works, and tell them how that ended."""
     peers, over = Peers(workdir, jax.process_index(), jax.process_count()), threading.Event()
     peers.beat()
     multihost_utils.sync_global_devices("peers")  # from here on, all files are of this attempt
     threading.Thread(target=_watch, args=(peers, over), daemon=True).start()
     try:
-        with _patient_abort():
-            yield
+        yield
         peers.beat(DONE)
     except KeyboardInterrupt:  # all of them stop
         peers.beat(DONE)

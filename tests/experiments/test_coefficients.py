@@ -70,7 +70,7 @@ def test_points_go_to_the_engine_that_is_named(command, monkeypatch):
     monkeypatch.setattr(on_ray, "RayExecutor", Engine)
     assert command("--engine=ray", "--address=here:1") == 0 and made == [(4, "here:1")]
     with pytest.raises(ValueError, match="--address=here:1 is of a Ray cluster"):
-        command("--address=here:1", "--config.seed=5")
+        command("--address=here:1", "--config.train.batch=64")
 
 
 @pytest.mark.nightly

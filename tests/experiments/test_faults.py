@@ -12,7 +12,7 @@ import pytest
 from experiments.faults import __main__ as command
 from experiments.faults import damages, table
 from experiments.faults.kind import Kind, NotRun, study
-from experiments.faults.lab import Lab
+from experiments.faults.lab import CACHE, PROGRAMS, Lab
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -37,7 +37,7 @@ def test_what_does_not_end_as_it_should_is_counted_and_named_and_comes_again_by_
     assert set(found.failed) == expected and 0 < len(expected) < 20
     assert (found.trials, found.passed) == (40, 40 - 2 * len(expected))
     assert all("above a half" in why for why in found.failed.values())
-    assert not list(tmp_path.iterdir()) and Path.cwd() == before
+    assert {path.name for path in tmp_path.iterdir()} == {PROGRAMS, CACHE} and Path.cwd() == before
     assert study(UNLUCKY, lab, 3, 20).failed == found.failed
 
 

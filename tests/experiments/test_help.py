@@ -29,7 +29,7 @@ def parser_of(name, monkeypatch):
         raise Found(parser)
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", catch)
-    package = name == "benchmarks"
+    package = name in ("benchmarks", "faults")
     module = importlib.import_module(f"experiments.{name}.__main__" if package else f"experiments.{name}")
     with pytest.raises(Found) as found:
         module.main([])

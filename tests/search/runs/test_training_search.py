@@ -130,6 +130,7 @@ def test_latency_is_not_measured_beside_other_candidates(tmp_path, training):
         command.main([f"--config={tmp_path / 'config.json'}", f"--workdir={tmp_path / 'out'}", "--workers=2"])
 
 
+@pytest.mark.nightly
 def test_candidates_and_the_last_trainings_go_to_the_engine_that_is_named(tmp_path, training, monkeypatch):
     made = []
 
