@@ -13,10 +13,12 @@ from scaling.arch.arch import Arch
 from scaling.arch.gan_heads import GENERATOR, JUDGE, KERNEL, Adversarial
 from scaling.arch.map_heads import UP_KERNELS
 from scaling.models.head import average_to
+from scaling.models.initializers import Law
 from scaling.models.layers import BatchNorm, Convolution, Settings
 from scaling.models.map_heads import ConvNorm, resize, to_space
 
 NOISE = "noise"  # the collection from which the generator takes its numbers
+SPREAD = Law("normal", 0.02)  # of its first kernels: arXiv 1511.06434 section 4
 
 
 def adversary(arch: Arch, maps: Sequence[Any], shape, train: bool, settings: Settings, keys_b) -> dict:
@@ -54,7 +56,7 @@ class GeneratorModule(nn.Module):
         value, settings = self.value, self.settings
         x: Any = self.get_variable(NOISE, "z", jnp.zeros((count, value.latent)))
         grid, width = value.grid, value.width(0)
-        x = Convolution(width * grid**2, 1, settings, fan="in", name="project")(x[:, None, None])
+        x = Convolution(width * grid**2, 1, settings, law=SPREAD, name="project")(x[:, None, None])
         x = BatchNorm(settings, act=True, name="norm_0")(x.reshape(-1, grid, grid, width), train)
         first, *finer, picture = sides
         x = self._more(resize(x, first), 0, train)
@@ -66,10 +68,12 @@ class GeneratorModule(nn.Module):
     def _up(self, x, sides: tuple[int, int], width: int, name: str, bias: bool = False):
         how = self.value.upsampling
         if how in UP_KERNELS and x.shape[1:3] != sides:
-            x = Convolution(4 * width, UP_KERNELS[how], self.settings, use_bias=bias, fan="in", name=name)(x)
+            x = Convolution(4 * width, UP_KERNELS[how], self.settings, use_bias=bias, law=SPREAD, name=name)(
+                x
+            )
             return to_space(x)[:, : sides[0], : sides[1]]
         x = resize(x, sides, "bilinear" if how in UP_KERNELS else how)
-        return Convolution(width, KERNEL, self.settings, use_bias=bias, fan="in", name=name)(x)
+        return Convolution(width, KERNEL, self.settings, use_bias=bias, law=SPREAD, name=name)(x)
 
     def _more(self, x, step: int, train: bool):
         """The other convolutions of a side."""
