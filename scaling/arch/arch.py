@@ -21,7 +21,7 @@ from scaling.arch.heads import KINDS as HEAD_KINDS
 from scaling.arch.heads import PARTS as HEAD_PARTS
 from scaling.arch.map_heads import MapHead
 from scaling.arch.norm import Norm
-from scaling.arch.stages import FeatureGrid, Stage, least_side, small_stem
+from scaling.arch.stages import FeatureGrid, Stage, least_side, settle, small_stem
 from scaling.border.files import parse_json
 
 
@@ -135,6 +135,10 @@ class Arch:
         if "norm_momentum" in changes:
             norm = changes.get("norm", self.norm)
             changes["norm"] = dataclasses.replace(norm, momentum=changes.pop("norm_momentum"))
+        if "in_channels" in changes:  # the widths that follow from it
+            stem = settle(self.stem, changes["in_channels"])
+            entering = stem[-1].width if stem else changes["in_channels"]
+            changes = {"stem": stem, "stages": settle(self.stages, entering), **changes}
         arch = dataclasses.replace(self, **changes)
         return arch if strides is None else _with_strides(arch, tuple(strides))
 

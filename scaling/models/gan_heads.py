@@ -13,8 +13,11 @@ from scaling.arch.arch import Arch
 from scaling.arch.gan_heads import GENERATOR, JUDGE, KERNEL, Adversarial
 from scaling.arch.map_heads import UP_KERNELS
 from scaling.models.head import average_to
+from scaling.models.initializers import Law
 from scaling.models.layers import BatchNorm, Convolution, Settings
 from scaling.models.map_heads import ConvNorm, resize, to_space
+
+SPREAD = Law("normal", 0.02)  # of the generator's first kernels: arXiv 1511.06434 section 4
 
 
 def adversary(
@@ -49,7 +52,9 @@ class GeneratorModule(nn.Module):
     def __call__(self, noise_bl, sides: Sequence[tuple[int, int]], train: bool):
         value, settings = self.value, self.settings
         grid, width = value.grid, value.width(0)
-        x: Any = Convolution(width * grid**2, 1, settings, fan="in", name="project")(noise_bl[:, None, None])
+        x: Any = Convolution(width * grid**2, 1, settings, law=SPREAD, name="project")(
+            noise_bl[:, None, None]
+        )
         x = BatchNorm(settings, act=True, name="norm_0")(x.reshape(-1, grid, grid, width), train)
         first, *finer, picture = sides
         x = self._more(resize(x, first), 0, train)
@@ -61,10 +66,12 @@ class GeneratorModule(nn.Module):
     def _up(self, x, sides: tuple[int, int], width: int, name: str, bias: bool = False):
         how = self.value.upsampling
         if how in UP_KERNELS and x.shape[1:3] != sides:
-            x = Convolution(4 * width, UP_KERNELS[how], self.settings, use_bias=bias, fan="in", name=name)(x)
+            x = Convolution(4 * width, UP_KERNELS[how], self.settings, use_bias=bias, law=SPREAD, name=name)(
+                x
+            )
             return to_space(x)[:, : sides[0], : sides[1]]
         x = resize(x, sides, "bilinear" if how in UP_KERNELS else how)
-        return Convolution(width, KERNEL, self.settings, use_bias=bias, fan="in", name=name)(x)
+        return Convolution(width, KERNEL, self.settings, use_bias=bias, law=SPREAD, name=name)(x)
 
     def _more(self, x, step: int, train: bool):
         """The other convolutions of a side."""

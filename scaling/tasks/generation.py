@@ -75,11 +75,17 @@ def _check_plain(augment: AugmentSpec) -> None:
         raise ValueError(f"{changed} would be learnt as the data's own look: turn it off.")
 
 
-def judge_loss(apply, inputs):
-    """Return the judge's loss, what the network answers of the data, and its statistics."""
+def judge_loss(apply, inputs, smoothing: float = 0.0):
+    """Return the judge's loss, what the network answers of the data, its statistics, the share that is right.
+
+    It need be no surer of the data than 1 - `smoothing` (arXiv 1606.03498 section 3.4).
+    """
     outputs, updates = apply(inputs["image"], noise=inputs["noise"])
     made, of_made = apply(lax.stop_gradient(outputs["out"]))
-    loss = jnp.mean(jax.nn.softplus(-outputs["judged"])) + jnp.mean(jax.nn.softplus(made["judged"]))
+    loss_b = (1 - smoothing) * jax.nn.softplus(-outputs["judged"]) + smoothing * jax.nn.softplus(
+        outputs["judged"]
+    )
+    loss = jnp.mean(loss_b) + jnp.mean(jax.nn.softplus(made["judged"]))
     right = jnp.mean(outputs["judged"] > 0, dtype=jnp.float32) + jnp.mean(
         made["judged"] <= 0, dtype=jnp.float32
     )
@@ -96,8 +102,7 @@ def generator_loss(apply, pictures_nhwc, arch):
 
 
 def _loss(apply, inputs, spec, arch):
-    del spec
-    judge, outputs, updates, right = judge_loss(apply, inputs)
+    judge, outputs, updates, right = judge_loss(apply, inputs, spec.label_smoothing)
     generator = generator_loss(apply, outputs["out"], arch)
     return judge + generator, updates, {"judge": judge, "generator": generator, "right": right}
 

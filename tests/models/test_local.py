@@ -74,6 +74,8 @@ def test_deepid_has_ten_branches_and_answers_160_numbers():
     assert layers["stages_6/first/conv"].output_shape == (1, 1, 800)
     assert layers["decoder/embed"].output_shape[-1] == 160
     assert scaling.scale(arch, width=0.5).widths[0] == 100
+    grey = arch.replace(in_channels=1)
+    assert grey.stem[0].width == 10 and grey.stages == arch.stages and grey.replace(in_channels=3) == arch
 
 
 @pytest.mark.parametrize(

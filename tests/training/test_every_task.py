@@ -12,7 +12,7 @@ from jax import export
 from PIL import Image
 
 from scaling.arch.arch import Arch
-from scaling.arch.blocks import Causal, Conv
+from scaling.arch.blocks import Causal, Conv, Lstm
 from scaling.arch.embedding_heads import Embedding
 from scaling.arch.gan_heads import Adversarial
 from scaling.arch.picture_heads import Reconstruction
@@ -41,7 +41,7 @@ NETWORKS = {
         "voice",
         "tests",
         (),
-        (Stage(Causal(3, 2), 4, 2),),
+        (Stage(Causal(3, 2), 4, 2), Stage(Lstm(), 4)),
         Reconstruction(kernel=1),
         40,
         columns=1,
