@@ -19,6 +19,7 @@ from scaling.models.layers import Settings
 SQUARE = Arch("memory", "tests", (), (Stage(Lstm(), 4, 3),), Reconstruction(kernel=1), 7, 1, 2)
 
 
+@pytest.mark.nightly
 def test_it_is_flaxs_lstm_and_sees_nothing_later():
     module = MODULES[Lstm](Lstm(), 5, 1, Settings())
     x = jax.random.normal(jax.random.key(0), (2, 9, 1, 3))

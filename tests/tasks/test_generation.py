@@ -80,6 +80,7 @@ def test_it_costs_what_is_counted_and_answers_a_picture(upsampling):
     assert (found["judged"].shape, found["out"].shape) == ((2,), (2, 9, 9, 1))
 
 
+@pytest.mark.nightly
 def test_pictures_follow_the_noise_and_lie_in_the_range_of_the_data():
     net = scaling.build(PAIR)
     variables = scaling.initialize(net, seed=0)
