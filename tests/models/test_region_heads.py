@@ -55,7 +55,7 @@ def detector(name: str, side: int = 16) -> scaling.Arch:
     return SMALL.replace(head=HEADS[name], resolution=side)
 
 
-@pytest.mark.representatives("masks")
+@pytest.mark.representatives("faster")
 @pytest.mark.parametrize("name", HEADS)
 def test_there_is_an_answer_for_every_anchor_and_every_box(name):
     arch = detector(name)
@@ -132,6 +132,7 @@ def test_a_network_without_boxes_proposes_boxes_of_no_area():
     np.testing.assert_array_equal(jax.jit(lambda found: proposals(arch, found, 16, 16))(found), 0)
 
 
+@pytest.mark.nightly
 def test_boxes_attend_to_each_other_in_any_order_and_not_to_boxes_that_are_none():
     rng = np.random.default_rng(0)
     start = rng.uniform(0, 50, (1, 6, 2))

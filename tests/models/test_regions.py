@@ -105,6 +105,7 @@ POOLS = {
 WITHIN = np.array([[10, 12, 50, 70], [30, 8, 90, 88], [20, 20, 29, 31]], np.float32)
 
 
+@pytest.mark.representatives("max", "position_sensitive")
 @pytest.mark.parametrize("name", POOLS)
 def test_a_constant_map_stays_constant_and_gradients_exist(name):
     pool, x = POOLS[name], np.full((SIDE, SIDE, GRID**2), 3.5, np.float32)
