@@ -113,6 +113,9 @@ SINGLE = PixelAnchors(scale=4.0, octaves=1)
 FIVE = PixelAnchors(scales=(2.0, 4.0, 8.0, 16.0, 32.0), ratios=(0.5, 0.75, 1.0, 4 / 3, 2.0))
 REGION_HEADS: dict[str, TwoStage] = {
     "fasterrcnn": TwoStage(Fpn(extra="pool"), SINGLE, candidates=300, proposals=300),
+    "relation": TwoStage(
+        Fpn(extra="pool"), SINGLE, box=BoxStage(relations=16), candidates=300, proposals=300
+    ),
     "sppnet": TwoStage(Fpn(4, 2, extra="pool"), SINGLE, box=SpatialPyramid(), candidates=300, proposals=300),
     "rfcn": TwoStage(Fpn(4, 2, extra="pool"), SINGLE, box=ScoreMaps(), candidates=300, proposals=300),
     "lighthead": TwoStage(Fpn(4, 2, extra="pool"), SINGLE, box=LightHead(), candidates=300, proposals=300),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from scaling.arch.fields import WIDTH
 from scaling.arch.totals import Map, Totals
+
+KEY = 64  # numbers by which a head of attention compares two boxes: arXiv 1711.11575 section 3.1
+PLACE = 64  # numbers that tell how one lies to the other
 
 
 @dataclass(frozen=True)
@@ -25,17 +29,22 @@ class RegionStage:
 @dataclass(frozen=True)
 class BoxStage(RegionStage):
     """Faster R-CNN's: a box's values as a grid, 3x3 convolutions of the widths `convs` (`norm`: batch norm),
-    fully connected layers of the widths `hidden`, a prediction of classes and one of a box a class.
+    fully connected layers of the widths `hidden`, a prediction of classes and one of a box a class. After
+    each connected layer boxes may attend to each other by so many heads (`relations`, 0: none).
 
-    Source: arXiv 1504.08083 section 2, 1612.03144 section 4.2; names and details are torchvision's.
+    Source: arXiv 1504.08083 section 2, 1612.03144 section 4.2, names and details are torchvision's; arXiv
+    1711.11575 section 4.1 for the relations.
     """
 
     grid: int = 7
     convs: tuple[int, ...] = field(default=(), metadata=WIDTH)
     hidden: tuple[int, ...] = field(default=(1024, 1024), metadata=WIDTH)
     norm: bool = False
+    relations: int = 0
 
     def problem(self) -> str:
+        if self.relations < 0:
+            return f"has relations={self.relations}: 0 leaves boxes by themselves."
         return _too_small(self.grid, *self.convs, *(self.hidden or (0,)))
 
     def cost(self, levels: Sequence[Map], classes: int, regions: int) -> Totals:
@@ -46,7 +55,18 @@ class BoxStage(RegionStage):
                 each.norm(width)
             channels = width
         _add_connected(each, channels * self.grid**2, self.hidden, (classes, 4 * classes))
-        return _for_all(each, regions)
+        pairs = Totals()
+        for width in self.hidden if self.relations else ():
+            heads = math.gcd(self.relations, width)
+            for features in (heads * KEY, heads * KEY, width):
+                each.conv(1, width, features, bias=True)
+            each.activations += width
+            pairs.conv(1, PLACE, heads, bias=True)
+            pairs.macs += heads * KEY + width
+            pairs.activations += heads
+        sums = _for_all(each, regions)
+        sums.add(_for_all(pairs, regions**2))
+        return sums
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ is n * r, "class_logits" and "box_regression"; the latter are one box, or one fo
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ from scaling.models.layers import BatchNorm, Convolution, Settings
 from scaling.models.map_heads import to_space
 from scaling.models.pointwise import pointwise
 from scaling.models.regions import position_sensitive_pool, pyramid_align, roi_pool
+from scaling.models.relation import Relation
 
 SMALLER = Law("normal", 0.001)  # of a prediction of boxes: arXiv 1504.08083 section 2.3
 
@@ -41,7 +43,8 @@ class BoxModule(nn.Module):
             x = Convolution(width, 3, settings, use_bias=not value.norm, name=f"conv_{i}")(x)
             norm = BatchNorm(settings, act=True, name=f"norm_{i}") if value.norm else None
             x = norm(x, train) if norm else settings.activate(x)
-        return _connected(x, value.hidden, self.num_classes, 4 * self.num_classes, settings)
+        relate = functools.partial(_related, boxes_nr4, value.relations, settings)
+        return _connected(x, value.hidden, self.num_classes, 4 * self.num_classes, settings, relate)
 
 
 class ScoreMapsModule(nn.Module):
@@ -160,11 +163,29 @@ def _over_images(pool: Callable[..., Any], maps_nhwc, boxes_nr4, stride: int, gr
     return grids.reshape(-1, *grids.shape[2:])
 
 
-def _connected(x, hidden: Sequence[int], classes: int, offsets: int, settings: Settings) -> dict[str, Any]:
-    """Fully connected layers over grids, and the predictions; modules of the compact method that calls."""
+def _related(boxes_nr4, heads: int, settings: Settings, x, name: str) -> Any:
+    """Vectors (n * r, 1, 1, d) that have attended to each other, where there are heads."""
+    if not heads:
+        return x
+    vectors = x.reshape(*boxes_nr4.shape[:2], -1)
+    return Relation(heads, settings, name=name)(vectors, boxes_nr4).reshape(x.shape)
+
+
+def _connected(
+    x,
+    hidden: Sequence[int],
+    classes: int,
+    offsets: int,
+    settings: Settings,
+    after: Callable[[Any, str], Any] = lambda x, _: x,
+) -> dict[str, Any]:
+    """Fully connected layers over grids, what comes `after` each, and the predictions.
+
+    Their modules become those of the compact method that calls."""
     for i, width in enumerate(hidden):
         form = width, x.shape[1], settings
         x = settings.activate(Convolution(*form, use_bias=True, pad=0, fan="in", name=f"hidden_{i}")(x))
+        x = after(x, f"relation_{i}")
     found = {}
     for name, outputs, law in _predictions(classes, offsets):
         found[name] = Convolution(outputs, 1, settings, use_bias=True, law=law, name=name)(x)[:, 0, 0]

@@ -8,6 +8,7 @@ from typing import Any
 from scaling.arch.arch import Arch
 from scaling.arch.box_heads import BOX_HEADS, BoxHead
 from scaling.arch.fields import WIDTH, marked
+from scaling.arch.region_heads import TwoStage
 from scaling.arch.rounded import round_width
 from scaling.rules.factors import DetectorFactors
 from scaling.rules.rounding import least_resolution, round_resolution
@@ -29,18 +30,30 @@ def grown_head(arch: Any, factors: DetectorFactors) -> BoxHead:
     if factors.anchors != 1 and (size := getattr(head.priors, "scale", None)) is not None:
         priors: Any = head.priors
         changes["priors"] = dataclasses.replace(priors, scale=size * factors.anchors)
+    if isinstance(head, TwoStage):
+        changes |= _widened(head, factors) | {
+            name: dataclasses.replace(stage, **_widened(stage, factors))
+            for name, stage in (("box", head.box), ("masks", head.masks))
+            if stage is not None
+        }
     return dataclasses.replace(head, **changes)
 
 
-def _grown_neck(neck: Any, factors: DetectorFactors) -> Any:
-    def widened(width: Any) -> Any:
-        if isinstance(width, tuple):
-            return tuple(map(widened, width))
-        return round_width(width * factors.neck_width, DIVISOR)
+def _widened(value: Any, factors: DetectorFactors) -> dict[str, Any]:
+    """The widths that a value's own fields count, times the factor of necks; None stays."""
 
-    changes: dict[str, Any] = {"levels": neck.levels + factors.levels}
-    if factors.neck_width != 1:
-        changes |= {name: widened(getattr(neck, name)) for name in marked(neck, WIDTH)}
+    def widen(width: Any) -> Any:
+        if isinstance(width, tuple):
+            return tuple(map(widen, width))
+        return None if width is None else round_width(width * factors.neck_width, DIVISOR)
+
+    if factors.neck_width == 1:
+        return {}
+    return {name: widen(getattr(value, name)) for name in marked(value, WIDTH)}
+
+
+def _grown_neck(neck: Any, factors: DetectorFactors) -> Any:
+    changes: dict[str, Any] = {"levels": neck.levels + factors.levels, **_widened(neck, factors)}
     if hasattr(neck, "cells"):
         changes["cells"] = max(1, neck.cells + factors.cells)
     if hasattr(neck, "fusion") and factors.fusion:

@@ -17,6 +17,7 @@ from scaling.models.boxes import iou_matrix
 from scaling.models.layers import Settings
 from scaling.models.region_heads import proposals
 from scaling.models.region_stages import Doubling
+from scaling.models.relation import Relation
 
 SMALL = scaling.get("cifar_resnet20").replace(
     stem=(Stage(Conv(), 8),),
@@ -35,6 +36,7 @@ HEADS = {
     "masks": TwoStage(
         BiFpn(**FEW, cells=1), ANCHORS, box=BoxStage(2, hidden=(8,)), masks=MaskStage(2, (4,), 4, 3), **SIZES
     ),
+    "relations": TwoStage(Fpn(**FEW), ANCHORS, box=BoxStage(2, hidden=(8,), relations=3), **SIZES),
     "score_maps": TwoStage(Fpn(**FEW), ANCHORS, box=ScoreMaps(2), **SIZES),
     "pyramid": TwoStage(Fpn(**FEW), ANCHORS, box=SpatialPyramid((1, 2), (8,)), **SIZES),
     "large_kernel": TwoStage(Fpn(**FEW), ANCHORS, box=LightHead(2, 3, 5, 4, (8,)), **SIZES),
@@ -53,7 +55,7 @@ def detector(name: str, side: int = 16) -> scaling.Arch:
     return SMALL.replace(head=HEADS[name], resolution=side)
 
 
-@pytest.mark.representatives("masks")
+@pytest.mark.representatives("faster")
 @pytest.mark.parametrize("name", HEADS)
 def test_there_is_an_answer_for_every_anchor_and_every_box(name):
     arch = detector(name)
@@ -130,6 +132,25 @@ def test_a_network_without_boxes_proposes_boxes_of_no_area():
     np.testing.assert_array_equal(jax.jit(lambda found: proposals(arch, found, 16, 16))(found), 0)
 
 
+@pytest.mark.nightly
+def test_boxes_attend_to_each_other_in_any_order_and_not_to_boxes_that_are_none():
+    rng = np.random.default_rng(0)
+    start = rng.uniform(0, 50, (1, 6, 2))
+    boxes = np.concatenate([start, start + rng.uniform(5, 30, (1, 6, 2))], -1).astype(np.float32)
+    boxes[:, 5] = 0
+    x, order = rng.normal(size=(1, 6, 8)).astype(np.float32), np.array([3, 0, 5, 1, 4, 2])
+    net = Relation(2, Settings())
+    variables, apply = net.init(jax.random.key(0), x, boxes), jax.jit(net.apply)
+    found = np.asarray(apply(variables, x, boxes))
+    turned = apply(variables, x[:, order], boxes[:, order])
+    np.testing.assert_allclose(turned, found[:, order], atol=1e-4)
+    other = x.copy()
+    other[:, 5] += 1
+    np.testing.assert_allclose(apply(variables, other, boxes)[:, :5], found[:, :5], atol=1e-5)
+    other[:, 0] += 1
+    assert np.abs(np.asarray(apply(variables, other, boxes)) - found)[0, 1:5].max() > 1e-3
+
+
 def test_a_transposed_convolution_spreads_every_pixel_over_four():
     net = Doubling(3, Settings())
     x = np.random.default_rng(0).normal(size=(1, 2, 3, 5)).astype(np.float32)
@@ -174,6 +195,7 @@ def test_any_backbone_takes_any_head(backbone, name):
         (TwoStage(box=MaskStage()), "that tells boxes"),
         (TwoStage(Context(levels=2)), "makes 1 level of 2 maps"),
         (TwoStage(separable=0), "separable=0"),
+        (TwoStage(box=BoxStage(relations=-1)), "relations=-1"),
         (TwoStage(repeats=0), "repeats=0"),
     ],
 )

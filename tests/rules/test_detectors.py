@@ -9,6 +9,7 @@ import scaling
 from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv
 from scaling.arch.box_heads import BOX_HEADS
+from scaling.arch.region_heads import REGION_HEADS
 from scaling.arch.stages import Stage
 from scaling.rules.factors import EFFICIENTDET, EFFICIENTNET, Detectors
 from scaling.rules.scale import apply, coefficients, scale
@@ -68,15 +69,20 @@ def test_every_part_only_grows_with_phi():
     assert sizes[0].resolution == 128 and layout(sizes[0])[2:] == (1, 1)
 
 
-@pytest.mark.parametrize("head", BOX_HEADS)
+HEADS = {**BOX_HEADS, **REGION_HEADS}
+
+
+@pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("base", ["resnet18", "mobilenetv3_small_100", "convnext_tiny"])
 def test_any_backbone_and_head_scale(base, head):
-    arch = scaling.get(base).replace(head=BOX_HEADS[head], num_classes=4, resolution=256)
+    arch = scaling.get(base).replace(head=HEADS[head], num_classes=4, resolution=256)
     small, large = (apply(arch, EFFICIENTDET, phi) for phi in (-2.0, 2.0))
     assert small.resolution == 128 and large.resolution == 384
     assert small.widths < arch.widths < large.widths
     assert small.head != arch.head != large.head
     assert apply(arch, EFFICIENTDET, "d2").stages == scale(arch, 1.2, 1.1).stages
+    if hidden := getattr(getattr(arch.head, "box", None), "hidden", ()):
+        assert small.head.box.hidden < hidden < large.head.box.hidden
 
 
 def test_a_small_image_keeps_to_the_strides_of_its_maps():

@@ -74,6 +74,7 @@ def test_losses_are_those_of_their_definitions():
     assert box_b[0] == pytest.approx(first / len(ANCHORS) + second / 3, rel=1e-4) and box_b[1] == 0
 
 
+@pytest.mark.nightly
 def test_gradients_are_finite_and_pass_through_no_proposal():
     told = jax.tree.map(jnp.asarray, INPUTS)
     total = lambda outputs: sum(map(jnp.sum, two_stage.losses(outputs, told, TrainSpec(), ARCH)))
@@ -82,6 +83,7 @@ def test_gradients_are_finite_and_pass_through_no_proposal():
     assert all(np.any(leaf) for name, leaf in grads.items() if name != "proposals")
 
 
+@pytest.mark.representatives("50-200", "3-200", "50-10")
 @pytest.mark.parametrize("positives, background", [(50, 200), (3, 200), (50, 10), (0, 5), (0, 0)])
 def test_a_sample_has_a_share_of_positives_and_is_filled_with_background(positives, background):
     index = np.full(300, IGNORED, np.int32)

@@ -29,8 +29,9 @@ def torchvision():
 
     torchvision_shim.make_importable()
     found = pytest.importorskip("torchvision")
-    torch.compiler.set_stance("force_eager")  # it compiles its definition of ROI align, for half a minute
-    return found
+    # It compiles its definition of ROI align, for half a minute
+    with torch.compiler.set_stance("force_eager"):
+        yield found
 
 
 def peer_of(name, torchvision, images_nchw):
