@@ -72,24 +72,7 @@ def build_train_step(
     are not and `spec.non_finite` is "skip", the step counts and nothing else of the state changes.
     """
 
-    def losses(params, state, part, resident):
-        root = resident[SEED] if seed is None else seed
-        augment_b, drop_b = (
-            example_keys(root, s, state.step, part["position"]) for s in ("augment", "dropout")
-        )
-        variables = whole({"params": params, "batch_stats": state.batch_stats, "frozen": state.frozen})
-        if drop_path is not None:
-            variables = {**variables, DROP_PATH: {"share": drop_path(state.step)}}
-
-        def apply(images, held: Sequence[str] = (), **told):
-            known = {**variables, "params": _held_back(variables["params"], held)}
-            call = {"train": True, "keys_b": drop_b, "mutable": ["batch_stats", AUXILIARY]}
-            return network.apply(known, images, **call, **told)
-
-        loss, updates, metrics = task.loss(apply, inputs(_examples(part, resident), augment_b), spec, arch)
-        frozen = {} if state.frozen is None else state.frozen["batch_stats"]
-        batch_stats = like(state.batch_stats, without(updates.get("batch_stats", {}), frozen))
-        return loss, (batch_stats, {"loss": loss, **metrics})
+    losses = _losses(task, network, inputs, spec, seed, arch, drop_path)
 
     def step(state: TrainState, batch, resident):
         def gradients(part):
@@ -114,6 +97,39 @@ def build_train_step(
         return after, metrics
 
     return step
+
+
+def _losses(
+    task: Task,
+    network: Applied,
+    inputs: Callable[[Fields, Any], Fields],
+    spec: TrainSpec,
+    seed: int | None,
+    arch: Sized | None,
+    drop_path: Schedule | None,
+) -> Callable[..., Any]:
+    """Return losses(params, state, part, resident) -> (loss, (batch_stats, metrics)), of one micro-batch."""
+
+    def losses(params, state, part, resident):
+        root = resident[SEED] if seed is None else seed
+        augment_b, drop_b = (
+            example_keys(root, s, state.step, part["position"]) for s in ("augment", "dropout")
+        )
+        variables = whole({"params": params, "batch_stats": state.batch_stats, "frozen": state.frozen})
+        if drop_path is not None:
+            variables = {**variables, DROP_PATH: {"share": drop_path(state.step)}}
+
+        def apply(images, held: Sequence[str] = (), **told):
+            known = {**variables, "params": _held_back(variables["params"], held)}
+            call = {"train": True, "keys_b": drop_b, "mutable": ["batch_stats", AUXILIARY]}
+            return network.apply(known, images, **call, **told)
+
+        loss, updates, metrics = task.loss(apply, inputs(_examples(part, resident), augment_b), spec, arch)
+        frozen = {} if state.frozen is None else state.frozen["batch_stats"]
+        batch_stats = like(state.batch_stats, without(updates.get("batch_stats", {}), frozen))
+        return loss, (batch_stats, {"loss": loss, **metrics})
+
+    return losses
 
 
 def several(step: Step) -> Step:
