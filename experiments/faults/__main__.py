@@ -23,7 +23,6 @@ from experiments.faults import (
     kills,
     lost_peers,
     malformed,
-    on_ray,
     sharing,
     stores,
     surroundings,
@@ -35,7 +34,7 @@ from scaling.border.typed import nearest
 from scaling.training.environment import git_revision
 
 OUT = Path("experiments/results/faults")
-ROOMS = (kills, damages, stores, sharing, surroundings, lost_peers, on_ray, malformed)
+ROOMS = (kills, damages, stores, sharing, surroundings, lost_peers, malformed)
 KINDS: dict[str, Kind] = {kind.name: kind for room in ROOMS for kind in room.KINDS}
 
 
