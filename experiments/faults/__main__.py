@@ -3,7 +3,7 @@
 python -m experiments.faults [--only=KIND[,KIND]] [--seed=N] [--scale=0.5]
 python -m experiments.faults --quick [--out=DIR]     a few of the quick kinds, stored only with --out
 
-Rows replace those of the same kinds in --out, so that a study may be made in parts.
+Rows are stored kind by kind, and replace those of the same kinds: a study may be made in parts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from experiments.faults import (
     kills,
     lost_peers,
     malformed,
-    on_ray,
     sharing,
     stores,
     surroundings,
@@ -35,7 +34,7 @@ from scaling.border.typed import nearest
 from scaling.training.environment import git_revision
 
 OUT = Path("experiments/results/faults")
-ROOMS = (kills, damages, stores, sharing, surroundings, lost_peers, on_ray, malformed)
+ROOMS = (kills, damages, stores, sharing, surroundings, lost_peers, malformed)
 KINDS: dict[str, Kind] = {kind.name: kind for room in ROOMS for kind in room.KINDS}
 
 
@@ -45,22 +44,23 @@ def main(argv: Sequence[str]) -> int:
     kinds = chosen(arguments.only)
     if not 0 < arguments.scale <= 1:
         raise ValueError(f"--scale={arguments.scale:g} must be above 0 and at most 1, the whole study.")
-    with tempfile.TemporaryDirectory(prefix="faults-") as root:
-        settle(Path(root))
-        outcomes = try_all(kinds, Lab(Path(root)), arguments)
     made = {"seed": arguments.seed, "scale": arguments.scale, "revision": git_revision() or "unknown"}
     made |= {"processors": os.cpu_count(), "jax": jax.__version__}
-    rows = table.rows_of(outcomes, made)
+    out, rows = arguments.out or (None if arguments.quick else OUT), []
+    with tempfile.TemporaryDirectory(prefix="faults-") as root:
+        settle(Path(root))
+        for outcome in try_all(kinds, Lab(Path(root)), arguments):
+            rows += table.rows_of([outcome], made)
+            if out is not None:
+                table.write(out, rows, list(KINDS))
     print("\n" + table.render(rows), end="")
-    if out := arguments.out or (None if arguments.quick else OUT):
-        table.write(out, rows, list(KINDS))
+    if out is not None:
         print(f"\nrows and table: {out}")
-    return 1 if any(outcome.failed for outcome in outcomes) else 0
+    return 1 if any(row["failed"] for row in rows) else 0
 
 
-def try_all(kinds: Sequence[Kind], lab: Lab, arguments: argparse.Namespace) -> list[Outcome]:
-    """Try each kind, and tell it as soon as it is done."""
-    outcomes = []
+def try_all(kinds: Sequence[Kind], lab: Lab, arguments: argparse.Namespace) -> Iterator[Outcome]:
+    """Try each kind, and tell and give it as soon as it is done."""
     for kind in kinds:
         if calls := kind.calls(arguments.quick, arguments.scale):
             found = study(kind, lab, arguments.seed, calls)
@@ -68,8 +68,7 @@ def try_all(kinds: Sequence[Kind], lab: Lab, arguments: argparse.Namespace) -> l
             print(f"{kind.name}: {told}", flush=True)
             for name, why in found.failed.items():
                 print(f"  {name}: {why}", flush=True)
-            outcomes.append(found)
-    return outcomes
+            yield found
 
 
 def chosen(only: str) -> list[Kind]:

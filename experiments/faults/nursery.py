@@ -66,13 +66,14 @@ def _become(name: str, words: tuple[str, ...], log: str, weak: bool) -> None:
     """Be the command from here on, with its output in a file."""
     from experiments import cli
     from experiments.faults.lab import REPOSITORY
-    from experiments.faults.surroundings import give_up_override
 
     os.chdir(REPOSITORY)
     opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
         os.dup2(opened, stream)
     if weak:
+        from experiments.faults.surroundings import give_up_override
+
         give_up_override()
     sys.argv = [f"experiments.{name}", *words]
     cli.run_command(importlib.import_module(f"experiments.{name}").main)
