@@ -45,6 +45,11 @@ BODY = (
     blocks.Transition(),
     blocks.LocalNorm(),
     blocks.Dropout(),
+    blocks.Partial(((0, 1), (1, 2))),
+    blocks.Subsampling(),
+    blocks.Lstm(),
+    blocks.Local(),
+    blocks.Parts(((0, 0, 1, 1), (0.5, 0, 0.5, 1)), 2),
     blocks.Pool(),
 )
 

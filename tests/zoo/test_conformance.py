@@ -39,8 +39,9 @@ MOST_BY_DEPTH = {
     "wrn": 2.2,
     "efficientnet_v2": 2.15,
 }
-# Twice the depth is at least 1.3 times the cost, but where most of it is a head without layers to repeat
-LEAST_BY_DEPTH = {"deeplabv3": 1.15}
+# Twice the depth is at least 1.3 times the cost, but where most of it is a head without layers to repeat,
+# and in shallow forms of networks whose entry is not repeated
+LEAST_BY_DEPTH = {"deeplabv3": 1.15, "xception": 1.25}
 
 
 def kinds(name: str) -> frozenset[type]:
