@@ -4,8 +4,8 @@ python -m experiments.report --workdir=runs/quickstart
 python -m experiments.report --workdir=runs/a --workdir=runs/b --out=runs/both --title="A and B"
 python -m experiments.report --workdir=runs/quickstart --serve
 
-`--serve` shows the page at http://127.0.0.1:8000, to this machine alone; a reload builds it again where runs
-have finished since.
+`--serve` shows the page at http://127.0.0.1:8000, to this machine alone. While it is open it asks every three
+seconds whether runs have finished, and shows them.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def write(sources: Sequence[Path], out: Path, title: str) -> Study:
 
 
 def serve(sources: Sequence[Path], out: Path, title: str, port: int) -> None:
-    """Show the page on loopback until Ctrl-C; each request builds it where rows have changed."""
+    """Show the page on loopback until Ctrl-C; it is built again where rows have changed."""
 
     def make() -> str:
         write(sources, out, title)

@@ -1,19 +1,26 @@
-"""A page over HTTP, to this machine alone: made when it is asked for, again only if its rows have changed."""
+"""A page over HTTP, to this machine alone: made again where its rows have changed, for which it asks.
+
+It differs from the file of the same study by a script that asks every few seconds, and a policy that lets it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from scaling.reports.html import WEB
 from scaling.runs.workdir import ROW
 
 LOOPBACK = "127.0.0.1"
+SECONDS = 3  # between two questions of an open page
+POLICY = "default-src 'none';"  # of page.html: nothing is loaded
 
 
-def page_server(make: Callable[[], str], stamp: Callable[[], Hashable], port: int) -> ThreadingHTTPServer:
+def page_server(make: Callable[[], str], stamp: Callable[[], str], port: int) -> ThreadingHTTPServer:
     """A server on loopback, not yet started, whose "/" is what `make` gives for the present `stamp`.
 
     Where `make` raises ValueError, its words are shown until it does not. Port 0 is any that is free.
@@ -34,39 +41,51 @@ def page_server(make: Callable[[], str], stamp: Callable[[], Hashable], port: in
         ) from error
 
 
-def rows_stamp(sources: Sequence[Path]) -> Hashable:
-    """Which rows lie in these directories, and when each was written."""
+def rows_stamp(sources: Sequence[Path]) -> str:
+    """Tells which rows lie in these directories and when each was written, in a few letters."""
     paths = [path for source in sources for pattern in (ROW, f"*/{ROW}") for path in source.glob(pattern)]
-    return tuple(sorted((str(path), path.stat().st_mtime_ns) for path in paths))
+    written = sorted((str(path), path.stat().st_mtime_ns) for path in paths)
+    return hashlib.sha256(repr(written).encode()).hexdigest()[:16]
+
+
+def refreshing(page: str, stamp: str) -> str:
+    """A page that shows itself anew, as its reader has set it, once the server's stamp is another."""
+    script = (WEB / "refresh.js").read_text()
+    told = f'<script data-stamp="{stamp}" data-seconds="{SECONDS}">{script}</script>\n'
+    before, body, after = page.replace(POLICY, f"{POLICY} connect-src 'self';", 1).rpartition("</body>")
+    return f"{before}{told}{body}{after}"
 
 
 class _Fresh:
-    """A text that is made again where its stamp has changed, by one thread at a time."""
+    """A page that is made again where its stamp has changed, by one thread at a time."""
 
-    def __init__(self, make: Callable[[], str], stamp: Callable[[], Hashable]):
-        self._make, self._stamp = make, stamp
+    def __init__(self, make: Callable[[], str], stamp: Callable[[], str]):
+        self._make, self.stamp = make, stamp
         self._lock = threading.Lock()
-        self._known: tuple[Hashable, str] | None = None
+        self._known: tuple[str, str] | None = None
 
     def text(self) -> str:
         with self._lock:
-            now = self._stamp()
+            now = self.stamp()
             if self._known is None or self._known[0] != now:
-                self._known = now, self._make()
+                self._known = now, refreshing(self._make(), now)
             return self._known[1]
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Gives the page and nothing else; another site's name for this machine is refused (DNS rebinding)."""
+    """Gives the page and its stamp; another site's name for this machine is refused (DNS rebinding)."""
 
     fresh: _Fresh
 
     def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
         if self.headers.get("Host", "").rpartition(":")[0] not in (LOOPBACK, "localhost"):
             self._answer(HTTPStatus.FORBIDDEN, "text/plain", "This page is for this machine alone.")
-        elif self.path.partition("?")[0] == "/favicon.ico":
+        elif path == "/favicon.ico":
             self._answer(HTTPStatus.NO_CONTENT, "image/x-icon", "")
-        elif self.path.partition("?")[0] != "/":
+        elif path == "/stamp":
+            self._answer(HTTPStatus.OK, "text/plain", self.fresh.stamp())
+        elif path != "/":
             self._answer(HTTPStatus.NOT_FOUND, "text/plain", "There is one page here, at /.")
         else:
             self._page()
@@ -75,14 +94,17 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._answer(HTTPStatus.OK, "text/html", self.fresh.text())
         except ValueError as error:
-            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", f"{error} Reload when there is one.")
+            said = f"{error} The page appears here once there is one."
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", said, Refresh=str(SECONDS))
 
-    def _answer(self, status: HTTPStatus, kind: str, text: str) -> None:
+    def _answer(self, status: HTTPStatus, kind: str, text: str, **headers: str) -> None:
         body = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 

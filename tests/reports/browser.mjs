@@ -1,10 +1,10 @@
 // Opens a page in Chromium, uses it as scenarios say, and prints as JSON what was seen in each.
 //
-//   node browser.mjs SCENARIO,SCENARIO PAGE CHROMIUM, with the modules in the folder BROWSER_MODULES
+//   node browser.mjs SCENARIO,SCENARIO ADDRESS CHROMIUM, with the modules in the folder BROWSER_MODULES
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-const [named, page, executablePath] = process.argv.slice(2);
+const [named, address, executablePath] = process.argv.slice(2);
 const require = createRequire(`${process.env.BROWSER_MODULES}/`);
 const { chromium } = require("playwright-core");
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
@@ -19,7 +19,7 @@ async function open(width, colorScheme, hash = "") {
   tab.on("request", (request) => {
     if (!/^(file|data|blob):/.test(request.url())) seen.requests.push(request.url());
   });
-  await tab.goto(`file://${page}${hash}`);
+  await tab.goto(`${address}${hash}`);
   return tab;
 }
 
@@ -160,7 +160,22 @@ async function csv() {
   seen.runs = await column(tab, "Run");
 }
 
-const scenarios = { open: open_, audit, filter, sort, sortSearch, select, draw, csv };
+// A served page, of which the rows change once: what was seen of it before, after, and some questions later.
+async function refresh() {
+  const tab = await open(1200, "light", "#filter=seed%3D0&theme=dark");
+  const look = async () => [await tab.textContent("#count"), await tab.inputValue("#filter"), new URL(tab.url()).hash];
+  seen.before = await look();
+  await tab.focus("#filter");
+  await tab.waitForEvent("load");
+  seen.after = await look();
+  seen.focused = await tab.evaluate(() => document.activeElement.id);
+  const asked = () => tab.waitForResponse((answer) => answer.url().endsWith("/stamp"));
+  await asked();
+  await asked();
+  seen.later = await look();
+}
+
+const scenarios = { open: open_, audit, filter, sort, sortSearch, select, draw, csv, refresh };
 const told = {};
 for (const name of named.split(",")) {
   told[name] = seen = { problems: [], requests: [] };

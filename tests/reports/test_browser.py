@@ -3,16 +3,19 @@
 import csv
 import dataclasses
 import io
+import itertools
 import json
 import os
 import shutil
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from scaling.reports.build import PAGE, build, read_study
+from scaling.reports.serve import LOOPBACK, page_server
 from scaling.reports.study import Study
 from search.reports import build as search_reports
 from search.runs.workdir import PAGE as SEARCH_PAGE
@@ -33,16 +36,24 @@ pytestmark = [
 
 
 def seen(page: Path, *scenarios: str) -> dict[str, dict]:
-    """What a browser saw of a page in each scenario: never an error, nor a request."""
+    """What a browser saw of a page on disk in each scenario: never a request."""
+    found = visited(page.resolve().as_uri(), *scenarios)
+    for name, told in found.items():
+        assert (name, told["requests"]) == (name, [])
+    return found
+
+
+def visited(address: str, *scenarios: str) -> dict[str, dict]:
+    """What a browser saw at an address in each scenario: never an error."""
     assert CHROMIUM, "there is no Chromium: apt-get install chromium"
     command = [
-        "node", Path(__file__).with_name("browser.mjs"), ",".join(scenarios), page.resolve(), CHROMIUM,
+        "node", Path(__file__).with_name("browser.mjs"), ",".join(scenarios), address, CHROMIUM,
     ]  # fmt: skip
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
     for name, told in found.items():
-        assert (name, told["problems"], told["requests"]) == (name, [], [])
+        assert (name, told["problems"]) == (name, [])
     return found
 
 
@@ -161,6 +172,31 @@ def test_scales_front_groups_and_theme(tmp_path):
     assert found["without"] == [15, 9] and found["parallel"] == found["without"][1]
     light, dark, plot = found["theme"]
     assert light != dark == plot
+
+
+def test_a_served_page_shows_new_runs_once_as_the_reader_has_set_it(study, tmp_path):
+    """The rows change between the page and its first question; then they stay."""
+    pages = {
+        "some": page_of(dataclasses.replace(study, rows=study.rows[:6]), tmp_path / "some").read_text(),
+        "all": page_of(study, tmp_path / "all").read_text(),
+    }
+    stamps = itertools.chain(["some"], itertools.repeat("all"))
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(["some", "all"][len(made)])
+        return pages[made[-1]]
+
+    with page_server(make, lambda: next(stamps), 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        home = f"http://{LOOPBACK}:{server.server_port}/"
+        found = visited(home, "refresh")["refresh"]
+        server.shutdown()
+    (few, *settings), (most, *kept) = found["before"], found["after"]
+    assert few.endswith("of 6 shown") and most.endswith("of 16 shown")
+    assert kept == settings == ["seed=0", "#filter=seed%3D0&theme=dark"] and found["focused"] == "filter"
+    assert found["later"] == found["after"] and made == ["some", "all"]
+    assert {home, f"{home}stamp"} <= set(found["requests"]) <= {home, f"{home}stamp", f"{home}favicon.ico"}
 
 
 def test_csv_holds_the_runs_that_are_shown(used):
