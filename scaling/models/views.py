@@ -114,7 +114,8 @@ def grad_cam(arch: Sized, variables: Any, x_nhwc: Any, class_n: Any) -> np.ndarr
     def scores(variables, x_nhwc, class_n, added_nhwc):
         def moved(call, args, kwargs, context):
             out = call(*args, **kwargs)
-            if isinstance(context.module, StageModule) and context.module.name == name:
+            stage = isinstance(context.module, StageModule) and context.module.name == name
+            if stage and context.method_name == "__call__":
                 return (*out[:-1], out[-1] + added_nhwc) if isinstance(out, tuple) else out + added_nhwc
             return out
 

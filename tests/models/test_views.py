@@ -1,5 +1,7 @@
 """Views are what they say: gradients by their rule, occlusion by what is seen, Grad-CAM by the classifier."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -86,13 +88,16 @@ def test_hiding_what_a_network_does_not_see_changes_nothing():
     assert np.all(np.abs(found[:, seen] - whole[:, None]).max(1) > 1e-4)
 
 
-def test_grad_cam_of_averaged_maps_weighs_them_as_the_classifier_does():
-    variables, class_n = drawn(USUAL), np.array([0, 2])
-    *_, (name, map_nhwc) = views.feature_maps(USUAL, variables, images())
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_grad_cam_of_averaged_maps_weighs_them_as_the_classifier_does(repeats):
+    *first, last = USUAL.stages
+    arch = USUAL.replace(stages=(*first, dataclasses.replace(last, repeats=repeats)))
+    variables, class_n = drawn(arch), np.array([0, 2])
+    *_, (name, map_nhwc) = views.feature_maps(arch, variables, images())
     assert name == "stages_1" and map_nhwc.shape == (2, SIDE // 2, SIDE // 2, 4)
     kernel = variables["params"]["classifier"]["kernel"].T[class_n] / (SIDE // 2) ** 2
     expected = np.maximum(np.einsum("nhwc,nc->nhw", map_nhwc, kernel), 0)
-    np.testing.assert_allclose(views.grad_cam(USUAL, variables, images(), class_n), expected, atol=1e-6)
+    np.testing.assert_allclose(views.grad_cam(arch, variables, images(), class_n), expected, atol=1e-6)
 
 
 def test_networks_without_classes_of_their_own_stages_are_refused():
