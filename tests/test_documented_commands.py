@@ -89,7 +89,8 @@ NOT_RUN = {
         "x.py is the reader's; training/test_starting.py starts from weights"
     ),
 }
-OTHERS = ("pip install ", "ray ", "export RAY_")  # programs that are not ours: .ci/run installs as the README says
+# Programs that are not ours: .ci/run installs as the README says
+OTHERS = ("pip install ", "ray ", "export RAY_")
 
 
 def commands(text: str) -> list[str]:
