@@ -73,6 +73,8 @@ ELSEWHERE = {
     ),
 }
 NOT_RUN = {
+    "python -m pytest": "it is this",
+    "benchmarks": "half an hour, and needs peers; experiments/test_benchmarks.py measures an operator",
     "search --config=configs/search_cells.py --workdir=runs/cells --config.run.data.dir=DIR": (
         "an hour; its config is checked by search/runs/test_configs.py, and the command runs with other candidates"
     ),
@@ -96,7 +98,7 @@ OTHERS = ("pip install ", "ray ", "export RAY_")
 def commands(text: str) -> list[str]:
     """Of a page, without remarks, a line each."""
     lines = (line for block in BLOCK.findall(text) for line in re.sub(r"\\\n\s*", "", block).splitlines())
-    return [re.sub(r"\s+#.*", "", line).strip() for line in lines]
+    return [part.strip() for line in lines for part in re.sub(r"\s+#.*", "", line).split(" && ")]
 
 
 def documented() -> set[str]:
