@@ -35,6 +35,7 @@ SEARCH = {
         },
     },
 }
+LATEST = tiny.STEPS - 6  # the step after which a training may end before it is killed
 MEASURED = ("step_ms", "compile_seconds", "seconds")  # of a record: times, which differ
 
 
@@ -51,9 +52,9 @@ def training(lab: Lab, rng: random.Random) -> None:
     for _ in range(5):
         process, begun = tiny.train(lab, workdir), tiny.newest(workdir)
         if rng.random() < 0.2:
-            time.sleep(rng.uniform(0.0, 6.0))  # it starts, or has just gone on
+            _wait(rng.uniform(0.0, 6.0), workdir)  # it starts, or has just gone on
         else:
-            goal = min(begun + rng.randrange(1, 9), tiny.STEPS - 6)
+            goal = min(begun + rng.randrange(1, 9), LATEST)
             wait_until(functools.partial(_is_past, workdir, goal), process, 0.001)
             if rng.random() < 0.6:
                 wait_until(functools.partial(tiny.saves, workdir), process, 0.0005)
@@ -62,6 +63,13 @@ def training(lab: Lab, rng: random.Random) -> None:
         assert not (workdir / "row.json").exists()
     finish(tiny.train(lab, workdir))
     tiny.check_equal(workdir, reference)
+
+
+def _wait(seconds: float, workdir: Path) -> None:
+    """Wait so long, but on a fast machine not until a training is about to end."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and tiny.newest(workdir) < LATEST:
+        time.sleep(0.001)
 
 
 def _is_past(workdir: Path, step: int) -> bool:
