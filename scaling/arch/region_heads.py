@@ -110,9 +110,11 @@ class TwoStage(BoxHead):
 # they read three maps, as the heads in one stage do, with anchors of half as many strides then; those that
 # read the finest level only, two.
 SINGLE = PixelAnchors(scale=4.0, octaves=1)
+DOUBLE = PixelAnchors(scales=(2.0, 4.0))  # things whose masks are told may be small
 FIVE = PixelAnchors(scales=(2.0, 4.0, 8.0, 16.0, 32.0), ratios=(0.5, 0.75, 1.0, 4 / 3, 2.0))
 REGION_HEADS: dict[str, TwoStage] = {
     "fasterrcnn": TwoStage(Fpn(extra="pool"), SINGLE, candidates=300, proposals=300),
+    "maskrcnn": TwoStage(Fpn(extra="pool"), DOUBLE, masks=MaskStage(), candidates=300, proposals=300),
     "relation": TwoStage(
         Fpn(extra="pool"), SINGLE, box=BoxStage(relations=16), candidates=300, proposals=300
     ),

@@ -14,6 +14,7 @@ from scaling.data.boxes import open_boxes
 from scaling.data.digits import open_digits
 from scaling.data.folder import open_folder
 from scaling.data.fsdd import open_fsdd
+from scaling.data.instances import open_instances
 from scaling.data.mask_arrays import open_npz_masks
 from scaling.data.mask_folder import open_masks
 from scaling.data.npz import open_npz
@@ -37,6 +38,7 @@ SOURCES = {
 WITH_FIELD = {
     "mask": {"folder": open_masks, "npz": open_npz_masks, "tfds": open_tfds_masks, "fsdd": open_fsdd},
     "boxes": {"coco": open_boxes, "voc": open_boxes, "boxes": open_boxes, "tfds": open_tfds_boxes},
+    "instances": {"folder": open_instances},
     "size": {"folder": open_pictures},
 }
 MEMORY_BUDGET = 2 * 2**30  # bytes of decoded images of one split held at once

@@ -29,14 +29,10 @@ def open_masks(data: DataSpec, side: int) -> Source:
 
     ValueError names what breaks the rules above.
     """
-    root = Path(data.dir).expanduser()
-    if not data.dir or not root.exists():
-        raise ValueError(f"data.dir={data.dir!r} does not exist: give the directory with images and masks.")
-    confirm_data(data, lambda: of_files(root, functools.cache(archives.walk)))
-    where = _places(root)
+    root, where = splits_of(data)
     find = functools.cache(lambda name: _read(name, where[name], data, side))
     name, _ = parse(data.train, where)
-    class_names = _class_names(root, find(name))
+    class_names = names_of(root) or number_classes(find(name))
 
     def read(split: str) -> ArraySplit:
         name, part = parse(split, where)
@@ -45,6 +41,15 @@ def open_masks(data: DataSpec, side: int) -> Source:
         return whole.take(np.arange(len(whole))[part(len(whole))])
 
     return Source(root.stem, class_names, 3, lambda split: parse(split, where), read)
+
+
+def splits_of(data: DataSpec) -> tuple[Path, dict[str, tuple[Member, ...]]]:
+    """Return where `data.dir` is, and the files of each split by its name."""
+    root = Path(data.dir).expanduser()
+    if not data.dir or not root.exists():
+        raise ValueError(f"data.dir={data.dir!r} does not exist: give the directory with images and masks.")
+    confirm_data(data, lambda: of_files(root, functools.cache(archives.walk)))
+    return root, _places(root)
 
 
 def _places(root: Path) -> dict[str, tuple[Member, ...]]:
@@ -68,7 +73,12 @@ def _places(root: Path) -> dict[str, tuple[Member, ...]]:
 
 
 def _read(name: str, members: Sequence[Member], data: DataSpec, side: int) -> ArraySplit:
-    """Read one split; files without a partner are named among its problems."""
+    pairs, alone = pairs_of(members)
+    return read_pairs(name, pairs, data, side, problems=alone)
+
+
+def pairs_of(members: Sequence[Member]) -> tuple[list[Pair], list[str]]:
+    """Return the pairs of a split, and the files without a partner, named."""
     by_folder: dict[str, dict[str, Member]] = {"images": {}, "masks": {}}
     for member in members:
         if member.parts[-1].lower().endswith(photos.SUFFIXES) and member.parts[-2] in by_folder:
@@ -77,12 +87,12 @@ def _read(name: str, members: Sequence[Member], data: DataSpec, side: int) -> Ar
     alone = [f"{images[key].describe()}: has no mask" for key in sorted(images.keys() - masks.keys())]
     alone += [f"{masks[key].describe()}: has no image" for key in sorted(masks.keys() - images.keys())]
     both = [(images[key], masks[key]) for key in sorted(images.keys() & masks.keys())]
-    pairs = [Pair(image.describe(), mask.describe(), image.read, mask.read) for image, mask in both]
-    return read_pairs(name, pairs, data, side, problems=alone)
+    return [Pair(image.describe(), mask.describe(), image.read, mask.read) for image, mask in both], alone
 
 
-def _class_names(root: Path, train: ArraySplit) -> tuple[str, ...]:
+def names_of(root: Path) -> tuple[str, ...]:
+    """Return the classes that are named beside the splits; none where there is no such file."""
     named = root / CLASSES
     if root.is_dir() and named.is_file():
         return tuple(line.strip() for line in named.read_text().splitlines() if line.strip())
-    return number_classes(train)
+    return ()

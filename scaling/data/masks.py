@@ -46,13 +46,16 @@ def read_pairs(
     channels: int = 3,
     mask_side: int | None = None,
     problems: Sequence[str] = (),
+    decode_mask: Callable[[bytes, DataSpec], np.ndarray] | None = None,
 ) -> ArraySplit:
     """Decode one split into memory, leaving out and naming what cannot be used, beside the `problems` so far.
 
     Images are squeezed to `side`; masks are brought to `mask_side` (None: they stay as they are, and one of
-    another size than most is left out). ValueError where more is left out than used."""
+    another size than most is left out). `decode_mask` reads one (None: as classes). ValueError where more is
+    left out than used."""
     bad, read = list(problems), dict[Pair, Decoded]()
-    decode = lambda pair: _attempt(pair, data, side, channels, mask_side)
+    read_mask = decode_mask or _decode_mask
+    decode = lambda pair: _attempt(pair, data, side, channels, mask_side, read_mask)
     for pair, found in zip(pairs, photos.in_threads(decode, pairs)):
         if isinstance(found, Decoded):
             read[pair] = found
@@ -70,13 +73,18 @@ def read_pairs(
 
 
 def _attempt(
-    pair: Pair, data: DataSpec, side: int, channels: int, mask_side: int | None
+    pair: Pair,
+    data: DataSpec,
+    side: int,
+    channels: int,
+    mask_side: int | None,
+    read_mask: Callable[[bytes, DataSpec], np.ndarray],
 ) -> Decoded | Exception:
     """Decode a pair, or return why it cannot be decoded."""
     from PIL import Image
 
     try:
-        encoded, classes = pair.image(), _decode_mask(pair.mask(), data)
+        encoded, classes = pair.image(), read_mask(pair.mask(), data)
         with Image.open(io.BytesIO(encoded)) as image:
             size = image.size
         if mask_side is not None:

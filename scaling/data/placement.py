@@ -33,15 +33,15 @@ def placement(draws: jax.Array, augment: AugmentSpec, resolution: int) -> Placem
     return Placement(start_yx, size_yx, flipped)
 
 
-def move_mask(mask_hw: jax.Array, placed: Placement, resolution: int) -> jax.Array:
-    """Return the nearest classes, [resolution, resolution], to what the augmented image shows; VOID
-    outside."""
+def move_mask(mask_hw: jax.Array, placed: Placement, resolution: int, outside: int = VOID) -> jax.Array:
+    """Return the nearest values, [resolution, resolution], to what the augmented image shows, and those
+    `outside` of it."""
     out = (jnp.arange(resolution) + 0.5) / resolution
     across = jnp.where(placed.flipped, 1 - out, out)
     rows, inside_y = _nearest(placed.start_yx[0] + out * placed.size_yx[0], mask_hw.shape[0])
     columns, inside_x = _nearest(placed.start_yx[1] + across * placed.size_yx[1], mask_hw.shape[1])
     seen = mask_hw[rows][:, columns]
-    return jnp.where(inside_y[:, None] & inside_x[None], seen, VOID)
+    return jnp.where(inside_y[:, None] & inside_x[None], seen, outside)
 
 
 def move_boxes(boxes_m4: jax.Array, placed: Placement) -> tuple[jax.Array, jax.Array]:

@@ -24,8 +24,8 @@ def answer(
 ) -> dict[str, Any]:
     """Return the float32 outputs of `arch.head` by name, for images of `shape`, from the maps that it reads.
 
-    `told` is what a head takes beside them: "regions" those in two stages (`scaling.models.region_heads`),
-    "noise" a generator (`scaling.models.gan_heads`).
+    `told` is what a head takes beside them: "regions" and "drawn" those in two stages
+    (`scaling.models.region_heads`), "noise" a generator (`scaling.models.gan_heads`).
     To be called within a compact method: the module becomes the caller's.
     """
     return ANSWERS[type(arch.head)](arch, maps, shape, train, settings, keys_b, **told)

@@ -21,9 +21,10 @@ from scaling.models.nms import nms
 from scaling.models.region_stages import MODULES as STAGES
 from scaling.models.region_stages import MaskModule
 
+DRAWN = "drawn"  # the output with the boxes whose masks are drawn
 LEAST_SIDE = 1e-3  # pixels: smaller boxes are none, as in torchvision
 
-# From the outputs of the first stage to boxes (n, r, 4) in pixels
+# From the outputs so far, whose first axis is images, to boxes (n, r, 4) in pixels
 Regions = Callable[[Mapping[str, Any]], Any]
 
 
@@ -35,12 +36,14 @@ def locate(
     settings: Settings,
     keys_b,
     regions: Regions | Any | None = None,
+    drawn: Regions | None = None,
 ) -> dict[str, Any]:
     """Return the float32 outputs of both stages, for images of `shape`, from the maps that the head reads.
 
     `regions` are boxes (n, r, 4) in pixels for the second stage, or a function that makes them of the outputs
-    of the first; None: those that the first stage proposes. To be called within a compact method: the module
-    becomes the caller's.
+    of the first; None: those that the first stage proposes. `drawn` makes of the outputs of both the boxes
+    whose masks are drawn, which then are an output "drawn" (None: of the network's own boxes the likeliest,
+    of others all). To be called within a compact method: the module becomes the caller's.
     """
     del keys_b
     head, (height, width) = arch.head, shape[1:3]
@@ -49,7 +52,12 @@ def locate(
     chosen = (lambda found: proposals(arch, found, height, width)) if own else regions
     strides = head.neck.strides(arch.map_strides)[: len(maps)]
     module = TwoStageModule(head, arch.num_classes, strides, settings, name="decoder")
-    return module(tuple(maps), train, chosen if callable(chosen) else lambda _: chosen, own)
+    if drawn is None and head.masks:
+        count = head.masks.regions if own else None
+        drawn = lambda found: found["proposals"][:, :count]
+        found = module(tuple(maps), train, chosen if callable(chosen) else lambda _: chosen, drawn)
+        return {name: value for name, value in found.items() if name != DRAWN}
+    return module(tuple(maps), train, chosen if callable(chosen) else lambda _: chosen, drawn)
 
 
 def proposals(arch: Arch, found: Mapping[str, Any], height: int, width: int) -> Any:
@@ -87,7 +95,7 @@ class TwoStageModule(nn.Module):
     settings: Settings
 
     @nn.compact
-    def __call__(self, maps, train: bool, regions: Regions, own: bool) -> dict[str, Any]:
+    def __call__(self, maps, train: bool, regions: Regions, drawn: Regions | None) -> dict[str, Any]:
         value, settings = self.value, self.settings
         levels = levels_of(value.neck, maps, train, settings)
         found, features = RegionModule(value, settings, name="rpn")(levels)
@@ -96,13 +104,15 @@ class TwoStageModule(nn.Module):
         if value.attention:
             read = [Gate(settings, name=f"attention_{i}")(x, features[i], train) for i, x in enumerate(read)]
         stage = STAGES[type(value.box)](value.box, self.num_classes, self.strides, settings, name="box")
-        told = stage(read, boxes_nr4, train)
-        if value.masks:
-            drawn_nr4 = boxes_nr4[:, : value.masks.regions] if own else boxes_nr4
+        by_image = lambda told: {
+            name: x.astype(jnp.float32).reshape(len(boxes_nr4), -1, *x.shape[1:]) for name, x in told.items()
+        }
+        found = {**found, "proposals": boxes_nr4} | by_image(stage(read, boxes_nr4, train))
+        if value.masks and drawn:
+            drawn_nm4 = lax.stop_gradient(drawn(found)).astype(jnp.float32)
             masks = MaskModule(value.masks, self.num_classes, self.strides, settings, name="mask")
-            told |= masks(read, drawn_nr4)
-        by_image = lambda x: x.astype(jnp.float32).reshape(len(boxes_nr4), -1, *x.shape[1:])
-        return {**found, "proposals": boxes_nr4} | {name: by_image(x) for name, x in told.items()}
+            found |= {DRAWN: drawn_nm4} | by_image(masks(read, drawn_nm4))
+        return found
 
 
 class Gate(nn.Module):

@@ -14,6 +14,7 @@ KINDS = {
     "classification": "image-classification",
     "segmentation": "image-segmentation",
     "detection": "object-detection",
+    "instance_segmentation": "image-segmentation",
 }
 
 

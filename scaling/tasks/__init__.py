@@ -12,6 +12,7 @@ from scaling.tasks.denoising import DENOISING
 from scaling.tasks.detection import DETECTION
 from scaling.tasks.embedding import EMBEDDING
 from scaling.tasks.generation import GENERATION
+from scaling.tasks.instance_segmentation import INSTANCE_SEGMENTATION
 from scaling.tasks.segmentation import SEGMENTATION
 from scaling.tasks.super_resolution import SUPER_RESOLUTION
 from scaling.tasks.task import Task
@@ -23,6 +24,7 @@ TASKS: dict[str, Task] = {
         CLASSIFICATION,
         SEGMENTATION,
         DETECTION,
+        INSTANCE_SEGMENTATION,
         DENOISING,
         SUPER_RESOLUTION,
         EMBEDDING,

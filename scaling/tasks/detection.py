@@ -68,8 +68,8 @@ def _adapt(arch):
     """One class more where the head has a background; ValueError for a head that also draws masks."""
     if isinstance(arch.head, TwoStage) and arch.head.masks:
         raise ValueError(
-            f"{arch.name} draws masks, which config.task='detection' has none of to learn from: leave them out "
-            "(arch.head.masks=None)."
+            f"{arch.name} draws masks, which config.task='detection' has none of to learn from: set "
+            "config.task='instance_segmentation', or leave them out (arch.head.masks=None)."
         )
     return arch.replace(num_classes=arch.num_classes + 1) if arch.head.background else arch
 

@@ -163,6 +163,6 @@ GENERATION = Task(
     means=_means,
     gather=_gather,
     adapt=restoration.adapt,
-    told=lambda inputs: {"noise": inputs["noise"]},
+    told=lambda inputs, *_: {"noise": inputs["noise"]},
     pictures=Pictures(_see, lambda seen: 0.0, _panels, sheet=SHEET),
 )

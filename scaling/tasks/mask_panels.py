@@ -10,6 +10,7 @@ import numpy as np
 from scaling.data.masks import VOID
 
 OPACITY = 0.6  # of a class over the image
+COLOURS = 255  # that a class or thing may have, beside black
 GREY = 160  # of pixels that count for nothing
 
 
@@ -19,12 +20,12 @@ def mask_panels(
     """An image, its mask and the predicted classes, at the mask's size."""
     del class_names
     mask_hw, predicted_hw = seen["mask"], seen["predicted"]
-    image = _resized(pixels_hwc, mask_hw.shape)
+    image = resized(pixels_hwc, mask_hw.shape)
     known = mask_hw != VOID
     return {
         "image": image,
-        "truth": _laid_over(image, mask_hw, known),
-        "predicted": _laid_over(image, predicted_hw, np.ones_like(known)),
+        "truth": laid_over(image, mask_hw, known),
+        "predicted": laid_over(image, predicted_hw, np.ones_like(known)),
     }
 
 
@@ -37,13 +38,13 @@ def colours(count: int) -> np.ndarray:
     return np.stack(channels, 1).astype(np.uint8)
 
 
-def _laid_over(image_hwc: np.ndarray, classes_hw: np.ndarray, known_hw: np.ndarray) -> np.ndarray:
+def laid_over(image_hwc: np.ndarray, classes_hw: np.ndarray, known_hw: np.ndarray) -> np.ndarray:
     """An image under the colours of its pixels' classes, grey where they are not known."""
     painted = np.where(known_hw[..., None], colours(VOID + 1)[classes_hw], GREY)
     return np.round(OPACITY * painted + (1 - OPACITY) * image_hwc).astype(np.uint8)
 
 
-def _resized(pixels_hwc: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
+def resized(pixels_hwc: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
     """The nearest pixels, in three channels."""
     rows, columns = ((np.arange(side) + 0.5) * old // side for side, old in zip(sides, pixels_hwc.shape))
     image = pixels_hwc[rows.astype(int)][:, columns.astype(int)]

@@ -75,8 +75,8 @@ class Task:
     False left out. `gather(outputs, inputs, spec, arch)`, where sums do not do, gives an array (n, ...) a
     name, of a shape that no example changes: they are collected from all batches and devices, in the order of
     the examples. `means` makes metrics of totals and collected arrays, in NumPy, "loss" and `metric.name`
-    among them. `told(inputs)` is what the network's head takes in evaluation beside the images, by name.
-    `pictures` show answers beside the truth."""
+    among them. `told(inputs, spec, arch)` is what the network's head takes in evaluation beside the images,
+    by name. `pictures` show answers beside the truth."""
 
     name: str
     metric: Metric
@@ -89,5 +89,5 @@ class Task:
     means: Callable[[dict[str, Any]], dict[str, float]]
     gather: Callable[[Any, Fields, TrainSpec, Sized | None], Fields] = lambda *_: {}
     adapt: Callable[[Any], Any] = lambda arch: arch
-    told: Callable[[Fields], Mapping[str, Any]] = lambda inputs: {}
+    told: Callable[[Fields, TrainSpec, Sized | None], Mapping[str, Any]] = lambda *_: {}
     pictures: Pictures | None = None

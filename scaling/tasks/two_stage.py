@@ -36,12 +36,17 @@ def sampled(found: Mapping[str, Any], inputs: Mapping[str, Any], spec: TrainSpec
     def of_image(boxes_r4, truth_m4, label_m, key):
         known_m4 = jnp.where(label_m[:, None] >= 0, truth_m4, 0.0)
         boxes_b4 = jnp.concatenate([known_m4, boxes_r4])
-        index_b = _matched(boxes_b4, truth_m4, label_m)
+        index_b = matched(boxes_b4, truth_m4, label_m)
         chosen_s, real_s = sample(key, index_b, spec.regions, PROPOSAL_SHARE)
         return jnp.where(real_s[:, None], boxes_b4[chosen_s], 0.0)
 
     own_nr4 = proposals(arch, found, height, width)
-    return jax.vmap(of_image)(own_nr4, *_truth(inputs), _keys(inputs, 2))
+    return jax.vmap(of_image)(own_nr4, *truth_of(inputs), _keys(inputs, 2))
+
+
+def positives_of(found: Mapping[str, Any], spec: TrainSpec) -> Any:
+    """Return of the boxes that `sampled` gave those that may be positive, which it puts first."""
+    return found["proposals"][:, : max(1, int(PROPOSAL_SHARE * spec.regions))]
 
 
 def losses(outputs: Mapping[str, Any], inputs: Mapping[str, Any], spec: TrainSpec, arch: Any) -> Any:
@@ -56,7 +61,7 @@ def losses(outputs: Mapping[str, Any], inputs: Mapping[str, Any], spec: TrainSpe
         return first[0] + second[0], first[1] + second[1]
 
     names = "objectness", "pred_bbox_deltas", "proposals", "class_logits", "box_regression"
-    told = [*(outputs[name] for name in names), *_truth(inputs), _keys(inputs, 1)]
+    told = [*(outputs[name] for name in names), *truth_of(inputs), _keys(inputs, 1)]
     return jax.vmap(of_image)(*told)
 
 
@@ -71,6 +76,18 @@ def detect(arch: Any, outputs: Mapping[str, Any], height: int, width: int, spec:
         return best_of(known_rk, box_of, height, width, spec)
 
     return jax.vmap(of_image)(*(outputs[name] for name in ("proposals", "class_logits", "box_regression")))
+
+
+def matched(boxes_r4, truth_m4, label_m):
+    """The true box of each, BACKGROUND, or IGNORED for one of no area, which stands for none."""
+    index_r = PROPOSAL(iou_matrix(truth_m4, boxes_r4), label_m >= 0)
+    return jnp.where(area(boxes_r4) > 0, index_r, IGNORED)
+
+
+def truth_of(inputs):
+    """True boxes in pixels and their labels."""
+    height, width = inputs["image"].shape[1:3]
+    return inputs["boxes"] * jnp.asarray([width, height, width, height], jnp.float32), inputs["label"]
 
 
 def sample(key, index_a, count: int, share: float) -> tuple[Any, Any]:
@@ -101,7 +118,7 @@ def _first_stage(scores_a, deltas_a4, anchors_a4, truth_m4, label_m, key, spec):
 
 
 def _second_stage(boxes_r4, logits_rk, deltas_rk4, truth_m4, label_m, weights, spec):
-    index_r = _matched(boxes_r4, truth_m4, label_m)
+    index_r = matched(boxes_r4, truth_m4, label_m)
     positive_r, real_r = index_r >= 0, index_r != IGNORED
     kind_r = jnp.where(positive_r, label_m[jnp.maximum(index_r, 0)] + 1, 0)
     count = jnp.maximum(1, jnp.sum(real_r))
@@ -123,18 +140,6 @@ def _off_by(deltas_s4, from_s4, truth_m4, index_s, positive_s, weights, spec):
 def _by_class(deltas, logits_rk):
     """Offsets (r, classes, 4) of outputs that are of each class, or the same for all."""
     return jnp.broadcast_to(deltas.reshape(len(deltas), -1, 4), (*logits_rk.shape, 4))
-
-
-def _matched(boxes_r4, truth_m4, label_m):
-    """The true box of each, BACKGROUND, or IGNORED for one of no area, which stands for none."""
-    index_r = PROPOSAL(iou_matrix(truth_m4, boxes_r4), label_m >= 0)
-    return jnp.where(area(boxes_r4) > 0, index_r, IGNORED)
-
-
-def _truth(inputs):
-    """True boxes in pixels and their labels."""
-    height, width = inputs["image"].shape[1:3]
-    return inputs["boxes"] * jnp.asarray([width, height, width, height], jnp.float32), inputs["label"]
 
 
 def _keys(inputs, stage: int):

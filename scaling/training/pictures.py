@@ -40,7 +40,9 @@ def save(path: Path, runtime: Runtime, state: TrainState, split: Split) -> None:
     @jax.jit
     def see(variables, fields):
         made = inputs(fields)
-        outputs = network.apply(variables, made["image"], train=False, **plan.task.told(made))
+        outputs = network.apply(
+            variables, made["image"], train=False, **plan.task.told(made, spec, plan.arch)
+        )
         return pictures.see(outputs, made, spec, plan.arch)
 
     def seen(part: Split) -> Iterator[Fields]:

@@ -258,6 +258,7 @@ def _check_ranges(train: TrainSpec) -> None:
         "box_weight": (train.box_weight >= 0, "at least 0"),
         "least_score": (0 <= train.least_score < 1, "in [0, 1)"),
         "most_overlap": (0 < train.most_overlap <= 1, "in (0, 1]"),
+        "sure_score": (0 <= train.sure_score < 1, "in [0, 1)"),
         "regions": (train.regions >= 1, "at least 1"),
         "per_class": (
             train.per_class >= 0 and train.batch % max(train.per_class, 1) == 0,

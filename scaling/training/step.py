@@ -162,7 +162,7 @@ def build_eval_step(
 
     def score(variables, made, real_b):
         call = {"train": by_batch, "mutable": ["batch_stats"]}
-        found: Any = network.apply(whole(variables), made["image"], **call, **task.told(made))
+        found: Any = network.apply(whole(variables), made["image"], **call, **task.told(made, known, arch))
         outputs = found[0]
         arrays = task.gather(outputs, made, known, arch)
         return task.sums(outputs, made, real_b.astype(bool), known, arch), arrays and {

@@ -1,0 +1,178 @@
+"""A box, a class and a mask for every thing, by a detector in two stages that also draws masks.
+
+Both stages learn as `scaling.tasks.two_stage` says. A mask learns as in arXiv 1703.06870 section 3: in the
+boxes of the sample that have a true one, of the true class only, by the binary cross-entropy over a grid. In
+evaluation masks are drawn in what is left after suppression, and painted at the truth's own size, each pixel
+to the likeliest; things whose score is `train.sure_score` or more are compared with the true ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from scaling.arch.region_heads import TwoStage
+from scaling.data.augment import displaces, draws_of, eval_transform, train_images
+from scaling.data.placement import move_mask, placement
+from scaling.runs.spec import TrainSpec
+from scaling.tasks import two_stage
+from scaling.tasks.detection import DETECTION
+from scaling.tasks.instance_masks import located, overlaps, painted, within
+from scaling.tasks.instance_panels import image_score, instance_panels, matched_share
+from scaling.tasks.pictures import Pictures
+from scaling.tasks.task import Inputs, Metric, Task
+
+
+def _train_inputs(made: Inputs):
+    augment, side = made.augment, made.resolution
+    images = train_images(augment, side, made.mean, made.std)
+    if on := displaces(augment):
+        raise ValueError(f"{on} mix or warp images without their masks: leave them off.")
+
+    def moved(map_hw, label_m, draws_u):
+        map_hw = move_mask(map_hw, placement(draws_u, augment, side), side, outside=0)
+        return map_hw, *located(map_hw, label_m)
+
+    def inputs(fields, keys_b):
+        draws_bu = draws_of(augment, keys_b)
+        map_nhw, boxes_nm4, label_nm = jax.vmap(moved)(fields["instances"], fields["label"], draws_bu)
+        things = {"instances": map_nhw, "boxes": boxes_nm4, "label": label_nm}
+        return {"image": images(fields["image"], draws_bu), "key": keys_b, **things}
+
+    return inputs
+
+
+def _eval_inputs(made: Inputs):
+    if made.augment.eval_crop != 1:
+        raise ValueError(
+            f"augment.eval_crop={made.augment.eval_crop} would leave out things that are scored: set it to 1."
+        )
+    transform = eval_transform(made.augment, made.resolution, made.mean, made.std)
+
+    def inputs(fields):
+        boxes_nm4, label_nm = jax.vmap(located)(fields["instances"], fields["label"])
+        return {**fields, "image": transform(fields["image"]), "boxes": boxes_nm4, "label": label_nm}
+
+    return inputs
+
+
+def _adapt(arch):
+    """One class more, the background; ValueError for a head that draws no masks."""
+    if arch.head.masks is None:
+        raise ValueError(
+            f"{arch.name} draws no masks, which config.task='instance_segmentation' learns: set "
+            "config.model.head='maskrcnn', give its head masks, or set config.task='detection'."
+        )
+    return arch.replace(num_classes=arch.num_classes + 1)
+
+
+def _loss(apply, inputs, spec, arch):
+    regions = lambda found: two_stage.sampled(found, inputs, spec, arch)
+    outputs, updates = apply(
+        inputs["image"], regions=regions, drawn=lambda found: two_stage.positives_of(found, spec)
+    )
+    class_b, box_b = two_stage.losses(outputs, inputs, spec, arch)
+    mask_b = _mask_losses(outputs, inputs)
+    parts = {"class_loss": class_b, "box_loss": box_b, "mask_loss": mask_b}
+    loss = jnp.mean(_total(class_b, box_b, mask_b, spec))
+    return loss, updates, {name: jnp.mean(loss_b) for name, loss_b in parts.items()}
+
+
+def _total(of_class, of_box, of_mask, spec: TrainSpec):
+    return of_class + spec.box_weight * of_box + of_mask
+
+
+def _mask_losses(outputs, inputs):
+    """The mean over the drawn boxes of each image that have a true one, (n,); 0 without any."""
+    scale = _scale(inputs)
+
+    def of_image(logits_rssk, boxes_r4, truth_m4, label_m, map_hw):
+        index_r = two_stage.matched(boxes_r4, truth_m4, label_m)
+        positive_r, own_r = index_r >= 0, jnp.maximum(index_r, 0)
+        logits_rss = _of_class(logits_rssk, label_m[own_r])
+        target_rss = within(map_hw, boxes_r4 / scale, own_r, logits_rss.shape[-1]).astype(jnp.float32)
+        loss_r = jnp.mean(optax.losses.sigmoid_binary_cross_entropy(logits_rss, target_rss), (1, 2))
+        return jnp.sum(jnp.where(positive_r, loss_r, 0.0)) / jnp.maximum(1, jnp.sum(positive_r))
+
+    told = outputs["mask_logits"], outputs["drawn"], *two_stage.truth_of(inputs), inputs["instances"]
+    return jax.vmap(of_image)(*told)
+
+
+def _of_class(logits_rssk, class_r):
+    """The masks of a class each, numbered without the background, (r, side, side)."""
+    return jnp.take_along_axis(logits_rssk, jnp.maximum(class_r + 1, 0)[:, None, None, None], -1)[..., 0]
+
+
+def _scale(inputs):
+    height, width = inputs["image"].shape[1:3]
+    return jnp.asarray([width, height, width, height], jnp.float32)
+
+
+def _told(inputs, spec, arch):
+    height, width = inputs["image"].shape[1:3]
+    return {"drawn": lambda found: two_stage.detect(arch, found, height, width, spec).boxes}
+
+
+def _sums(outputs, inputs, real_b, spec, arch) -> dict[str, Any]:
+    class_b, box_b = two_stage.losses(outputs, inputs, spec, arch)
+    loss_b = _total(class_b, box_b, _mask_losses(outputs, inputs), spec)
+    return {
+        "count": jnp.sum(real_b, dtype=jnp.int32),
+        "loss": jnp.sum(jnp.where(real_b, loss_b, 0.0)),
+    }
+
+
+def _predicted(outputs, inputs, found: dict[str, Any], spec: TrainSpec) -> Any:
+    """Maps of the things that were found, numbered as detections are, int32 (n, h, w) at the truth's size."""
+    height, width = inputs["instances"].shape[1:]
+
+    def of_image(told):
+        logits_dssk, boxes_d4, score_d, class_d = told
+        chance_dss = jax.nn.sigmoid(_of_class(logits_dssk, class_d))
+        return painted(chance_dss, boxes_d4, score_d >= spec.sure_score, height, width)
+
+    told = [outputs["mask_logits"], *(found[name] for name in ("predicted", "score", "class"))]
+    return jax.lax.map(of_image, told)  # one at a time: an image's masks are many pixels
+
+
+def _gather(outputs, inputs, spec, arch) -> dict[str, Any]:
+    """What detection gathers, and the pixels of each pair of a predicted and a true thing."""
+    assert isinstance(arch.head, TwoStage)
+    found = DETECTION.gather(outputs, inputs, spec, arch)
+    map_nhw = _predicted(outputs, inputs, found, spec)
+    counts = found["score"].shape[1], inputs["label"].shape[1]
+    pairs = jax.vmap(lambda one, other: overlaps(one, other, *counts))(map_nhw, inputs["instances"])
+    return {**found, "overlaps": pairs}
+
+
+def _means(totals: dict[str, Any]) -> dict[str, float]:
+    of_masks = {
+        name: float(np.mean([matched_share(pairs, threshold) for pairs in totals["overlaps"]]))
+        for name, threshold in (("mask_ap50", 0.5), ("mask_ap75", 0.75))
+    }
+    return {**of_masks, **DETECTION.means(totals)}
+
+
+def _see(outputs, inputs, spec, arch) -> dict[str, Any]:
+    found = DETECTION.gather(outputs, inputs, spec, arch)
+    return {"truth": inputs["instances"], "predicted": _predicted(outputs, inputs, found, spec)}
+
+
+INSTANCE_SEGMENTATION = Task(
+    name="instance_segmentation",
+    metric=Metric("mask_ap50", "mask AP50", "share of right masks at IoU 0.5"),
+    fields=("instances", "label"),
+    heads=("TwoStage",),
+    train_inputs=_train_inputs,
+    eval_inputs=_eval_inputs,
+    loss=_loss,
+    sums=_sums,
+    means=_means,
+    gather=_gather,
+    adapt=_adapt,
+    told=_told,
+    pictures=Pictures(_see, image_score, instance_panels),
+)
