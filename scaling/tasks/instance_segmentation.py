@@ -75,7 +75,7 @@ def _loss(apply, inputs, spec, arch):
         inputs["image"], regions=regions, drawn=lambda found: two_stage.positives_of(found, spec)
     )
     class_b, box_b = two_stage.losses(outputs, inputs, spec, arch)
-    mask_b = _mask_losses(outputs, inputs)
+    mask_b = mask_losses(outputs, inputs)
     parts = {"class_loss": class_b, "box_loss": box_b, "mask_loss": mask_b}
     loss = jnp.mean(_total(class_b, box_b, mask_b, spec))
     return loss, updates, {name: jnp.mean(loss_b) for name, loss_b in parts.items()}
@@ -85,8 +85,8 @@ def _total(of_class, of_box, of_mask, spec: TrainSpec):
     return of_class + spec.box_weight * of_box + of_mask
 
 
-def _mask_losses(outputs, inputs):
-    """The mean over the drawn boxes of each image that have a true one, (n,); 0 without any."""
+def mask_losses(outputs, inputs):
+    """Return the mean over the drawn boxes of each image that have a true one, (n,); 0 without any."""
     scale = _scale(inputs)
 
     def of_image(logits_rssk, boxes_r4, truth_m4, label_m, map_hw):
@@ -118,7 +118,7 @@ def _told(inputs, spec, arch):
 
 def _sums(outputs, inputs, real_b, spec, arch) -> dict[str, Any]:
     class_b, box_b = two_stage.losses(outputs, inputs, spec, arch)
-    loss_b = _total(class_b, box_b, _mask_losses(outputs, inputs), spec)
+    loss_b = _total(class_b, box_b, mask_losses(outputs, inputs), spec)
     return {
         "count": jnp.sum(real_b, dtype=jnp.int32),
         "loss": jnp.sum(jnp.where(real_b, loss_b, 0.0)),

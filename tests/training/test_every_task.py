@@ -11,11 +11,15 @@ import pytest
 from jax import export
 from PIL import Image
 
+from scaling.arch.anchors import PixelAnchors
 from scaling.arch.arch import Arch
 from scaling.arch.blocks import Causal, Conv, Lstm
 from scaling.arch.embedding_heads import Embedding
 from scaling.arch.gan_heads import Adversarial
+from scaling.arch.necks import Fpn
 from scaling.arch.picture_heads import Reconstruction
+from scaling.arch.region_heads import TwoStage
+from scaling.arch.region_stages import BoxStage, MaskStage
 from scaling.arch.stages import Stage
 from scaling.data import fsdd
 from scaling.runs.spec import RunSpec
@@ -56,6 +60,21 @@ NETWORKS = {
         8,
         activation="leaky_relu",
     ),
+    "instance_segmentation": Arch(
+        "masks",
+        "tests",
+        (Stage(Conv(norm=False, bias=True), 4, stride=2),),
+        (Stage(Conv(norm=False, bias=True), 4, stride=2),),
+        TwoStage(
+            Fpn(2, 1, 8, extra="pool"),
+            PixelAnchors(scale=2.0, octaves=1),
+            box=BoxStage(2, hidden=(8,)),
+            masks=MaskStage(2, (4,), 4),
+            proposals=12,
+        ),
+        16,
+        num_classes=1,
+    ),
     "softmax": Arch("classes", "tests", (), BARE, Embedding(4, classifies=True), 8),
 }
 FLIPPED, DIGITS = {"augment": {"flip": True}}, {"task": "embedding", "data": {"limit": 200}}
@@ -67,10 +86,14 @@ CHANGES = {
     "arcface": {**DIGITS, **FLIPPED, "train": {"embedding_loss": "arcface", "scale": 4.0}},
     "voice_activity": {"data": {"source": "fsdd", "validation": "validation"}},
     "generation": {"data": {"limit": 200}},
+    "instance_segmentation": {
+        "augment": {"crop": "resized", "area": [0.5, 1.0], "flip": True},
+        "train": {"regions": 16},
+    },
     "softmax": {**DIGITS, **FLIPPED, "train": {"embedding_loss": "softmax"}},
 }
 # Those without batch norm and losses of several examples: a batch of them may be cut into parts
-SEPARABLE = ("super_resolution",)
+SEPARABLE = ("super_resolution", "instance_segmentation")
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +108,21 @@ def folders(tmp_path_factory):
                 5 * np.arange(height)[:, None] + 4 * np.arange(width) + rng.integers(0, 30, (height, width))
             )
             Image.fromarray(pixels.astype(np.uint8)).save(root / split / f"{i}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory):
+    """Bright rectangles, and masks that number them."""
+    root, rng = tmp_path_factory.mktemp("numbered"), np.random.default_rng(0)
+    for split, count in (("train", 8), ("val", 3), ("test", 3)):
+        for i in range(count):
+            things = np.zeros((16, 16), np.uint8)
+            for thing, (y, x) in enumerate(rng.integers(0, 10, (2, 2))):
+                things[y : y + 6, x : x + 6] = thing + 1
+            for name, pixels in (("images", np.where(things, 200, 30)), ("masks", things)):
+                (root / split / name).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels.astype(np.uint8)).save(root / split / name / f"{i}.png")
     return root
 
 
@@ -107,20 +145,20 @@ def sounds(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def make(folders, sounds):
+def make(folders, numbered, sounds):
     """Return a function: a task's name and fields of `train` -> the spec of a run of two steps."""
-    pictures = {"source": "folder", "dir": str(folders), "validation": "val"}
 
     def spec(task, **train):
         defaults = {"batch": 8, "duration": f"{STEPS} steps", "devices": 1, "eval_batch": 2}
         own = copy.deepcopy(CHANGES[task])
         if own.get("data", {}).get("source") == "fsdd":
             own["data"]["dir"] = str(sounds)
+        root = numbered if task == "instance_segmentation" else folders
         told = {"batch_norm": "synced", "pictures": False, **own.pop("train", {}), **train}
         config = {
             "task": task,
             "model": {"arch": NETWORKS[task].to_dict()},
-            "data": pictures,
+            "data": {"source": "folder", "dir": str(root), "validation": "val"},
             "optimizer": {"lr": 0.01, "lr_batch": 0},
             "train": {**defaults, **told},
         }
@@ -224,3 +262,12 @@ def test_a_head_that_answers_otherwise_is_refused(make, tiny_arch):
         ValueError, match="does not train the Head of tiny: set config.model.head to 'denoising'"
     ):
         make_plan(spec)
+
+
+def test_masks_are_learnt_by_a_head_that_draws_them_and_a_sure_score_is_a_share(make):
+    spec, arch = make("instance_segmentation"), NETWORKS["instance_segmentation"]
+    boxes_only = arch.replace(head=dataclasses.replace(arch.head, masks=None))
+    with pytest.raises(ValueError, match="draws no masks, .* set config.model.head='maskrcnn'"):
+        make_plan(dataclasses.replace(spec, model=dataclasses.replace(spec.model, arch=boxes_only)))
+    with pytest.raises(ValueError, match=r"sure_score=1.0 must be in \[0, 1\)"):
+        make_plan(make("instance_segmentation", sure_score=1.0))
