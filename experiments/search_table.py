@@ -1,10 +1,11 @@
 """Search a table of your own with every strategy, and compare them with random search.
 
 python -m experiments.search_table FILE.csv --decisions=kernel,depth --signal=val --score=test
-    [--minimise] [--partial] [--evaluations=50,100,200] [--seeds=500] [--strategies=evolution,lstm_ppo]
+    [--minimise] [--partial] [--evaluations=50,100,200] [--seeds=500] [--strategies=evolution,lstm_ppo|all]
 
 FILE has one column a decision and one line a point, and may be gzipped. Strategies see column `signal`
-only; `score` (the same column, if left out) is read once, of what each search chose.
+only; `score` (the same column, if left out) is read once, of what each search chose. `all` are those of the
+committed comparisons: each strategy without and with a memory of what it asked, and the two with models.
 """
 
 from __future__ import annotations
@@ -14,20 +15,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import cli
-from experiments.tables.searches import QUICK, Summary, Task, compare, markdown, number, row
+from experiments.tables.searches import COMPARED, QUICK, Summary, Task, compare, markdown, number, row
 from experiments.tables.transfer import regret
 from search.core.table import Table
 from search.spaces import user
 from search.strategies.catalogue import STRATEGIES
+
+ALL = "all"
+HEADINGS = ("strategy", "evaluations", "mean report", "deviation", "regret", "found", "distinct")
+NOTE = """
+regret: in percent of random search's; "!": not better than random by two standard errors. found: the percentage of
+searches that saw the best signal of the table. gp and predictor: 50 searches each at most."""
 
 
 def main(argv: Sequence[str]) -> None:
     """Print mean, deviation and regret of each strategy and budget."""
     arguments = _parser().parse_args(argv)
     budgets = _budgets(arguments.evaluations)
-    strategies = _words(arguments.strategies)
-    if unknown := [name for name in strategies if name not in STRATEGIES]:
-        raise ValueError(f"--strategies: {unknown} are none: there are {', '.join(STRATEGIES)}.")
+    strategies = list(COMPARED) if arguments.strategies == ALL else _words(arguments.strategies)
+    if unknown := [name for name in strategies if name not in (*STRATEGIES, *COMPARED)]:
+        raise ValueError(f"--strategies: {unknown} are none: there are {', '.join(STRATEGIES)}, or {ALL}.")
     if arguments.seeds < 1:
         raise ValueError(
             f"--seeds={arguments.seeds} must be at least 1: it is how many searches are averaged."
@@ -36,24 +43,23 @@ def main(argv: Sequence[str]) -> None:
     summaries = compare([task], strategies, budgets, arguments.seeds)
     space = task.table.space
     print(f"{space.name}: {space.size} points, {space.length} decisions; {arguments.seeds} searches each.\n")
-    print(*markdown(("strategy", "evaluations", "mean report", "deviation", "regret", "distinct")), sep="\n")
+    print(*markdown(HEADINGS), sep="\n")
     for budget in budgets:
         exact = task.expectation(budget)
-        print(
-            row("random, exact", str(budget), number(sign * exact.mean), number(exact.deviation), "100", "")
-        )
+        mean, deviation = number(sign * exact.mean), number(exact.deviation)
+        print(row("random, exact", str(budget), mean, deviation, "100", "", ""))
         for found in summaries:
             if found.evaluations == budget:
                 print(_line(found, sign))
-    print(row("best of the table", "", number(sign * task.optimum), "", "0", ""))
-    print('\nregret: in percent of random search\'s; "!": not better than random by two standard errors.')
+    print(row("best by the signal", "", number(sign * task.at_best_signal), "", "", "100", ""))
+    print(row("best of the table", "", number(sign * task.optimum), "", "0", "", ""))
+    print(NOTE)
 
 
 def _line(found: Summary, sign: int) -> str:
     mean, deviation = number(sign * found.mean), number(found.deviation)
-    return row(
-        found.strategy, str(found.evaluations), mean, deviation, regret(found), f"{found.distinct:.0f}"
-    )
+    share, networks = f"{100 * found.found:.0f}", f"{found.distinct:.0f}"
+    return row(found.strategy, str(found.evaluations), mean, deviation, regret(found), share, networks)
 
 
 def _task(arguments: argparse.Namespace) -> Task:
