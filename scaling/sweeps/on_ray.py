@@ -94,10 +94,11 @@ def work(job: Job, place: str, grace: float) -> Ended:
     devices = {} if job.resources.gpus else {"CUDA_VISIBLE_DEVICES": ""}
     if 0 < job.resources.gpus < 1:
         devices["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{0.9 * job.resources.gpus:.3f}"
-    worker = Worker(job, devices, grace)
+    worker, pause = Worker(job, devices, grace), PAUSE / 32
     try:
         while (ended := worker.ended()) is None:
-            time.sleep(PAUSE)
+            time.sleep(pause)
+            pause = min(2 * pause, PAUSE)  # a trial that ends at once is seen at once
         return ended
     finally:
         end_all([worker], grace)
