@@ -7,9 +7,9 @@ Command: python -m experiments.search --config=configs/search_cells.py:lstm_ppo 
     --config.run.data.dir=DIR
 and the same with `:random` and a directory of its own; any strategy of search/strategies/catalogue.py goes.
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
-Expected: about 77 % validation accuracy at the proxy. One search each tells no strategies apart: that does the
-    table of configs/search_exhaustive.py. A search took 30 to 60 minutes on two CPU cores that did other work
-    too, about half of it compiling.
+Expected: about 77 % validation accuracy at the proxy. One search each tells no strategies apart: that does
+    the table of configs/search_exhaustive.py. A search took 30 to 60 minutes on two CPU cores that did other
+    work too, about half of it compiling.
 """
 
 from ml_collections import ConfigDict
