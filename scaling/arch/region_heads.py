@@ -3,8 +3,8 @@
 Such a network returns "objectness" (n, anchors, 1) and "pred_bbox_deltas" (n, anchors, 4) of its first stage;
 of its second stage "proposals" (n, r, 4), the boxes that it looked at in pixels (those of no area stand for
 none), "class_logits" (n, r, classes), "box_regression" (n, r, 4 * classes), or (n, r, 4) of stages that tell
-boxes without regard to their class, and with masks "mask_logits" (n, m, side, side, classes) of the first m
-of them. Class 0 is the background.
+boxes without regard to their class; with masks "mask_logits" (n, m, side, side, classes) of the first m of
+them, and where duplicates are told "unique_logits" (n, r, classes - 1). Class 0 is the background.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from scaling.arch.region_stages import (
     RegionStage,
     ScoreMaps,
     SpatialPyramid,
+    Unique,
 )
 from scaling.arch.totals import Map, Totals
 
@@ -61,7 +62,7 @@ class TwoStage(BoxHead):
                 f"needs candidates and proposals of at least 1 and an overlap in (0, 1], not {self.candidates}, "
                 f"{self.proposals} and {self.overlap}."
             )
-        if type(self.box) is RegionStage or isinstance(self.box, MaskStage):
+        if not isinstance(self.box, RegionStage) or type(self.box) in (RegionStage, MaskStage):
             return "needs a box stage of scaling.arch.region_stages that tells boxes."
         if self.separable is not None and self.separable < 1:
             return (
@@ -117,6 +118,13 @@ REGION_HEADS: dict[str, TwoStage] = {
     "maskrcnn": TwoStage(Fpn(extra="pool"), DOUBLE, masks=MaskStage(), candidates=300, proposals=300),
     "relation": TwoStage(
         Fpn(extra="pool"), SINGLE, box=BoxStage(relations=16), candidates=300, proposals=300
+    ),
+    "relation_unique": TwoStage(
+        Fpn(extra="pool"),
+        SINGLE,
+        box=BoxStage(relations=16, unique=Unique()),
+        candidates=300,
+        proposals=300,
     ),
     "sppnet": TwoStage(Fpn(4, 2, extra="pool"), SINGLE, box=SpatialPyramid(), candidates=300, proposals=300),
     "rfcn": TwoStage(Fpn(4, 2, extra="pool"), SINGLE, box=ScoreMaps(), candidates=300, proposals=300),

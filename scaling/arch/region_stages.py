@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from scaling.arch.fields import WIDTH
+from scaling.arch.fields import LATER, WIDTH
 from scaling.arch.totals import Map, Totals
 
 KEY = 64  # numbers by which a head of attention compares two boxes: arXiv 1711.11575 section 3.1
@@ -27,10 +27,42 @@ class RegionStage:
 
 
 @dataclass(frozen=True)
+class Unique:
+    """What tells the one box of a thing from its duplicates, in the place of suppression.
+
+    Of each class the `boxes` likeliest attend to each other by so many `heads`, as vectors of a `width` that
+    are told of what a box holds and of its rank; a box counts as much less as it is likely a duplicate.
+    Source: arXiv 1711.11575 section 4.3.
+    """
+
+    boxes: int = 100
+    width: int = field(default=128, metadata=WIDTH)
+    heads: int = 16
+
+    def problem(self) -> str:
+        """What is wrong with its fields; "" where nothing is."""
+        return _too_small(self.boxes, self.width, self.heads)
+
+    def cost(self, channels: int, classes: int, regions: int) -> Totals:
+        """Return what it costs to tell so many boxes, known by so many channels, of each class but one."""
+        read, rank, each, pairs = Totals(), Totals(), Totals(), Totals()
+        read.conv(1, channels, self.width, bias=True)
+        rank.conv(1, self.width, self.width, bias=True)
+        _add_relation(each, pairs, self.width, self.heads)
+        each.conv(1, self.width, 1, bias=True)
+        boxes, kinds = min(self.boxes, regions), classes - 1
+        sums = _for_all(read, regions)
+        for part, count in ((rank, boxes), (each, kinds * boxes), (pairs, kinds * boxes**2)):
+            sums.add(_for_all(part, count))
+        return sums
+
+
+@dataclass(frozen=True)
 class BoxStage(RegionStage):
     """Faster R-CNN's: a box's values as a grid, 3x3 convolutions of the widths `convs` (`norm`: batch norm),
     fully connected layers of the widths `hidden`, a prediction of classes and one of a box a class. After
-    each connected layer boxes may attend to each other by so many heads (`relations`, 0: none).
+    each connected layer boxes may attend to each other by so many heads (`relations`, 0: none); `unique`
+    tells duplicates.
 
     Source: arXiv 1504.08083 section 2, 1612.03144 section 4.2, names and details are torchvision's; arXiv
     1711.11575 section 4.1 for the relations.
@@ -41,11 +73,13 @@ class BoxStage(RegionStage):
     hidden: tuple[int, ...] = field(default=(1024, 1024), metadata=WIDTH)
     norm: bool = False
     relations: int = 0
+    unique: Unique | None = field(default=None, metadata=LATER)
 
     def problem(self) -> str:
         if self.relations < 0:
             return f"has relations={self.relations}: 0 leaves boxes by themselves."
-        return _too_small(self.grid, *self.convs, *(self.hidden or (0,)))
+        sizes = _too_small(self.grid, *self.convs, *(self.hidden or (0,)))
+        return sizes or (self.unique.problem() if self.unique else "")
 
     def cost(self, levels: Sequence[Map], classes: int, regions: int) -> Totals:
         each, channels = Totals(), levels[0].channels
@@ -57,15 +91,11 @@ class BoxStage(RegionStage):
         _add_connected(each, channels * self.grid**2, self.hidden, (classes, 4 * classes))
         pairs = Totals()
         for width in self.hidden if self.relations else ():
-            heads = math.gcd(self.relations, width)
-            for features in (heads * KEY, heads * KEY, width):
-                each.conv(1, width, features, bias=True)
-            each.activations += width
-            pairs.conv(1, PLACE, heads, bias=True)
-            pairs.macs += heads * KEY + width
-            pairs.activations += heads
+            _add_relation(each, pairs, width, self.relations)
         sums = _for_all(each, regions)
         sums.add(_for_all(pairs, regions**2))
+        if self.unique:
+            sums.add(self.unique.cost(self.hidden[-1], classes, regions))
         return sums
 
 
@@ -178,6 +208,17 @@ def _add_connected(each: Totals, channels: int, hidden: Sequence[int], predictio
         each.conv(1, channels, outputs, bias=True)
 
 
+def _add_relation(each: Totals, pairs: Totals, width: int, heads: int) -> None:
+    """Add what a head of attention costs for each box, and for each pair of boxes."""
+    heads = math.gcd(heads, width)
+    for features in (heads * KEY, heads * KEY, width):
+        each.conv(1, width, features, bias=True)
+    each.activations += width
+    pairs.conv(1, PLACE, heads, bias=True)
+    pairs.macs += heads * KEY + width
+    pairs.activations += heads
+
+
 def _for_all(each: Totals, regions: int) -> Totals:
     """What it costs to run layers over so many boxes."""
     return Totals(each.params, each.batch_stats, regions * each.macs, regions * each.activations)
@@ -187,4 +228,4 @@ def _too_small(*sizes: int) -> str:
     return "" if min(sizes) >= 1 else f"has sizes of {sizes} in its second stage: all must be at least 1."
 
 
-KINDS = (BoxStage, ScoreMaps, LightHead, SpatialPyramid, MaskStage)
+KINDS = (BoxStage, ScoreMaps, LightHead, SpatialPyramid, MaskStage, Unique)

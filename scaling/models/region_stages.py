@@ -23,6 +23,7 @@ from scaling.models.map_heads import to_space
 from scaling.models.pointwise import pointwise
 from scaling.models.regions import position_sensitive_pool, pyramid_align, roi_pool
 from scaling.models.relation import Relation
+from scaling.models.unique import UniqueModule
 
 SMALLER = Law("normal", 0.001)  # of a prediction of boxes: arXiv 1504.08083 section 2.3
 
@@ -44,7 +45,12 @@ class BoxModule(nn.Module):
             norm = BatchNorm(settings, act=True, name=f"norm_{i}") if value.norm else None
             x = norm(x, train) if norm else settings.activate(x)
         relate = functools.partial(_related, boxes_nr4, value.relations, settings)
-        return _connected(x, value.hidden, self.num_classes, 4 * self.num_classes, settings, relate)
+        x = _hidden(x, value.hidden, settings, relate)
+        found = _predicted(x, self.num_classes, 4 * self.num_classes, settings)
+        if value.unique:
+            module = UniqueModule(value.unique, settings, name="unique")
+            found["unique_logits"] = module(x, boxes_nr4, *found.values())
+        return found
 
 
 class ScoreMapsModule(nn.Module):
@@ -181,11 +187,21 @@ def _connected(
 ) -> dict[str, Any]:
     """Fully connected layers over grids, what comes `after` each, and the predictions.
 
-    Their modules become those of the compact method that calls."""
+    Their modules become those of the compact method that calls, as those of its parts do."""
+    return _predicted(_hidden(x, hidden, settings, after), classes, offsets, settings)
+
+
+def _hidden(x, hidden: Sequence[int], settings: Settings, after: Callable[[Any, str], Any]) -> Any:
+    """Fully connected layers over grids, and what comes `after` each, (n * r, 1, 1, width)."""
     for i, width in enumerate(hidden):
         form = width, x.shape[1], settings
         x = settings.activate(Convolution(*form, use_bias=True, pad=0, fan="in", name=f"hidden_{i}")(x))
         x = after(x, f"relation_{i}")
+    return x
+
+
+def _predicted(x, classes: int, offsets: int, settings: Settings) -> dict[str, Any]:
+    """The predictions by name, (n * r, outputs)."""
     found = {}
     for name, outputs, law in _predictions(classes, offsets):
         found[name] = Convolution(outputs, 1, settings, use_bias=True, law=law, name=name)(x)[:, 0, 0]

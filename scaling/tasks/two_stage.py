@@ -8,6 +8,7 @@ are drawn from the proposals and the true boxes; in evaluation all proposals cou
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ import optax
 
 from scaling.models.boxes import area, decode, iou_matrix
 from scaling.models.region_heads import proposals
+from scaling.models.unique import NOT_COMPARED
 from scaling.runs.spec import TrainSpec
 from scaling.tasks.box_losses import off_by
 from scaling.tasks.detections import Detections, best_of
@@ -54,28 +56,41 @@ def losses(outputs: Mapping[str, Any], inputs: Mapping[str, Any], spec: TrainSpe
     head, (height, width) = arch.head, inputs["image"].shape[1:3]
     anchors_a4 = jnp.asarray(head.anchors(arch, height, width))
 
-    def of_image(objectness_a1, deltas_a4, boxes_r4, logits_rk, deltas_rk, truth_m4, label_m, key):
+    def of_image(objectness_a1, deltas_a4, boxes_r4, logits_rk, deltas_rk, unique_rk, truth_m4, label_m, key):
         first = _first_stage(objectness_a1[:, 0], deltas_a4, anchors_a4, truth_m4, label_m, key, spec)
         told = boxes_r4, logits_rk, _by_class(deltas_rk, logits_rk)
         second = _second_stage(*told, truth_m4, label_m, head.box_weights, spec)
-        return first[0] + second[0], first[1] + second[1]
+        of_class = first[0] + second[0]
+        if unique_rk is not None:
+            of_class += _of_duplicates(*told, unique_rk, (truth_m4, label_m), head.box_weights)
+        return of_class, first[1] + second[1]
 
     names = "objectness", "pred_bbox_deltas", "proposals", "class_logits", "box_regression"
-    told = [*(outputs[name] for name in names), *truth_of(inputs), _keys(inputs, 1)]
+    unique = outputs.get("unique_logits")
+    told = [*(outputs[name] for name in names), unique, *truth_of(inputs), _keys(inputs, 1)]
     return jax.vmap(of_image)(*told)
 
 
 def detect(arch: Any, outputs: Mapping[str, Any], height: int, width: int, spec: TrainSpec) -> Detections:
-    """Return what the outputs for images of `height` x `width` pixels say is there, after suppression."""
-    weights = arch.head.box_weights
+    """Return what the outputs for images of `height` x `width` pixels say is there, after suppression.
 
-    def of_image(boxes_r4, logits_rk, deltas_rk):
+    A network that tells duplicates by itself has none suppressed."""
+    weights, unique = arch.head.box_weights, outputs.get("unique_logits")
+    if unique is not None:
+        spec = dataclasses.replace(spec, suppression="greedy", most_overlap=1.0)
+
+    def of_image(boxes_r4, logits_rk, deltas_rk, unique_rk):
         deltas_rk4 = _by_class(deltas_rk, logits_rk)
-        known_rk = jnp.where(area(boxes_r4)[:, None] > 0, jax.nn.softmax(logits_rk)[:, 1:], -jnp.inf)
+        chance_rk = jax.nn.softmax(logits_rk)[:, 1:]
+        if unique_rk is not None:
+            chance_rk = chance_rk * jax.nn.sigmoid(unique_rk)
+        known_rk = jnp.where(area(boxes_r4)[:, None] > 0, chance_rk, -jnp.inf)
         box_of = lambda index, kind: decode(deltas_rk4[index, kind + 1], boxes_r4[index], weights)
         return best_of(known_rk, box_of, height, width, spec)
 
-    return jax.vmap(of_image)(*(outputs[name] for name in ("proposals", "class_logits", "box_regression")))
+    names = "proposals", "class_logits", "box_regression"
+    told = [*(outputs[name] for name in names), unique]
+    return jax.vmap(of_image)(*told)
 
 
 def matched(boxes_r4, truth_m4, label_m):
@@ -127,6 +142,30 @@ def _second_stage(boxes_r4, logits_rk, deltas_rk4, truth_m4, label_m, weights, s
     from_r4 = jnp.where(real_r[:, None], boxes_r4, jnp.array([0.0, 0.0, 1.0, 1.0]))
     of_boxes = _off_by(own_r4, from_r4, truth_m4, index_r, positive_r, weights, spec)
     return jnp.sum(jnp.where(real_r, loss_r, 0.0)) / count, of_boxes / count
+
+
+def _of_duplicates(boxes_r4, logits_rk, deltas_rk4, unique_rk, truth, weights):
+    """The mean cross-entropy of scores that tell duplicates too, over the boxes that were compared.
+
+    Of the boxes of a class that overlap a true one by an IoU of half, each the one that it overlaps most, the
+    likeliest is right, and all others are duplicates (arXiv 1711.11575 section 4.3, at one threshold)."""
+    truth_m4, label_m = truth
+    moved_rk4 = jax.lax.stop_gradient(decode(deltas_rk4[:, 1:], boxes_r4[:, None], weights))
+
+    def of_class(kind, moved_r4, chance_r, unique_r):
+        compared_r = unique_r > NOT_COMPARED
+        index_r = PROPOSAL(iou_matrix(truth_m4, moved_r4), label_m == kind)
+        score_r = jnp.where(compared_r & (index_r >= 0), jax.lax.stop_gradient(chance_r), -1.0)
+        best_m = jax.ops.segment_max(score_r, jnp.maximum(index_r, 0), len(label_m))
+        right_r = (score_r > 0) & (score_r == best_m[jnp.maximum(index_r, 0)])
+        final_r = jnp.clip(chance_r * jax.nn.sigmoid(unique_r), 1e-6, 1 - 1e-6)
+        loss_r = -jnp.where(right_r, jnp.log(final_r), jnp.log1p(-final_r))
+        return jnp.sum(jnp.where(compared_r, loss_r, 0.0)), jnp.sum(compared_r)
+
+    chance_rk = jax.nn.softmax(logits_rk)[:, 1:]
+    by_class = jnp.arange(unique_rk.shape[1]), jnp.swapaxes(moved_rk4, 0, 1), chance_rk.T, unique_rk.T
+    sums_k, counts_k = jax.vmap(of_class)(*by_class)
+    return jnp.sum(sums_k) / jnp.maximum(1, jnp.sum(counts_k))
 
 
 def _off_by(deltas_s4, from_s4, truth_m4, index_s, positive_s, weights, spec):

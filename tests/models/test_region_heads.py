@@ -10,7 +10,7 @@ from scaling.arch.anchors import PixelAnchors
 from scaling.arch.blocks import Conv
 from scaling.arch.necks import BiFpn, Context, Fpn
 from scaling.arch.region_heads import REGION_HEADS, TwoStage
-from scaling.arch.region_stages import BoxStage, LightHead, MaskStage, ScoreMaps, SpatialPyramid
+from scaling.arch.region_stages import BoxStage, LightHead, MaskStage, ScoreMaps, SpatialPyramid, Unique
 from scaling.arch.stages import Stage
 from scaling.cost.closed_form import totals
 from scaling.models.boxes import iou_matrix
@@ -37,6 +37,9 @@ HEADS = {
         BiFpn(**FEW, cells=1), ANCHORS, box=BoxStage(2, hidden=(8,)), masks=MaskStage(2, (4,), 4, 3), **SIZES
     ),
     "relations": TwoStage(Fpn(**FEW), ANCHORS, box=BoxStage(2, hidden=(8,), relations=3), **SIZES),
+    "unique": TwoStage(
+        Fpn(**FEW), ANCHORS, box=BoxStage(2, hidden=(8,), relations=2, unique=Unique(5, 6, 2)), **SIZES
+    ),
     "score_maps": TwoStage(Fpn(**FEW), ANCHORS, box=ScoreMaps(2), **SIZES),
     "pyramid": TwoStage(Fpn(**FEW), ANCHORS, box=SpatialPyramid((1, 2), (8,)), **SIZES),
     "large_kernel": TwoStage(Fpn(**FEW), ANCHORS, box=LightHead(2, 3, 5, 4, (8,)), **SIZES),
@@ -75,6 +78,8 @@ def test_there_is_an_answer_for_every_anchor_and_every_box(name):
             "class_logits": (2, boxes, 3),
             "box_regression": (2, boxes, offsets),
         } | ({"mask_logits": (2, drawn, 4, 4, 3)} if masks else {})
+        if getattr(arch.head.box, "unique", None):
+            shapes["unique_logits"] = (2, boxes, 2)
         assert {key: x.shape for key, x in found.items()} == shapes
         assert {x.dtype for x in found.values()} == {jnp.dtype("float32")}
 
@@ -197,6 +202,8 @@ def test_any_backbone_takes_any_head(backbone, name):
         (TwoStage(separable=0), "separable=0"),
         (TwoStage(box=BoxStage(relations=-1)), "relations=-1"),
         (TwoStage(repeats=0), "repeats=0"),
+        (TwoStage(box=BoxStage(unique=Unique(boxes=0))), "all must be at least 1"),
+        (TwoStage(box=Unique()), "that tells boxes"),
     ],
 )
 def test_a_head_that_cannot_be_is_refused(head, told):

@@ -27,7 +27,10 @@ QUICK = {  # a node is lost after two questions that it does not answer
     "RAY_health_check_initial_delay_ms": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-ACCESS = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # of this cluster, to all processes
+ACCESS = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+}  # of this cluster, to all processes
 
 
 def started(*words: str) -> subprocess.Popen:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from scaling.models.boxes import encode
+from scaling.models.unique import NOT_COMPARED
 from scaling.runs.spec import TrainSpec
 from scaling.tasks import two_stage
 from scaling.tasks.matching import BACKGROUND, IGNORED
@@ -124,3 +125,40 @@ def test_outputs_that_say_the_truth_are_read_back():
     order = np.argsort(found.classes[0, :2])
     np.testing.assert_allclose(np.asarray(found.boxes[0, :2])[order], TRUTH[0], atol=1e-3)
     assert np.asarray(found.classes[0, :2])[order].tolist() == [0, 1]
+
+
+UNIQUE = np.random.default_rng(5).normal(size=(2, len(LOOKED), CLASSES - 1)).astype(np.float32)
+
+
+def test_of_a_thing_s_boxes_the_likeliest_is_right_and_all_others_are_duplicates():
+    """By loops over classes and boxes; the third box, which nobody compared, does not count."""
+    unique = UNIQUE.copy()
+    unique[:, 2] = NOT_COMPARED
+    outputs = outputs_of() | {"box_regression": np.zeros((2, len(LOOKED), 4 * CLASSES), np.float32)}
+    without, with_it = (losses_of(outputs | more)[0] for more in ({}, {"unique_logits": unique}))
+    for image in (0, 1):
+        logits = outputs["class_logits"][image].astype(np.float64)
+        chance = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+        final = chance[:, 1:] / (1 + np.exp(-unique[image].astype(np.float64)))
+        terms = []
+        for kind in range(CLASSES - 1):
+            for box in (0, 1, 3):
+                # Each of the first two boxes is alone on a thing of its class, in the first image
+                right = image == 0 and box == kind
+                terms.append(-np.log(final[box, kind]) if right else -np.log1p(-final[box, kind]))
+        assert with_it[image] - without[image] == pytest.approx(np.mean(terms), rel=1e-4)
+
+
+def test_duplicates_are_told_instead_of_suppressed():
+    """Four boxes of one place: those that are no duplicates stay, whatever their overlap says."""
+    outputs = {name: jnp.asarray(array) for name, array in outputs_of().items()}
+    outputs["proposals"] = jnp.asarray(np.tile(LOOKED[:1], (2, len(LOOKED), 1)))
+    outputs["box_regression"] = jnp.zeros_like(outputs["box_regression"])
+    outputs["class_logits"] = jnp.tile(jnp.array([0.0, 3.0, -9.0]), (2, len(LOOKED), 1))
+    detect = lambda **more: two_stage.detect(ARCH, outputs | more, SIDE, SIDE, TrainSpec(least_score=0.2))
+    assert np.sum(np.asarray(detect().scores) > 0, 1).tolist() == [1, 1]
+    unique = jnp.array([9.0, NOT_COMPARED, -9.0, 1.0])[None, :, None] * jnp.ones((2, 1, CLASSES - 1))
+    scores = np.asarray(detect(unique_logits=unique).scores)
+    assert np.sum(scores > 0, 1).tolist() == [2, 2]
+    chance = 1 / (1 + np.exp(-3.0) + np.exp(-12.0))
+    np.testing.assert_allclose(scores[:, 0], chance / (1 + np.exp(-9.0)), rtol=1e-4)

@@ -12,7 +12,7 @@ from scaling.arch.anchors import DefaultBoxes, OctaveAnchors, PixelAnchors
 from scaling.arch.box_heads import EfficientDet, RetinaNet, Ssd
 from scaling.arch.necks import BiFpn, Extras, Fpn
 from scaling.arch.region_heads import TwoStage
-from scaling.arch.region_stages import BoxStage, MaskStage
+from scaling.arch.region_stages import BoxStage, MaskStage, Unique
 from scaling.runs.spec import RunSpec
 from scaling.training import Interrupted, loop, run
 from scaling.training.plan import make_plan
@@ -28,6 +28,12 @@ HEADS = {
         Fpn(2, 1, 8, extra="pool"),
         PixelAnchors(scale=2.0, octaves=1),
         box=BoxStage(2, hidden=(8,)),
+        proposals=12,
+    ),
+    "unique": TwoStage(
+        Fpn(2, 1, 8, extra="pool"),
+        PixelAnchors(scale=2.0, octaves=1),
+        box=BoxStage(2, hidden=(8,), unique=Unique(6, 6, 2)),
         proposals=12,
     ),
 }
