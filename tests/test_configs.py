@@ -45,7 +45,7 @@ DATA = {
     "folder/": (10, 3, 64, 1000),
     "boxes/": (3, 3, 256, 205),
     "instance_segmentation": (1, 3, 256, 234),
-    "fsdd/": (2, 40, 800, 300),
+    "fsdd/": (2, 40, 800, 1200),
     "omniglot/": (964, 1, 32, 16000),
     "denoising": (1, 1, 180, 400),
     "super_resolution": (1, 1, 500, 82),

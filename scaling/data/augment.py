@@ -120,6 +120,7 @@ def check(augment: AugmentSpec) -> None:
             augment.autoaugment, not (augment.autoaugment and augment.randaugment_layers),
             "empty beside randaugment_layers: one stands in the other's place"
         ),
+        "gain": (augment.gain, augment.gain >= 0, "at least 0 decibels"),
         "erase": (augment.erase, 0 <= augment.erase <= 1, "a probability"),
         "mixup": (augment.mixup, augment.mixup >= 0, "at least 0 (0 is off)"),
         "cutmix": (augment.cutmix, augment.cutmix >= 0, "at least 0 (0 is off)"),

@@ -27,7 +27,7 @@ QUIET = 35.0  # decibels below the loudest frame, where a recording begins and e
 FLOOR = -100.0  # decibels of a 0
 # split: (streams, seed, least and most signal-to-noise ratio in dB, whether noise of the first half)
 SPLITS = {
-    "train": (300, 1, (-5.0, 20.0), True),
+    "train": (1200, 1, (-5.0, 20.0), True),
     "validation": (30, 2, (5.0, 5.0), True),
     "test": (60, 0, (5.0, 5.0), False),
 }

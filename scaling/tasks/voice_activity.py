@@ -1,7 +1,8 @@
 """Which frames of a stream are voice: an example is a picture of frames by one column, its channels bands.
 
-Training takes a window of `model.resolution` frames at a random place, evaluation the whole stream. The
-metric is the area under the ROC curve of all frames of a split."""
+Training takes a window of `model.resolution` frames at a random place, with `augment.gain` through a random
+equaliser, as rooms and microphones are; evaluation takes the whole stream. The metric is the area under the
+ROC curve of all frames of a split."""
 
 from __future__ import annotations
 
@@ -14,24 +15,37 @@ import numpy as np
 import optax
 from jax import lax
 
-from scaling.data.augment import SLOTS, draws_of, normalise
+from scaling.data.augment import SLOTS, check, draws_of, normalise
 from scaling.runs.spec import AugmentSpec
 from scaling.tasks.roc import area_under_roc
 from scaling.tasks.task import Inputs, Metric, Task
 
+STEPS = 2  # of a frame's numbers a decibel
+OWN = 2 / 3  # of the equaliser's gain, that each band has by itself
+
 
 def _train_inputs(made: Inputs):
     _check_plain(made.augment)
+    check(made.augment)
 
-    def one(frames_t1c, voice_t1, draws):
+    def one(frames_t1c, voice_t1, draws, key):
         spare = len(frames_t1c) - made.resolution
         start = jnp.floor(draws[SLOTS["crop"]][0] * (spare + 1)).astype(jnp.int32)
         cut = lambda x: lax.dynamic_slice_in_dim(x, start, made.resolution)
-        return {"image": normalise(cut(frames_t1c), made.mean, made.std), "mask": cut(voice_t1)}
+        heard_t1c = cut(frames_t1c).astype(jnp.float32)
+        if made.augment.gain:
+            heard_t1c += STEPS * equaliser(key, frames_t1c.shape[-1], made.augment.gain)
+        return {"image": normalise(heard_t1c, made.mean, made.std), "mask": cut(voice_t1)}
 
     return lambda fields, keys_b: jax.vmap(one)(
-        fields["image"], fields["mask"], draws_of(made.augment, keys_b)
+        fields["image"], fields["mask"], draws_of(made.augment, keys_b), keys_b
     )
+
+
+def equaliser(key, bands: int, gain: float) -> Any:
+    """Return what is added to each band, in decibels, (bands,): a level, a tilt, and each band's own."""
+    draws = jax.random.normal(jax.random.fold_in(key, 1), (bands + 2,))
+    return gain * (draws[0] + draws[1] * jnp.linspace(-1, 1, bands) + OWN * draws[2:])
 
 
 def _eval_inputs(made: Inputs):
@@ -42,16 +56,13 @@ def _eval_inputs(made: Inputs):
 
 
 def _check_plain(augment: AugmentSpec) -> None:
-    if augment != AugmentSpec():
-        wrong = next(
-            f.name
-            for f in dataclasses.fields(augment)
-            if getattr(augment, f.name) != getattr(AugmentSpec(), f.name)
-        )
-        raise ValueError(
-            f"augment.{wrong}={getattr(augment, wrong)} is of images, not of sequences: leave it at "
-            f"{getattr(AugmentSpec(), wrong)}."
-        )
+    plain = AugmentSpec(gain=augment.gain)
+    for name in (field.name for field in dataclasses.fields(augment)):
+        if getattr(augment, name) != getattr(plain, name):
+            raise ValueError(
+                f"augment.{name}={getattr(augment, name)} is of images, not of sequences: leave it at "
+                f"{getattr(plain, name)}."
+            )
 
 
 def _entropy(outputs, inputs):

@@ -25,6 +25,21 @@ def test_a_window_is_a_part_of_its_stream_with_its_own_truth():
     assert np.all(np.diff(image[:, :, 0, 0]) == 2)
 
 
+def test_an_equaliser_changes_what_a_microphone_would_and_not_the_truth():
+    frames = np.full((64, 20, 1, 2), 100, np.uint8)
+    fields = {"image": frames, "mask": frames[..., 0] % 3}
+    keys = jax.vmap(jax.random.key)(jnp.arange(64))
+    make = lambda gain: VOICE_ACTIVITY.train_inputs(Inputs(AugmentSpec(gain=gain), 8, 2, **NAMES))
+    plain, heard = (jax.jit(make(gain))(fields, keys) for gain in (0.0, 6.0))
+    moved = np.asarray(heard["image"] - plain["image"])[:, :, 0]
+    assert np.abs(moved - moved[:, :1]).max() < 1e-4  # all frames alike
+    # In half decibels, of both bands: the level, the tilt at its ends and the band's own
+    assert moved.std() == pytest.approx(12 * np.sqrt(1 + 1 + 4 / 9), rel=0.25)
+    np.testing.assert_array_equal(heard["mask"], plain["mask"])
+    with pytest.raises(ValueError, match=r"augment\.gain=-1.0 must be at least 0 decibels"):
+        make(-1.0)
+
+
 def test_scores_that_say_the_truth_have_an_auc_of_1():
     mask = np.array([[[0], [1], [1]], [[0], [0], [1]]], np.uint8)
     spec, real = None, jnp.array([True, False])
