@@ -1,7 +1,8 @@
 """Voice activity in noise: a gated, dilated, causal network, its undilated twin, an LSTM; the two scaled.
 
 Data: 1,200 / 30 / 60 streams of 8 s, mixed of spoken digits and household noise, at -5 to 20 dB in training
-    and at 5 dB else; the test's noise is not that of training: DIR holds digits.npz and noise.npz (scaling/data/fsdd.py).
+    and at 5 dB else; the test's noise is not that of training: DIR holds digits.npz and noise.npz
+    (scaling/data/fsdd.py).
 Paper: doi 10.1109/ICASSP.2018.8461921, arXiv 1609.03499 (WaveNet), rules of 1905.11946. Dated 2026-11-28;
     sized for two CPU cores.
 Command: python -m experiments.sweep --config=configs/fsdd_vad.py --workdir=runs/vad --config.data.dir=DIR

@@ -9,6 +9,7 @@ Command: python -m experiments.sweep --config=configs/nuclei_masks.py --workdir=
     --config.data.dir=DIR
 Expected: TP / (TP + FP + FN) of nuclei at a mask IoU of 0.5, the mean over test images; Otsu's threshold and
     connected components have 68.2, Mask R-CNN in the StarDist paper 83.2 (arXiv 1806.03535, their own split).
+    79.6 for the middle size, one seed (experiments/results/nuclei_masks), the others are not trained yet.
 """
 
 from ml_collections import ConfigDict

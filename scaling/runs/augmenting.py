@@ -19,8 +19,8 @@ class AugmentSpec:
     EfficientNet's ImageNet recipe, "cifar10" of arXiv 1805.09501. `normalise` is by the training set's mean
     and deviation ("set"), or by each image's own values (`scaling.data.per_image`), in evaluation too. Of
     denoising: `noise` is the standard deviation of what is added to pixels from 0 to 255, in training and in
-    evaluation. Of sounds: `gain` is that of their level and of a tilt over their bands, in decibels; each band
-    has two thirds of it by itself.
+    evaluation. Of sounds: `gain` is that of their level and of a tilt over their bands, in decibels; each
+    band has two thirds of it by itself.
     """
 
     crop: str = "none"
