@@ -105,6 +105,20 @@ def displaces(augment: AugmentSpec) -> str:
     return ", ".join(f"augment.{name}={value!r}" for name in names if (value := getattr(augment, name)))
 
 
+def check_moves(augment: AugmentSpec, what: str) -> None:
+    """Raise ValueError where images would be mixed or warped without `what` they show."""
+    if on := displaces(augment):
+        raise ValueError(f"{on} mix or warp images without their {what}: leave them off.")
+
+
+def check_uncropped(augment: AugmentSpec, what: str) -> None:
+    """Raise ValueError where evaluation would see a part of an image, of which `what` are scored."""
+    if augment.eval_crop != 1:
+        raise ValueError(
+            f"augment.eval_crop={augment.eval_crop} would leave out {what} that are scored: set it to 1."
+        )
+
+
 def check(augment: AugmentSpec) -> None:
     """Raise ValueError for a setting outside its range, naming the value and the range."""
     ranges = {

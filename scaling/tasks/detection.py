@@ -16,7 +16,7 @@ import numpy as np
 import optax
 
 from scaling.arch.region_heads import TwoStage
-from scaling.data.augment import displaces, draws_of, eval_transform, train_images
+from scaling.data.augment import check_moves, check_uncropped, draws_of, eval_transform, train_images
 from scaling.data.placement import move_boxes, placement
 from scaling.models.box_heads import flattened
 from scaling.models.boxes import decode, iou_matrix
@@ -39,8 +39,7 @@ BETA, WEIGHTED_BETA = 0.1, 1.0
 def _train_inputs(made: Inputs):
     augment, side = made.augment, made.resolution
     images = train_images(augment, side, made.mean, made.std)
-    if on := displaces(augment):
-        raise ValueError(f"{on} mix or warp images without their boxes: leave them off.")
+    check_moves(augment, "boxes")
 
     def moved(boxes_m4, label_m, draws_u):
         boxes_m4, shown_m = move_boxes(boxes_m4, placement(draws_u, augment, side))
@@ -56,10 +55,7 @@ def _train_inputs(made: Inputs):
 
 
 def _eval_inputs(made: Inputs):
-    if made.augment.eval_crop != 1:
-        raise ValueError(
-            f"augment.eval_crop={made.augment.eval_crop} would leave out boxes that are scored: set it to 1."
-        )
+    check_uncropped(made.augment, "boxes")
     transform = eval_transform(made.augment, made.resolution, made.mean, made.std)
     return lambda fields: {**fields, "image": transform(fields["image"])}
 

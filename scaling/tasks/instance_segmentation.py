@@ -15,7 +15,7 @@ import numpy as np
 import optax
 
 from scaling.arch.region_heads import TwoStage
-from scaling.data.augment import displaces, draws_of, eval_transform, train_images
+from scaling.data.augment import check_moves, check_uncropped, draws_of, eval_transform, train_images
 from scaling.data.placement import move_mask, placement
 from scaling.runs.spec import TrainSpec
 from scaling.tasks import two_stage
@@ -29,8 +29,7 @@ from scaling.tasks.task import Inputs, Metric, Task
 def _train_inputs(made: Inputs):
     augment, side = made.augment, made.resolution
     images = train_images(augment, side, made.mean, made.std)
-    if on := displaces(augment):
-        raise ValueError(f"{on} mix or warp images without their masks: leave them off.")
+    check_moves(augment, "masks")
 
     def moved(map_hw, label_m, draws_u):
         map_hw = move_mask(map_hw, placement(draws_u, augment, side), side, outside=0)
@@ -46,10 +45,7 @@ def _train_inputs(made: Inputs):
 
 
 def _eval_inputs(made: Inputs):
-    if made.augment.eval_crop != 1:
-        raise ValueError(
-            f"augment.eval_crop={made.augment.eval_crop} would leave out things that are scored: set it to 1."
-        )
+    check_uncropped(made.augment, "things")
     transform = eval_transform(made.augment, made.resolution, made.mean, made.std)
 
     def inputs(fields):

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scaling.data.augment import displaces, draws_of, eval_transform, train_images
+from scaling.data.augment import check_moves, check_uncropped, draws_of, eval_transform, train_images
 from scaling.data.masks import VOID
 from scaling.data.placement import move_mask, placement
 from scaling.models.map_heads import resize
@@ -24,8 +24,7 @@ from scaling.tasks.task import Inputs, Metric, Task
 def _train_inputs(made: Inputs):
     augment, side = made.augment, made.resolution
     images = train_images(augment, side, made.mean, made.std)
-    if on := displaces(augment):
-        raise ValueError(f"{on} mix or warp images without their masks: leave them off.")
+    check_moves(augment, "masks")
 
     def inputs(fields, keys_b):
         draws_bu = draws_of(augment, keys_b)
@@ -37,10 +36,7 @@ def _train_inputs(made: Inputs):
 
 
 def _eval_inputs(made: Inputs):
-    if made.augment.eval_crop != 1:
-        raise ValueError(
-            f"augment.eval_crop={made.augment.eval_crop} would leave out pixels that are scored: set it to 1."
-        )
+    check_uncropped(made.augment, "pixels")
     transform = eval_transform(made.augment, made.resolution, made.mean, made.std)
 
     def inputs(fields):
