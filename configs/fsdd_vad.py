@@ -6,8 +6,9 @@ Data: 1,200 / 30 / 60 streams of 8 s, mixed of spoken digits and household noise
 Paper: doi 10.1109/ICASSP.2018.8461921, arXiv 1609.03499 (WaveNet), rules of 1905.11946. Dated 2026-11-28;
     sized for two CPU cores.
 Command: python -m experiments.sweep --config=configs/fsdd_vad.py --workdir=runs/vad --config.data.dir=DIR
-Expected: area under the ROC curve over frames of 10 ms; the frames' energy has 0.83. Windows keep their
-    length: gamma is 1.
+Expected: area under the ROC curve over frames of 10 ms: 93.8 % for the dilated network, 91.7 for its twin,
+    93.9 for the LSTM, three seeds each; 94.1 for the larger dilated one (experiments/results/fsdd_vad); the
+    frames' energy has 83.1. Windows keep their length: gamma is 1.
 """
 
 from ml_collections import ConfigDict
