@@ -15,7 +15,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import cli
-from experiments.tables.searches import COMPARED, QUICK, Summary, Task, compare, markdown, number, row
+from experiments.tables.searches import (
+    COMPARED,
+    MODEL_SEEDS,
+    QUICK,
+    Summary,
+    Task,
+    compare,
+    markdown,
+    number,
+    row,
+)
 from experiments.tables.transfer import regret
 from search.core.table import Table
 from search.spaces import user
@@ -23,9 +33,9 @@ from search.strategies.catalogue import STRATEGIES
 
 ALL = "all"
 HEADINGS = ("strategy", "evaluations", "mean report", "deviation", "regret", "found", "distinct")
-NOTE = """
+NOTE = f"""
 regret: in percent of random search's; "!": not better than random by two standard errors. found: the percentage of
-searches that saw the best signal of the table. gp and predictor: 50 searches each at most."""
+searches that saw the best signal of the table. gp and predictor: {MODEL_SEEDS} searches each at most."""
 
 
 def main(argv: Sequence[str]) -> None:

@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from scaling.arch.region_heads import TwoStage
 from scaling.data.augment import check_moves, check_uncropped, draws_of, eval_transform, train_images
 from scaling.data.placement import move_mask, placement
 from scaling.runs.spec import TrainSpec
@@ -136,7 +135,6 @@ def _predicted(outputs, inputs, found: dict[str, Any], spec: TrainSpec) -> Any:
 
 def _gather(outputs, inputs, spec, arch) -> dict[str, Any]:
     """What detection gathers, and the pixels of each pair of a predicted and a true thing."""
-    assert isinstance(arch.head, TwoStage)
     found = DETECTION.gather(outputs, inputs, spec, arch)
     map_nhw = _predicted(outputs, inputs, found, spec)
     counts = found["score"].shape[1], inputs["label"].shape[1]
