@@ -16,7 +16,7 @@ from scaling.cost.measuring import measure
 from scaling.runs.resolve import resolve
 from scaling.runs.spec import RunSpec
 from scaling.sweeps.expand import trials
-from scaling.training.plan import training_flops
+from scaling.training.phases import training_flops
 
 # Classes, channels and training images of the sets that papers' rows are of, as TFDS catalogues them
 SETS = {

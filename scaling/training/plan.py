@@ -11,7 +11,6 @@ import jax
 from scaling.arch.arch import Sized
 from scaling.arch.custom import Custom
 from scaling.arch.heads import HEADS
-from scaling.cost.closed_form import totals
 from scaling.cost.counting import Cost, count
 from scaling.data import Dataset, load
 from scaling.models.network import frozen_stages, recomputed_stages
@@ -21,6 +20,7 @@ from scaling.runs.spec import RunSpec, TrainSpec
 from scaling.tasks import named
 from scaling.tasks.task import Task
 from scaling.training.parallel import Device, check_batch, choose_devices
+from scaling.training.phases import Phase, flops, phases_of
 
 # Steps dispatched at once where dispatching costs more than on a CPU, and no images travel with it.
 STEPS_PER_CALL = 10
@@ -37,20 +37,6 @@ class Call:
     @property
     def stop(self) -> int:
         return self.start + self.steps
-
-
-@dataclass(frozen=True)
-class Phase:
-    """From step `start` on, train at `resolution`; `macs` are those of training on one image there.
-
-    `drop_rate` and `magnitude` (of RandAugment) are None where the phase has none of its own.
-    """
-
-    start: int
-    resolution: int
-    macs: int
-    drop_rate: float | None = None
-    magnitude: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +88,7 @@ class Plan:
 
     def train_flops(self, steps: int) -> float:
         """FLOPs of `steps` training steps, at 2 per multiply-add (`train_macs`)."""
-        return _flops(self.phases, self.total_steps, steps, self.spec.train.batch)
+        return flops(self.phases, self.total_steps, steps, self.spec.train.batch)
 
     def _next_boundary(self, step: int) -> int:
         regular = [(step // every + 1) * every for every in (self.eval_every, self.checkpoint_every) if every]
@@ -152,25 +138,12 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
         devices=tuple(devices),
         steps_per_epoch=steps_per_epoch,
         total_steps=total,
-        phases=_phases(arch, spec, total),
+        phases=phases_of(arch, spec, total),
         eval_every=steps(train.eval_every),
         checkpoint_every=steps(train.checkpoint_every),
         log_every=max(1, steps(train.log_every)),
         steps_per_call=_steps_per_call(spec),
     )
-
-
-def training_flops(arch: Sized, spec: RunSpec, steps_per_epoch: int) -> float:
-    """FLOPs of a whole training by `spec`, of a data set that gives so many steps an epoch."""
-    total = Duration.parse(spec.train.duration).steps(steps_per_epoch)
-    return _flops(_phases(arch, spec, total), total, total, spec.train.batch)
-
-
-def _flops(phases: tuple[Phase, ...], total: int, steps: int, batch: int) -> float:
-    """FLOPs of the first `steps` of `total` steps of `batch` images, at 2 per multiply-add."""
-    ends = [*(phase.start for phase in phases[1:]), total]
-    lengths = [max(0, min(end, steps) - phase.start) for phase, end in zip(phases, ends)]
-    return 2.0 * batch * sum(n * phase.macs for n, phase in zip(lengths, phases))
 
 
 def _check_head(task: Task, arch: Sized) -> None:
@@ -197,55 +170,6 @@ def read_data(spec: RunSpec) -> Dataset:
     """Read the images of a run, held at the resolution of its network."""
     resolution = resolve(spec.model, 2, 1)[0].resolution  # the number of classes is the data's to say
     return load(spec.data, spec.augment, resolution, named(spec.task).fields)
-
-
-def train_macs(arch: Sized, frozen: tuple[str, ...] = ()) -> int:
-    """Multiply-adds of a training step, an image: a forward pass, and as many for each of two gradients.
-
-    A frozen stage needs no gradient of its parameters, nor any at all where nothing before it is trained.
-    """
-    if not (held := frozen_stages(frozen, arch)):
-        return 3 * (totals(arch) or count(arch)).macs
-    first = next((name for name in arch.stage_names if name not in held), None)
-    before = set(arch.stage_names[: None if first is None else arch.stage_names.index(first)])
-    spared = 0
-    for layer in count(arch, layers=True).layers:
-        stage = layer.name.split("/")[0]
-        spared += layer.macs * ((stage in held) + (stage in before))
-    return 3 * count(arch).macs - spared
-
-
-def _phases(arch: Sized, spec: RunSpec, total: int) -> tuple[Phase, ...]:
-    """Turn (fraction of training, fraction of the resolution) into phases; the first is full if not given."""
-    progressive, drop_rates, magnitudes = _progressive(spec.train)
-    for when, part in progressive:
-        if not 0 <= when < 1 or part <= 0:
-            raise ValueError(
-                f"config.train.progressive holds ({when}, {part}): the first must be in [0, 1), a fraction of "
-                "training, the second above 0, a fraction of the resolution."
-            )
-    told = sorted(zip(progressive, drop_rates, magnitudes))
-    starts = {0: (1.0, None, None)} | {round(when * total): (part, *own) for (when, part), *own in told}
-    phases = []
-    for start, (part, drop_rate, magnitude) in starts.items():
-        side = max(1, round(arch.resolution * part))
-        macs = train_macs(arch.replace(resolution=side), spec.optimizer.frozen)
-        phases.append(Phase(start, side, macs, drop_rate, magnitude))
-    return tuple(phases)
-
-
-def _progressive(train: TrainSpec) -> tuple[Any, Any, Any]:
-    """The entries of `progressive`, and the dropout rate and magnitude of each (None where not given)."""
-    entries = train.progressive
-    for name in ("progressive_drop_rate", "progressive_magnitude"):
-        values = getattr(train, name)
-        if len(values) not in (0, len(entries)):
-            raise ValueError(
-                f"config.train.{name}={values} has {len(values)} values for the {len(entries)} entries of "
-                "config.train.progressive: give one for each, or none."
-            )
-    nothing = (None,) * len(entries)
-    return entries, train.progressive_drop_rate or nothing, train.progressive_magnitude or nothing
 
 
 def _check_ranges(train: TrainSpec) -> None:

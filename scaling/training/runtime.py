@@ -23,7 +23,8 @@ from scaling.training import optimizers, schedules
 from scaling.training.evaluate import Scorer
 from scaling.training.packing import pack_state, unpack_state
 from scaling.training.parallel import ENGINES, Program
-from scaling.training.plan import Phase, Plan
+from scaling.training.phases import Phase
+from scaling.training.plan import Plan
 from scaling.training.starting import read, started
 from scaling.training.state import TrainState, create, models
 from scaling.training.step import SEED, build_train_step, seed_key, several

@@ -15,7 +15,8 @@ from scaling.tasks.classification import CLASSIFICATION
 from scaling.training import checkpoints, optimizers
 from scaling.training.loop import run
 from scaling.training.packing import pack_state, unpack_state, whole
-from scaling.training.plan import make_plan, train_macs
+from scaling.training.phases import train_macs
+from scaling.training.plan import make_plan
 from scaling.training.progress import Silent
 from scaling.training.runtime import Runtime
 from scaling.training.state import create, models
