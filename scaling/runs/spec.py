@@ -145,7 +145,8 @@ class TrainSpec:
     `box_weight` times; predictions of less than `least_score` are dropped in evaluation, and those that
     overlap a better one of their class by an IoU above `most_overlap` (`suppression` "greedy"), or they get
     lower scores by their overlap ("soft"). The second stage of a head in two learns from `regions` boxes of
-    each image. Of masks of things, those count whose score is `sure_score` or more.
+    each image; with `alternate` both learn in turns, in each by the whole schedule. Of masks of things, those
+    count whose score is `sure_score` or more.
     With `per_class` a batch holds that many examples of each of its classes, which are drawn (0: it takes
     examples as they come). Of embeddings: `embedding_loss` is a name of `scaling.tasks.embedding_losses`,
     `margin` its margin (None: the paper's), `scale` what cosines are multiplied by.
@@ -180,6 +181,7 @@ class TrainSpec:
     suppression: str = field(default="greedy", metadata=LATER)
     regions: int = field(default=512, metadata=LATER)
     sure_score: float = field(default=0.5, metadata=LATER)
+    alternate: bool = field(default=False, metadata=LATER)
     non_finite: str = field(default=STOP, metadata=LATER)
     non_finite_limit: int = field(default=5, metadata=LATER)
     rollback_rate: float = field(default=0.5, metadata=LATER)

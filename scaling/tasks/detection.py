@@ -70,20 +70,20 @@ def _adapt(arch):
     return arch.replace(num_classes=arch.num_classes + 1) if arch.head.background else arch
 
 
-def _loss(apply, inputs, spec, arch):
+def _loss(apply, inputs, spec, arch, stages=two_stage.BOTH):
     told = {}
     if isinstance(arch.head, TwoStage):
         told["regions"] = lambda found: two_stage.sampled(found, inputs, spec, arch)
     outputs, updates = apply(inputs["image"], **told)
-    class_b, box_b = _losses(outputs, inputs, spec, arch)
+    class_b, box_b = _losses(outputs, inputs, spec, arch, stages)
     parts = {"class_loss": jnp.mean(class_b), "box_loss": jnp.mean(box_b)}
     return parts["class_loss"] + spec.box_weight * parts["box_loss"], updates, parts
 
 
-def _losses(outputs, inputs, spec, arch):
+def _losses(outputs, inputs, spec, arch, stages=two_stage.BOTH):
     """The losses of each image's classes and boxes, (n,) each."""
     if isinstance(arch.head, TwoStage):
-        return two_stage.losses(outputs, inputs, spec, arch)
+        return two_stage.losses(outputs, inputs, spec, arch, stages)
     head, (height, width) = arch.head, inputs["image"].shape[1:3]
     anchors_a4 = jnp.asarray(head.anchors(arch, height, width))
     scale = jnp.asarray([width, height, width, height], jnp.float32)
@@ -164,6 +164,10 @@ def _means(totals: dict[str, Any]) -> dict[str, float]:
     return {**summary(found), "loss": float(totals["loss"] / totals["count"])}
 
 
+def _turns(arch):
+    return two_stage.turns(_loss) if isinstance(arch.head, TwoStage) else ()
+
+
 DETECTION = Task(
     name="detection",
     metric=Metric("ap50", "AP50", "average precision at IoU 0.5"),
@@ -177,4 +181,5 @@ DETECTION = Task(
     gather=_gather,
     adapt=_adapt,
     pictures=Pictures(_gather, image_score, box_panels),
+    turns=_turns,
 )

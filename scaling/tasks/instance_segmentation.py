@@ -64,13 +64,13 @@ def _adapt(arch):
     return arch.replace(num_classes=arch.num_classes + 1)
 
 
-def _loss(apply, inputs, spec, arch):
+def _loss(apply, inputs, spec, arch, stages=two_stage.BOTH):
     regions = lambda found: two_stage.sampled(found, inputs, spec, arch)
     outputs, updates = apply(
         inputs["image"], regions=regions, drawn=lambda found: two_stage.positives_of(found, spec)
     )
-    class_b, box_b = two_stage.losses(outputs, inputs, spec, arch)
-    mask_b = mask_losses(outputs, inputs)
+    class_b, box_b = two_stage.losses(outputs, inputs, spec, arch, stages)
+    mask_b = mask_losses(outputs, inputs) if two_stage.SECOND in stages else jnp.zeros_like(box_b)
     parts = {"class_loss": class_b, "box_loss": box_b, "mask_loss": mask_b}
     loss = jnp.mean(_total(class_b, box_b, mask_b, spec))
     return loss, updates, {name: jnp.mean(loss_b) for name, loss_b in parts.items()}
@@ -168,5 +168,6 @@ INSTANCE_SEGMENTATION = Task(
     gather=_gather,
     adapt=_adapt,
     told=_told,
+    turns=lambda _: two_stage.turns(_loss),
     pictures=Pictures(_see, image_score, instance_panels),
 )

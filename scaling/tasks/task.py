@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,18 +13,25 @@ from scaling.runs.spec import AugmentSpec, TrainSpec
 from scaling.tasks.pictures import Fields, Pictures
 
 AXIS = "batch"  # the mapped axis of devices, over which training and evaluation run
+# Passes of a training step through a module: forwards and two gradients, forwards alone, none
+LEARNS, ASKED, UNUSED = 3, 1, 0
+Held = Callable[[str], bool]  # whether what lies at a path, "decoder/rpn/conv_0", is left alone
 
 
 class Apply(Protocol):
     """Runs the network that is trained, for a loss."""
 
-    def __call__(self, images: Any, held: Sequence[str] = ..., **told: Any) -> tuple[Any, Mapping[str, Any]]:
+    def __call__(self, images: Any, held: Held = ..., **told: Any) -> tuple[Any, Mapping[str, Any]]:
         """Return what it answers, and its collections that changed.
 
-        `told` is what its head takes beside the images, by name. No gradient reaches the parameters of the
-        modules named in `held`: a loss of several phases says with each which it leaves alone.
+        `told` is what its head takes beside the images, by name. No gradient reaches parameters that are
+        `held`, and statistics that are stay what they were: a loss of several phases says with each which it
+        leaves alone.
         """
         ...
+
+
+Loss = Callable[[Apply, Fields, TrainSpec, Sized | None], tuple[Any, Mapping[str, Any], Fields]]
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,30 @@ class Inputs:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """A part of a training in turns: some modules learn by a loss of its own, the others stay what they are.
+
+    `passes(path)` is how often a step goes through the module at a path: LEARNS, ASKED or UNUSED.
+    """
+
+    name: str
+    loss: Loss
+    passes: Callable[[str], int]
+
+    def held(self, path: str) -> bool:
+        """Whether what lies at a path does not learn."""
+        return self.passes(path) != LEARNS
+
+    def of(self, task: Task) -> Task:
+        """The task by this turn's loss, whose gradient reaches what learns alone."""
+
+        def loss(apply, inputs, spec, arch):
+            return self.loss(functools.partial(apply, held=self.held), inputs, spec, arch)
+
+        return dataclasses.replace(task, loss=loss)
+
+
+@dataclass(frozen=True)
 class Task:
     """One kind of training. Its functions are pure and run on the devices, but `means`.
 
@@ -76,7 +109,8 @@ class Task:
     name, of a shape that no example changes: they are collected from all batches and devices, in the order of
     the examples. `means` makes metrics of totals and collected arrays, in NumPy, "loss" and `metric.name`
     among them. `told(inputs, spec, arch)` is what the network's head takes in evaluation beside the images,
-    by name. `pictures` show answers beside the truth."""
+    by name. `pictures` show answers beside the truth. `turns(arch)` are those of a training in turns, none
+    where parts of such a network only learn together."""
 
     name: str
     metric: Metric
@@ -84,10 +118,11 @@ class Task:
     heads: tuple[str, ...]
     train_inputs: Callable[[Inputs], Callable[[Fields, Any], Fields]]
     eval_inputs: Callable[[Inputs], Callable[[Fields], Fields]]
-    loss: Callable[[Apply, Fields, TrainSpec, Sized | None], tuple[Any, Mapping[str, Any], Fields]]
+    loss: Loss
     sums: Callable[[Any, Fields, Any, TrainSpec, Sized | None], dict[str, Any]]
     means: Callable[[dict[str, Any]], dict[str, float]]
     gather: Callable[[Any, Fields, TrainSpec, Sized | None], Fields] = lambda *_: {}
     adapt: Callable[[Any], Any] = lambda arch: arch
     told: Callable[[Fields, TrainSpec, Sized | None], Mapping[str, Any]] = lambda *_: {}
     pictures: Pictures | None = None
+    turns: Callable[[Sized], tuple[Turn, ...]] = lambda _: ()

@@ -1,5 +1,5 @@
 """Losses of detectors in two stages, which learn together (arXiv 1506.01497 section 3.2, approximate joint
-training): the first stage's boxes are inputs of the second, through which no gradient goes.
+training) or in turns: the first stage's boxes are inputs of the second, through which no gradient goes.
 
 Each stage learns from a sample of fixed size of an image's anchors or boxes, at most a share of it positive.
 Its losses are means over that sample; the loss of an image is their sum. In training the second stage's boxes
@@ -9,7 +9,8 @@ are drawn from the proposals and the true boxes; in evaluation all proposals cou
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jax
@@ -23,12 +24,14 @@ from scaling.runs.spec import TrainSpec
 from scaling.tasks.box_losses import off_by
 from scaling.tasks.detections import Detections, best_of
 from scaling.tasks.matching import BACKGROUND, IGNORED, LOW_QUALITY, Matcher
+from scaling.tasks.task import ASKED, LEARNS, UNUSED, Turn
 
 # torchvision's: how anchors and proposals are matched, anchors of a sample, the share of positives of each
 ANCHOR, PROPOSAL = Matcher(0.3, 0.7, LOW_QUALITY), Matcher(0.5, 0.5)
 ANCHORS = 256
 ANCHOR_SHARE, PROPOSAL_SHARE = 0.5, 0.25
 BETA = 1 / 9  # where smooth L1 becomes linear, in the units of both stages' offsets
+BOTH = FIRST, SECOND = "first", "second"
 
 
 def sampled(found: Mapping[str, Any], inputs: Mapping[str, Any], spec: TrainSpec, arch: Any) -> Any:
@@ -51,24 +54,63 @@ def positives_of(found: Mapping[str, Any], spec: TrainSpec) -> Any:
     return found["proposals"][:, : max(1, int(PROPOSAL_SHARE * spec.regions))]
 
 
-def losses(outputs: Mapping[str, Any], inputs: Mapping[str, Any], spec: TrainSpec, arch: Any) -> Any:
-    """Return the losses of each image's classes and boxes, (n,) each, sums over both stages."""
+def losses(
+    outputs: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    spec: TrainSpec,
+    arch: Any,
+    stages: Collection[str] = BOTH,
+) -> Any:
+    """Return the losses of each image's classes and boxes, (n,) each, sums over `stages`."""
     head, (height, width) = arch.head, inputs["image"].shape[1:3]
     anchors_a4 = jnp.asarray(head.anchors(arch, height, width))
 
     def of_image(objectness_a1, deltas_a4, boxes_r4, logits_rk, deltas_rk, unique_rk, truth_m4, label_m, key):
-        first = _first_stage(objectness_a1[:, 0], deltas_a4, anchors_a4, truth_m4, label_m, key, spec)
-        told = boxes_r4, logits_rk, _by_class(deltas_rk, logits_rk)
-        second = _second_stage(*told, truth_m4, label_m, head.box_weights, spec)
-        of_class = first[0] + second[0]
-        if unique_rk is not None:
-            of_class += _of_duplicates(*told, unique_rk, (truth_m4, label_m), head.box_weights)
-        return of_class, first[1] + second[1]
+        of_class, of_box = jnp.float32(0.0), jnp.float32(0.0)
+        if FIRST in stages:
+            of_class, of_box = _first_stage(
+                objectness_a1[:, 0], deltas_a4, anchors_a4, truth_m4, label_m, key, spec
+            )
+        if SECOND in stages:
+            told = boxes_r4, logits_rk, _by_class(deltas_rk, logits_rk)
+            second = _second_stage(*told, truth_m4, label_m, head.box_weights, spec)
+            of_class, of_box = of_class + second[0], of_box + second[1]
+            if unique_rk is not None:
+                of_class += _of_duplicates(*told, unique_rk, (truth_m4, label_m), head.box_weights)
+        return of_class, of_box
 
     names = "objectness", "pred_bbox_deltas", "proposals", "class_logits", "box_regression"
     unique = outputs.get("unique_logits")
     told = [*(outputs[name] for name in names), unique, *truth_of(inputs), _keys(inputs, 1)]
     return jax.vmap(of_image)(*told)
+
+
+def turns(loss: Callable[..., Any]) -> tuple[Turn, ...]:
+    """Return the four turns of arXiv 1506.01497 section 3.2, of one network.
+
+    Twice a stage learns with the backbone and the neck, then each alone, as they are shared from there on.
+    The paper's second turn begins with a new backbone, whose boxes another network proposes; here it goes on
+    with the first's. `loss` is a task's, which also takes `stages`.
+    """
+    of_first, of_second = (functools.partial(loss, stages=(stage,)) for stage in BOTH)
+    return (
+        Turn("proposals", of_first, lambda path: UNUSED if _of_second(path) else LEARNS),
+        Turn("boxes", of_second, lambda path: ASKED if _of_first(path) else LEARNS),
+        Turn("proposals alone", of_first, lambda path: _alone(path, LEARNS, UNUSED)),
+        Turn("boxes alone", of_second, lambda path: _alone(path, ASKED, LEARNS)),
+    )
+
+
+def _of_first(path: str) -> bool:
+    return path.startswith("decoder/rpn/")
+
+
+def _of_second(path: str) -> bool:
+    return path.startswith(("decoder/box/", "decoder/mask/", "decoder/attention_"))
+
+
+def _alone(path: str, first: int, second: int) -> int:
+    return first if _of_first(path) else second if _of_second(path) else ASKED
 
 
 def detect(arch: Any, outputs: Mapping[str, Any], height: int, width: int, spec: TrainSpec) -> Detections:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from scaling.runs.spec import OptimizerSpec
-from scaling.training.packing import DECAYED, Packed, like, tree_of
+from scaling.training.packing import DECAYED, Packed, at_paths, like, tree_of
 from scaling.training.schedules import Schedule
 
 # A collection under this key holds equal layers stacked on a leading axis.
@@ -25,6 +25,16 @@ def build(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:
     decoupled = _decay_by_rate(spec, rate) if spec.decay == "decoupled" and spec.name != "lamb" else []
     held = [keep_zeros()] if spec.keep_zeros else []
     return optax.chain(*clip, *coupled, RULES[spec.name](spec, rate), *decoupled, *held)
+
+
+def holding(rule: optax.GradientTransformation, held: Callable[[str], bool]) -> optax.GradientTransformation:
+    """Return the same rule with the same state, by which parameters at paths that are `held` do not move."""
+
+    def update(updates, state, params=None):
+        moved, state = rule.update(updates, state, params)
+        return like(moved, at_paths(jnp.zeros_like, tree_of(moved), held)), state
+
+    return optax.GradientTransformation(rule.init, update)
 
 
 def _sgd(spec: OptimizerSpec, rate: Schedule) -> optax.GradientTransformation:

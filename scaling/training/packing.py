@@ -80,6 +80,17 @@ def whole(variables: Mapping[str, Any]) -> dict[str, Any]:
     return {name: {**held.get(name, {}), **trained.get(name, {})} for name in {**held, **trained}}
 
 
+def at_paths(function: Callable[..., Any], tree: Any, where: Callable[[str], bool], *others: Any) -> Any:
+    """Return a named tree whose leaves at paths ("decoder/rpn/conv_0/kernel") where `where` holds are
+    `function` of them and of the others' leaves there."""
+
+    def changed(keys, leaf, *rest):
+        path = "/".join(str(key.key) for key in keys)
+        return function(leaf, *rest) if where(path) else leaf
+
+    return jax.tree_util.tree_map_with_path(changed, tree, *others)
+
+
 def like(value: Any, tree: Any) -> Any:
     """Return `tree` packed as `value` is, or as it is where `value` is a tree."""
     return pack(tree, value.layout) if isinstance(value, Packed) else tree

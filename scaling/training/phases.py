@@ -1,4 +1,4 @@
-"""The phases of a training, each with a resolution of its own, and what they cost."""
+"""The phases of a training, each at a resolution or with parts that learn of its own, and what they cost."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from scaling.cost.counting import count
 from scaling.models.network import frozen_stages
 from scaling.runs.duration import Duration
 from scaling.runs.spec import RunSpec, TrainSpec
+from scaling.tasks import named
+from scaling.tasks.task import ASKED, LEARNS, Turn
 
 
 @dataclass(frozen=True)
 class Phase:
     """From step `start` on, train at `resolution`; `macs` are those of training on one image there.
 
-    `drop_rate` and `magnitude` (of RandAugment) are None where the phase has none of its own.
+    `drop_rate` and `magnitude` (of RandAugment) are None where the phase has none of its own, `turn` where
+    all learns together.
     """
 
     start: int
@@ -25,9 +28,35 @@ class Phase:
     macs: int
     drop_rate: float | None = None
     magnitude: float | None = None
+    turn: Turn | None = None
 
 
 def phases_of(arch: Sized, spec: RunSpec, total: int) -> tuple[Phase, ...]:
+    """Return the phases of a training of `total` steps; ValueError where a config cuts it wrongly."""
+    return _turns(arch, spec, total) if spec.train.alternate else _sizes(arch, spec, total)
+
+
+def _turns(arch: Sized, spec: RunSpec, total: int) -> tuple[Phase, ...]:
+    """One phase a turn, of equal lengths."""
+    if not (turns := named(spec.task).turns(arch)):
+        raise ValueError(
+            f"config.train.alternate is set, but no part of {arch.name} learns in turns by config.task="
+            f"{spec.task!r}: choose a detector in two stages (config.model.head='fasterrcnn'), or leave it out."
+        )
+    if spec.train.progressive or total < len(turns):
+        raise ValueError(
+            f"config.train.alternate cuts {total} steps into {len(turns)} turns: train for as many steps at least, "
+            "and leave config.train.progressive empty, which cuts them too."
+        )
+    layers = count(arch, layers=True).layers
+    held = frozen_stages(spec.optimizer.frozen, arch)
+    most = lambda path: ASKED if path.split("/")[0] in held else LEARNS
+    macs = lambda turn: sum(each.macs * min(turn.passes(each.name), most(each.name)) for each in layers)
+    starts = [total * i // len(turns) for i in range(len(turns))]
+    return tuple(Phase(start, arch.resolution, macs(turn), turn=turn) for start, turn in zip(starts, turns))
+
+
+def _sizes(arch: Sized, spec: RunSpec, total: int) -> tuple[Phase, ...]:
     """Turn (fraction of training, fraction of the resolution) into phases; the first is full if not given."""
     progressive, drop_rates, magnitudes = _progressive(spec.train)
     for when, part in progressive:
@@ -86,4 +115,4 @@ def flops(each: tuple[Phase, ...], total: int, steps: int, batch: int) -> float:
     """FLOPs of the first `steps` of `total` steps of `batch` images, at 2 per multiply-add."""
     ends = [*(phase.start for phase in each[1:]), total]
     lengths = [max(0, min(end, steps) - phase.start) for phase, end in zip(each, ends)]
-    return 2.0 * batch * sum(n * phase.macs for n, phase in zip(lengths, phases))
+    return 2.0 * batch * sum(n * phase.macs for n, phase in zip(lengths, each))

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from scaling.arch.arch import Sized
 from scaling.data.loader import feed
@@ -50,8 +51,7 @@ class Runtime:
             spec.train.per_class,
         )
         self.resident = self.engine.replicate({**self.feed.resident, SEED: seed_key(spec.seed)})
-        peak = schedules.peak_rate(spec.optimizer, spec.train.batch)
-        self._scheduled = schedules.build(spec.schedule, peak, plan.total_steps, plan.steps_per_epoch)
+        self._scheduled = _schedule(plan)
         self._factor, self._compiled = 1.0, 0.0
         self._rate = self._scheduled
         self._optimizer = optimizers.build(spec.optimizer, self._rate)
@@ -130,7 +130,7 @@ class Runtime:
 
     def program(self, phase: Phase) -> Program:
         """Return (state, batches, resident) -> (state, metrics) of a phase; the state is donated."""
-        form = phase.resolution, phase.drop_rate, phase.magnitude
+        form = phase.resolution, phase.drop_rate, phase.magnitude, phase.turn and phase.turn.name
         if form not in self._programs:
             self._programs[form] = Program(self.engine, self._steps(phase), cut={1: 1}, donate=(0,))
         return self._programs[form]
@@ -154,12 +154,16 @@ class Runtime:
             arch = arch.replace(drop_rate=phase.drop_rate)
         if phase.magnitude is not None:
             augment = dataclasses.replace(augment, randaugment_magnitude=phase.magnitude)
+        task, optimizer, frozen = self.plan.task, self._optimizer, spec.optimizer.frozen
+        if phase.turn is not None:
+            task, optimizer = phase.turn.of(task), optimizers.holding(optimizer, phase.turn.held)
+            frozen += tuple(name for name in arch.stage_names if phase.turn.held(name))
         step = build_train_step(
-            self.plan.task,
-            self._network(arch),
-            self._optimizer,
+            task,
+            self._network(arch, frozen),
+            optimizer,
             self._rate,
-            self.plan.task.train_inputs(self._inputs(augment, arch)),
+            task.train_inputs(self._inputs(augment, arch)),
             spec.train,
             None,
             arch,
@@ -171,18 +175,27 @@ class Runtime:
         data = self.plan.dataset
         return Inputs(augment, arch.resolution, arch.num_classes, data.mean, data.std, arch)
 
-    def _network(self, arch: Sized) -> Buildable:
+    def _network(self, arch: Sized, frozen: tuple[str, ...] | None = None) -> Buildable:
+        """The network, whose `frozen` stages run in evaluation mode (None: those of the config)."""
         model = self.plan.spec.model
         synced = AXIS if self.plan.spec.train.batch_norm == "synced" else None
-        frozen = self.plan.spec.optimizer.frozen
         return build(
             arch,
             dtype=jnp.dtype(model.dtype),
             scan=model.scan,
             remat=model.remat,
             axis_name=synced,
-            frozen=frozen,
+            frozen=self.plan.spec.optimizer.frozen if frozen is None else frozen,
         )
+
+
+def _schedule(plan: Plan) -> schedules.Schedule:
+    """The learning rate of a step; in turns each has the whole schedule, as arXiv 1506.01497 trains them."""
+    spec, starts = plan.spec, [phase.start for phase in plan.phases] if plan.spec.train.alternate else [0]
+    peak = schedules.peak_rate(spec.optimizer, spec.train.batch)
+    lengths = [end - start for start, end in zip(starts, [*starts[1:], plan.total_steps])]
+    each = [schedules.build(spec.schedule, peak, length, plan.steps_per_epoch) for length in lengths]
+    return optax.join_schedules(each, starts[1:]) if starts[1:] else each[0]
 
 
 def _size(tree: Any) -> int:

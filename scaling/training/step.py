@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -21,9 +21,9 @@ from scaling.arch.arch import Sized
 from scaling.models.auxiliary import AUXILIARY
 from scaling.models.network import DROP_PATH, Applied
 from scaling.runs.spec import SKIP, TrainSpec
-from scaling.tasks.task import AXIS, Fields, Task
+from scaling.tasks.task import AXIS, Fields, Held, Task
 from scaling.training.optimizers import schedule_counts_of
-from scaling.training.packing import like, whole
+from scaling.training.packing import at_paths, like, whole
 from scaling.training.schedules import Schedule
 from scaling.training.state import TrainState, averaged, without
 
@@ -119,10 +119,19 @@ def _losses(
         if drop_path is not None:
             variables = {**variables, DROP_PATH: {"share": drop_path(state.step)}}
 
-        def apply(images, held: Sequence[str] = (), **told):
-            known = {**variables, "params": _held_back(variables["params"], held)}
+        def apply(images, held: Held | None = None, **told):
+            known = variables
+            if held:
+                known = {**variables, "params": at_paths(lax.stop_gradient, variables["params"], held)}
             call = {"train": True, "keys_b": drop_b, "mutable": ["batch_stats", AUXILIARY]}
-            return network.apply(known, images, **call, **told)
+            answer: Any = network.apply(known, images, **call, **told)
+            outputs, updates = answer
+            if held and "batch_stats" in updates:
+                kept = at_paths(
+                    lambda _, before: before, updates["batch_stats"], held, variables["batch_stats"]
+                )
+                updates = {**updates, "batch_stats": kept}
+            return outputs, updates
 
         loss, updates, metrics = task.loss(apply, inputs(_examples(part, resident), augment_b), spec, arch)
         frozen = {} if state.frozen is None else state.frozen["batch_stats"]
@@ -185,11 +194,6 @@ def _undone_unless(finite, after: TrainState, before: TrainState) -> TrainState:
     chosen = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, before)
     counted = schedule_counts_of(after.opt_state, chosen.opt_state)
     return dataclasses.replace(chosen, step=after.step, opt_state=counted, frozen=after.frozen)
-
-
-def _held_back(params, names):
-    """The parameters, those of the modules named as constants."""
-    return {name: lax.stop_gradient(tree) if name in names else tree for name, tree in params.items()}
 
 
 def _examples(batch, resident) -> Fields:

@@ -20,6 +20,7 @@ from scaling.runs.spec import AugmentSpec
 from scaling.tasks import generation
 from scaling.tasks.samples import compare, inception_score
 from scaling.tasks.task import Inputs
+from scaling.training.packing import at_paths
 
 PAIR = Arch(
     "pair",
@@ -34,9 +35,9 @@ PAIR = Arch(
 )
 
 
-def applied(arch, variables, params, images, held=(), **told):
+def applied(arch, variables, params, images, held=lambda _: False, **told):
     """What a step gives to a loss."""
-    params = {name: jax.lax.stop_gradient(x) if name in held else x for name, x in params.items()}
+    params = at_paths(jax.lax.stop_gradient, params, held)
     net = scaling.build(arch)
     known = {**variables, "params": params}
     return net.apply(known, images, train=True, mutable=["batch_stats"], **told)
