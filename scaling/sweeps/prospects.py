@@ -15,7 +15,7 @@ from scaling.runs.spec import AugmentSpec, DataSpec, RunSpec
 from scaling.sweeps.expand import Trial
 from scaling.training.plan import Plan, make_plan
 
-SIDE = 224  # at which no image is held: what is listed has any side
+SIDE = 32  # of images that a source reads to list them: any would do, and a small one takes little memory
 
 
 @dataclass(frozen=True)
