@@ -62,4 +62,4 @@ def get_sweep() -> list[dict]:
     sizes = [{"model.phi": phi, "seed": seed} for phi in (-1.0, 0.0, 1.0) for seed in range(2)]
     retinanet = {"model.head": "retinanet", "model.base_width": 0.25, "model.base_depth": 0.5}
     fasterrcnn = {"model.head": "fasterrcnn", "model.base_width": 0.25, "train.regions": 128}
-    return sizes + [retinanet, {"model.head": "ssd"}, fasterrcnn]
+    return sizes + [retinanet, {"model.head": "ssd"}, fasterrcnn, {**fasterrcnn, "train.alternate": True}]
