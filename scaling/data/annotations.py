@@ -12,10 +12,11 @@ Each format is a function from the files of a set, by path, to its splits: a rea
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -29,13 +30,17 @@ Box = tuple[float, float, float, float]
 
 
 class Annotated(NamedTuple):
-    """An image, by the end of its path or its name without a suffix: its size, boxes in pixels, classes."""
+    """An image, by the end of its path or its name without a suffix: its size, boxes in pixels, classes.
+
+    `outlines` are what `scaling.data.outlines` reads, one a box, where they were asked for.
+    """
 
     file: str
     width: int
     height: int
     boxes: tuple[Box, ...]
     classes: tuple[str, ...]
+    outlines: tuple[Any, ...] = ()
 
 
 class Part(NamedTuple):
@@ -50,8 +55,9 @@ Splits = dict[str, Callable[[], Part]]
 Files = Mapping[Paths, Member]
 
 
-def coco(files: Files) -> Splits:
-    """The splits of a set in COCO's format."""
+def coco(files: Files, outlined: bool = False) -> Splits:
+    """The splits of a set in COCO's format, `outlined` with the outlines of things beside their boxes."""
+    read = functools.partial(_coco_part, outlined=outlined)
     found: Splits = {}
     for path, member in sorted(files.items()):
         stem = path[-1].removesuffix(".json")
@@ -59,7 +65,7 @@ def coco(files: Files) -> Splits:
             name = (
                 path[-2] if stem == "_annotations.coco" and len(path) > 1 else stem.removeprefix("instances_")
             )
-            found[name] = lambda member=member: _named(member, _coco_part)
+            found[name] = lambda member=member: _named(member, read)
     return found
 
 
@@ -99,10 +105,11 @@ def plain(files: Files) -> Splits:
 FORMATS: dict[str, Callable[[Files], Splits]] = {"coco": coco, "voc": voc, "boxes": plain}
 
 
-def _coco_part(told: Any) -> Part:
+def _coco_part(told: Any, outlined: bool) -> Part:
     images, notes, categories = _fields(told, images=list, annotations=list, categories=list)
     named = dict(sorted(_fields(one, id=int, name=str) for one in categories))
     boxes: dict[int, list[tuple[Box, str]]] = {}
+    outlines: dict[int, list[Any]] = {}
     for note in notes:
         image, category, sides = _fields(note, image_id=int, category_id=int, bbox=list)
         x, y, width, height = _box(sides)
@@ -113,10 +120,12 @@ def _coco_part(told: Any) -> Part:
             )
         if not note.get("iscrowd"):
             boxes.setdefault(image, []).append(((x, y, x + width, y + height), named[category]))
+            outlines.setdefault(image, []).extend([note.get("segmentation")] if outlined else [])
     found = []
     for image in images:
         number, file, width, height = _fields(image, id=int, file_name=str, width=int, height=int)
-        found.append(_annotated(file, width, height, boxes.pop(number, [])))
+        own = boxes.pop(number, [])
+        found.append(_annotated(file, width, height, own, outlines.get(number, ())))
     lost = [f"{len(own)} boxes of image {number}: no such image is listed" for number, own in boxes.items()]
     return Part(tuple(found), tuple(named.values()), tuple(lost))
 
@@ -187,10 +196,13 @@ def _text(element: ElementTree.Element, path: str) -> str:
     return text
 
 
-def _annotated(file: str, width: int, height: int, boxes: list[tuple[Box, str]]) -> Annotated:
+def _annotated(
+    file: str, width: int, height: int, boxes: list[tuple[Box, str]], outlines: Sequence[Any] = ()
+) -> Annotated:
     if not 1 <= min(width, height) <= max(width, height) <= LONGEST:
         raise ValueError(f"{file} is said to be {width}x{height} pixels")
-    return Annotated(file, width, height, tuple(box for box, _ in boxes), tuple(name for _, name in boxes))
+    names = tuple(name for _, name in boxes)
+    return Annotated(file, width, height, tuple(box for box, _ in boxes), names, tuple(outlines))
 
 
 def _box(corners: Any) -> Box:

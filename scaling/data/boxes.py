@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,10 +20,10 @@ from scaling.border import archives
 from scaling.border.fingerprint import of_files
 from scaling.border.members import Listing, Member
 from scaling.data import photos
-from scaling.data.annotations import FORMATS, Annotated, Part
+from scaling.data.annotations import FORMATS, Annotated, Part, Splits
 from scaling.data.folder import Files
 from scaling.data.source import Source
-from scaling.data.splits import Encoded, StreamSplit, parse
+from scaling.data.splits import Encoded, Split, StreamSplit, parse
 from scaling.runs.pinning import confirm_data
 from scaling.runs.spec import DataSpec
 
@@ -48,11 +48,36 @@ class Annotations(Files):
         return encoded
 
 
+class Opened(NamedTuple):
+    """A set with annotations: its directory, readers of its splits, the training split's classes, photos."""
+
+    root: Path
+    read: Mapping[str, Callable[[], Part]]
+    classes: tuple[str, ...]
+    photos: Photos
+
+
 def open_boxes(data: DataSpec, side: int) -> Source:
     """Find the splits and read the annotations of the training split; photos are squeezed to `side`.
 
     ValueError names what breaks the rules above.
     """
+    return source_of(opened(data, FORMATS[data.source]), functools.partial(_split, side=side))
+
+
+def source_of(found: Opened, split_of: Callable[[Part, str, Opened], Split]) -> Source:
+    """The source whose splits are what `split_of` makes of their annotations."""
+
+    def read(split: str) -> Split:
+        name, part = parse(split, found.read)
+        whole = split_of(found.read[name](), name, found)
+        return whole.take(np.arange(len(whole))[part(len(whole))])
+
+    return Source(found.root.stem, found.classes, 3, lambda split: parse(split, found.read), read)
+
+
+def opened(data: DataSpec, format: Callable[[Mapping[Paths, Member]], Splits]) -> Opened:
+    """Find the splits and photos, and read the training split's annotations; ValueError if it has none."""
     root = Path(data.dir).expanduser()
     if not data.dir or not root.exists():
         raise ValueError(
@@ -61,27 +86,19 @@ def open_boxes(data: DataSpec, side: int) -> Source:
     walk = functools.cache(archives.walk)
     confirm_data(data, lambda: of_files(root, walk))
     files = _files(root, walk)
-    where = FORMATS[data.source](files)
+    where = {name: functools.cache(read) for name, read in format(files).items()}
     if not where:
         raise ValueError(
             f"{root} holds no annotations in the format data.source={data.source!r}: see scaling/data/annotations.py "
             f"for what it looks like, or choose another of {', '.join(FORMATS)}."
         )
-    find = functools.cache(lambda name: where[name]())
-    photos_by_name = _photos(files)
     name, _ = parse(data.train, where)
-    classes = find(name).classes
+    classes = where[name]().classes
     if not classes:
         raise ValueError(
             f"split {name!r} of {root} has no box, so there is nothing to learn: annotate its images."
         )
-
-    def read(split: str) -> StreamSplit:
-        name, part = parse(split, where)
-        whole = _split(find(name), name, classes, photos_by_name, side)
-        return whole.take(np.arange(len(whole))[part(len(whole))])
-
-    return Source(root.stem, classes, 3, lambda split: parse(split, where), read)
+    return Opened(root, where, classes, _photos(files))
 
 
 def _files(root: Path, walk: Callable[[Path], Listing]) -> dict[Paths, Member]:
@@ -103,8 +120,8 @@ def _photos(files: Mapping[Paths, Member]) -> Photos:
     return found
 
 
-def _split(part: Part, name: str, classes: Sequence[str], known: Photos, side: int) -> StreamSplit:
-    """One split: its photos, their boxes and labels, and what was left out."""
+def numbers(part: Part, name: str, classes: Sequence[str]) -> dict[str, int]:
+    """The classes' numbers; ValueError for a class that the training split does not have."""
     number = {one: i for i, one in enumerate(classes)}
     if unknown := {one for image in part.images for one in image.classes} - set(number):
         raise ValueError(
@@ -112,10 +129,15 @@ def _split(part: Part, name: str, classes: Sequence[str], known: Photos, side: i
             f"{len(number)} classes are {', '.join(classes[:5])}{' ...' if len(number) > 5 else ''}. Take them out, "
             "or add training images of it."
         )
-    problems, found = list(part.problems), []
+    return number
+
+
+def _split(part: Part, name: str, opened: Opened, side: int) -> StreamSplit:
+    """One split: its photos, their boxes and labels, and what was left out."""
+    number, problems, found = numbers(part, name, opened.classes), list(part.problems), []
     for image in part.images:
         try:
-            found.append((_photo(image, name, known), *_usable(image, number, problems), image))
+            found.append((photo_of(image, name, opened.photos), *_usable(image, number, problems), image))
         except ValueError as error:
             problems.append(str(error))
     lost = len(part.images) - len(found)
@@ -143,12 +165,12 @@ def split_of(
         raise ValueError(
             f"split {name!r} has no box in {len(labels)} images, so nothing can be learned or scored."
         )
-    extra = {"boxes": _padded(boxes, (4,), np.float32, 0), "label": _padded(labels, (), np.int32, -1)}
+    extra = {"boxes": padded(boxes, (4,), np.float32, 0), "label": padded(labels, (), np.int32, -1)}
     rows = np.arange(len(labels))
     return StreamSplit(encoded, np.zeros(len(rows), np.int32), rows, side, channels, tuple(problems), extra)
 
 
-def _padded(rows: Sequence[np.ndarray], shape: tuple[int, ...], dtype: Any, filler: int) -> np.ndarray:
+def padded(rows: Sequence[np.ndarray], shape: tuple[int, ...], dtype: Any, filler: int) -> np.ndarray:
     """Rows of unequal length as one array (rows, longest, *shape)."""
     joined = np.full((len(rows), max(map(len, rows)), *shape), filler, dtype)
     for i, row in enumerate(rows):
@@ -156,7 +178,7 @@ def _padded(rows: Sequence[np.ndarray], shape: tuple[int, ...], dtype: Any, fill
     return joined
 
 
-def _photo(image: Annotated, split: str, known: Photos) -> Member:
+def photo_of(image: Annotated, split: str, known: Photos) -> Member:
     """The file of an image; of several with its name the one in the split's folder."""
     wanted = PurePosixPath(image.file).parts
     found = known.get(wanted[-1], []) if wanted else []

@@ -11,6 +11,7 @@ import numpy as np
 from scaling.border.pinned import digest
 from scaling.data import photos
 from scaling.data.boxes import open_boxes
+from scaling.data.coco_instances import open_coco_instances
 from scaling.data.digits import open_digits
 from scaling.data.folder import open_folder
 from scaling.data.fsdd import open_fsdd
@@ -38,7 +39,7 @@ SOURCES = {
 WITH_FIELD = {
     "mask": {"folder": open_masks, "npz": open_npz_masks, "tfds": open_tfds_masks, "fsdd": open_fsdd},
     "boxes": {"coco": open_boxes, "voc": open_boxes, "boxes": open_boxes, "tfds": open_tfds_boxes},
-    "instances": {"folder": open_instances},
+    "instances": {"folder": open_instances, "coco": open_coco_instances},
     "size": {"folder": open_pictures},
 }
 MEMORY_BUDGET = 2 * 2**30  # bytes of decoded images of one split held at once

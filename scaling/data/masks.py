@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import io
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Pair(NamedTuple):
     image_name: str
     mask_name: str
     image: Callable[[], bytes]
-    mask: Callable[[], bytes]
+    mask: Callable[[], Any]
 
 
 class Decoded(NamedTuple):
@@ -46,13 +46,29 @@ def read_pairs(
     channels: int = 3,
     mask_side: int | None = None,
     problems: Sequence[str] = (),
-    decode_mask: Callable[[bytes, DataSpec], np.ndarray] | None = None,
+    decode_mask: Callable[[Any, DataSpec], np.ndarray] | None = None,
 ) -> ArraySplit:
     """Decode one split into memory, leaving out and naming what cannot be used, beside the `problems` so far.
 
     Images are squeezed to `side`; masks are brought to `mask_side` (None: they stay as they are, and one of
     another size than most is left out). `decode_mask` reads one (None: as classes). ValueError where more is
     left out than used."""
+    read, bad = decoded(split, pairs, data, side, channels, mask_side, problems, decode_mask)
+    images, masks = (np.stack([found[i] for found in read.values()]) for i in (0, 2))
+    return ArraySplit(images, np.zeros(len(read), np.int32), tuple(bad), {"mask": masks})
+
+
+def decoded(
+    split: str,
+    pairs: Sequence[Pair],
+    data: DataSpec,
+    side: int,
+    channels: int = 3,
+    mask_side: int | None = None,
+    problems: Sequence[str] = (),
+    decode_mask: Callable[[Any, DataSpec], np.ndarray] | None = None,
+) -> tuple[dict[Pair, Decoded], list[str]]:
+    """Return the pairs that can be used, and what is to be said of the others (see `read_pairs`)."""
     bad, read = list(problems), dict[Pair, Decoded]()
     read_mask = decode_mask or _decode_mask
     decode = lambda pair: _attempt(pair, data, side, channels, mask_side, read_mask)
@@ -68,8 +84,7 @@ def read_pairs(
             bad.append(f"{pair.mask_name}: {problem}")
             del read[pair]
     check_usable(split, len(read), bad)
-    images, masks = (np.stack([found[i] for found in read.values()]) for i in (0, 2))
-    return ArraySplit(images, np.zeros(len(read), np.int32), tuple(bad), {"mask": masks})
+    return read, bad
 
 
 def _attempt(
@@ -78,7 +93,7 @@ def _attempt(
     side: int,
     channels: int,
     mask_side: int | None,
-    read_mask: Callable[[bytes, DataSpec], np.ndarray],
+    read_mask: Callable[[Any, DataSpec], np.ndarray],
 ) -> Decoded | Exception:
     """Decode a pair, or return why it cannot be decoded."""
     from PIL import Image
@@ -88,8 +103,10 @@ def _attempt(
         with Image.open(io.BytesIO(encoded)) as image:
             size = image.size
         if mask_side is not None:
+            if apart := _apart(classes.shape, size):
+                return ValueError(f"its mask {apart}")
             squeezed = Image.fromarray(classes).resize((mask_side, mask_side), Image.Resampling.NEAREST)
-            classes = np.asarray(squeezed, np.uint8)
+            classes = np.asarray(squeezed, classes.dtype)
         return Decoded(photos.decode(encoded, side, channels), size, classes)
     except Exception as error:  # noqa: BLE001 - Pillow raises nearly anything on damaged data
         return error
@@ -97,12 +114,18 @@ def _attempt(
 
 def _misfit(found: Decoded, usual: tuple[int, ...], mask_side: int | None) -> str:
     """Say how a mask's size differs from its split's or does not belong to its image; "" where it fits."""
-    (height, width), (across, down) = found.classes.shape, found.size
+    height, width = found.classes.shape
     if (height, width) != usual:
         most = f"{usual[1]}x{usual[0]}"
         return f"is {width}x{height}, most masks of the split {most}: bring all to one size"
+    return _apart(found.classes.shape, found.size) if mask_side is None else ""
+
+
+def _apart(shape: tuple[int, ...], size: tuple[int, int]) -> str:
+    """Say how a mask's shape is not that of an image of `size` (width, height); "" where it is."""
+    (height, width), (across, down) = shape, size
     # By a pixel of the larger side at most: what halving odd sides leaves
-    if mask_side is None and abs(width * down - height * across) > max(width, height, across, down):
+    if abs(width * down - height * across) > max(width, height, across, down):
         return f"is {width}x{height}, its image {across}x{down}: a mask must show what its image shows"
     return ""
 

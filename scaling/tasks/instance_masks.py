@@ -62,6 +62,13 @@ def _between(start_r, stop_r, pixels: int, side: int):
     return jnp.where(known_rp[:, :, None], jnp.maximum(0.0, 1 - apart_rps), 0.0)
 
 
+def of_one_class(pairs_dm, class_d, label_m) -> jax.Array:
+    """Return what `overlaps` counted; things of different classes share nothing, but keep their areas."""
+    differ_dm = jnp.pad(class_d[:, None] != label_m, ((1, 0), (1, 0)))
+    moved_dm = jnp.where(differ_dm, pairs_dm, 0)
+    return (pairs_dm - moved_dm).at[:, 0].add(moved_dm.sum(1)).at[0].add(moved_dm.sum(0))
+
+
 def overlaps(one_hw, other_hw, ones: int, others: int) -> jax.Array:
     """Return how many pixels two maps have of each pair of values, int32 (1 + ones, 1 + others)."""
     pair_p = (one_hw.astype(jnp.int32) * (others + 1) + other_hw.astype(jnp.int32)).ravel()

@@ -19,7 +19,7 @@ from scaling.data.placement import move_mask, placement
 from scaling.runs.spec import TrainSpec
 from scaling.tasks import two_stage
 from scaling.tasks.detection import DETECTION
-from scaling.tasks.instance_masks import located, overlaps, painted, within
+from scaling.tasks.instance_masks import located, of_one_class, overlaps, painted, within
 from scaling.tasks.instance_panels import image_score, instance_panels, matched_share
 from scaling.tasks.pictures import Pictures
 from scaling.tasks.task import Inputs, Metric, Task
@@ -134,12 +134,12 @@ def _predicted(outputs, inputs, found: dict[str, Any], spec: TrainSpec) -> Any:
 
 
 def _gather(outputs, inputs, spec, arch) -> dict[str, Any]:
-    """What detection gathers, and the pixels of each pair of a predicted and a true thing."""
+    """What detection gathers, and the pixels of each pair of a predicted and a true thing of one class."""
     found = DETECTION.gather(outputs, inputs, spec, arch)
     map_nhw = _predicted(outputs, inputs, found, spec)
     counts = found["score"].shape[1], inputs["label"].shape[1]
     pairs = jax.vmap(lambda one, other: overlaps(one, other, *counts))(map_nhw, inputs["instances"])
-    return {**found, "overlaps": pairs}
+    return {**found, "overlaps": jax.vmap(of_one_class)(pairs, found["class"], inputs["label"])}
 
 
 def _means(totals: dict[str, Any]) -> dict[str, float]:

@@ -102,3 +102,9 @@ def prepared(shared, tmp_path_factory) -> Path:
     ]
     subprocess.run([*command, "--datasets", "mnist", "imagenette224"], check=True, capture_output=True)
     return directory
+
+
+@pytest.fixture(scope="session")
+def tools():
+    """What reads masks in COCO's formats."""
+    return pytest.importorskip("pycocotools.mask", reason="needs the extra 'tasks'")

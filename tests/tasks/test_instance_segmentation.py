@@ -10,7 +10,7 @@ import pytest
 from scaling.data.augment import draws_of
 from scaling.data.placement import placement
 from scaling.runs.spec import AugmentSpec
-from scaling.tasks.instance_masks import located, overlaps, painted, within
+from scaling.tasks.instance_masks import located, of_one_class, overlaps, painted, within
 from scaling.tasks.instance_panels import image_score, instance_panels, matched_share
 from scaling.tasks.instance_segmentation import INSTANCE_SEGMENTATION as TASK
 from scaling.tasks.instance_segmentation import mask_losses
@@ -158,3 +158,16 @@ def test_a_better_mask_costs_less():
     found = [float(mask_losses(told(factor), inputs)[0]) for factor in (0.0, 1.0, 8.0)]
     assert found[0] == pytest.approx(np.log(2), rel=1e-5)
     assert found[1] == pytest.approx(np.log1p(np.exp(-1.0)), rel=1e-4) and found[2] < 1e-3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_things_of_different_classes_share_nothing_and_keep_their_areas(seed):
+    one, other = blobs(seed), blobs(seed + 10)
+    pairs = np.asarray(overlaps(one, other, MOST, MOST))
+    kinds, labels = np.arange(MOST) % 2, np.arange(MOST) % 3 % 2
+    ours = np.asarray(of_one_class(pairs, kinds, labels))
+    for i in range(MOST):
+        assert ours[i + 1].sum() == (one == i + 1).sum() and ours[:, i + 1].sum() == (other == i + 1).sum()
+        for j in range(MOST):
+            same = ((one == i + 1) & (other == j + 1)).sum() if kinds[i] == labels[j] else 0
+            assert ours[i + 1, j + 1] == same
