@@ -1,4 +1,4 @@
-"""Many searches over a table as one program: scanned over evaluations, vmapped over seeds."""
+"""Many searches over a table as one program: scanned over evaluations, vmapped over some seeds at a time."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from search.core.space import Space
 from search.core.strategy import Strategy, batch_of, comparable, rungs_of
 from search.core.table import ranks
 
+TOGETHER = 50  # searches whose states a processor's cache holds at once
 ArrayEvaluator = Callable[[jax.Array, jax.Array], dict[str, jax.Array]]  # of points and their rungs
 
 
@@ -54,12 +55,19 @@ def simulate(
     """
     if evaluations < 1:
         raise ValueError(f"evaluations={evaluations} must be at least 1: it is how many points are paid for.")
-    return _simulate(strategy, objective, evaluations, evaluator, keys)
+    return _program(jax.default_backend())(strategy, objective, evaluations, evaluator, keys)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _simulate(strategy, objective, evaluations, evaluator, keys):
-    return jax.vmap(lambda key: trace(strategy, evaluator, objective, evaluations, key))(keys)
+def _searches(strategy, objective, evaluations, evaluator, keys):
+    one = functools.partial(trace, strategy, evaluator, objective, evaluations)
+    return jax.lax.map(one, keys, batch_size=TOGETHER)
+
+
+@functools.cache
+def _program(backend: str) -> Callable[..., Trace]:
+    """The searches, compiled; on a CPU with fewer passes, which takes two thirds and runs as fast."""
+    options = {"xla_backend_optimization_level": 1} if backend == "cpu" else None
+    return jax.jit(_searches, static_argnums=(0, 1, 2), compiler_options=options)
 
 
 def incumbents(rewards: jax.Array) -> jax.Array:

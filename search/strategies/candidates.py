@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from search.core.neighbourhood import neighbours
 from search.core.space import Space
-from search.strategies.memory import Memory, fresh_first
+from search.strategies.memory import Memory, fresh_first, savage_scores
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,5 @@ def choose(pool: Pool, memory: Memory, candidates: jax.Array, values: jax.Array,
 
 
 def held_scores(memory: Memory) -> jax.Array:
-    """Savage scores [H] of all rewards held, 0 in places that hold none; by sorting, so quick for many."""
-    known = held(memory)
-    rewards = jnp.where(known, memory.rewards, jnp.inf)
-    ordered = jnp.sort(rewards)
-    ends = (jnp.searchsorted(ordered, rewards, side=side, method="sort") for side in ("left", "right"))
-    rank = (sum(ends) + 1) / 2
-    count = known.sum()
-    digamma = jax.scipy.special.digamma
-    scores = digamma(count + 1.0) - digamma(jnp.maximum(count - rank + 1.0, 0.5)) - 1
-    return jnp.where(known, scores, 0.0)
+    """Savage scores [H] of all rewards held, 0 in places that hold none."""
+    return jnp.where(held(memory), savage_scores(memory, memory.rewards), 0.0)

@@ -5,6 +5,7 @@ Its kernel falls with the Hamming distance, so it needs no encoding of points an
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from search.strategies import memory as memories
 from search.strategies.candidates import Pool, choose, held, held_scores, propose
 from search.strategies.memory import Memory
 
+PARTS = 4  # of the memory: how finely the work grows with what it holds
 JITTER = 1e-4  # on the diagonal of the candidates' covariance, for its Cholesky factor in float32
 
 
@@ -102,11 +104,22 @@ def gp(
     def posterior(state, candidates):
         known, scores = held(state.memory), held_scores(state.memory)
         cross = covariance(state.memory.points, candidates) * known[:, None]
-        white = state.whitening @ cross
+        white = whitened(state, cross)
         mean = white.T @ (state.whitening @ scores)
-        left = covariance(candidates, candidates) - white.T @ white
-        deviation = jnp.sqrt(jnp.maximum(jnp.diagonal(left), JITTER))
+        left = covariance(candidates, candidates) - white.T @ white  # not computed where nobody asks for it
+        deviation = jnp.sqrt(jnp.maximum(1 - jnp.square(white).sum(0), JITTER))
         return Posterior(mean, deviation, left, jnp.where(known, scores, -jnp.inf).max())
+
+    def whitened(state, cross):
+        """The whitened columns; of a memory that is not full, only as much is multiplied as it holds."""
+
+        def first(rows):
+            part = state.whitening[:rows, :rows] @ cross[:rows]
+            return jnp.pad(part, ((0, size - rows), (0, 0)))
+
+        sizes = [-(-size * part // PARTS) for part in range(1, PARTS + 1)]
+        place = jnp.searchsorted(jnp.asarray(sizes), jnp.minimum(state.memory.told, size))
+        return jax.lax.switch(place, [functools.partial(first, rows) for rows in sizes])
 
     def ask(state):
         key, proposed, drawn = jax.random.split(state.key, 3)

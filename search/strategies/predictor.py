@@ -14,17 +14,23 @@ import jax.numpy as jnp
 from search.core.space import Space
 from search.core.strategy import Strategy
 from search.strategies import memory as memories
-from search.strategies.candidates import Pool, choose, held, held_scores, propose
+from search.strategies.candidates import Pool, choose, held_scores, propose
 from search.strategies.memory import Memory
 
 
 class Ensemble(NamedTuple):
-    """What was told, the members' fixed inner weights [M, L, K, D], and what each weighs points by [M, H]."""
+    """What was told, the members' fixed inner weights [M, L, K, D], and what each weighs points by [M, H].
+
+    Of the points told their features [M, H, D + 1], 0 in places that hold none, and the weighted sums of
+    those features' products [M, D + 1, D + 1]: a step adds its own and takes off what it overwrites.
+    """
 
     key: jax.Array
     memory: Memory
     inner: jax.Array
     shares: jax.Array
+    inputs: jax.Array
+    products: jax.Array
 
 
 def predictor(
@@ -54,7 +60,10 @@ def predictor(
         shape = members, space.length, space.values, features
         inner = jax.random.normal(drawn, shape) * (2 / space.length) ** 0.5
         shares = jax.random.exponential(shared, (members, settings.memory))
-        return Ensemble(key, memories.empty(settings.memory, space.length), inner, shares)
+        inputs = jnp.zeros((members, settings.memory, features + 1))
+        products = jnp.zeros((members, features + 1, features + 1))
+        memory = memories.empty(settings.memory, space.length)
+        return Ensemble(key, memory, inner, shares, inputs, products)
 
     def hidden(inner, points):
         """The features [M, n, D] of points, and a constant one."""
@@ -64,10 +73,8 @@ def predictor(
 
     def fitted(state):
         """The outer weights [M, D + 1] of the weighted ridge regressions."""
-        inputs = hidden(state.inner, state.memory.points)
-        weighted = inputs * (state.shares * held(state.memory))[..., None]
-        gram = jnp.einsum("mhd,mhe->mde", weighted, inputs) + ridge / features * jnp.eye(features + 1)
-        target = jnp.einsum("mhd,h->md", weighted, held_scores(state.memory))
+        gram = state.products + ridge / features * jnp.eye(features + 1)
+        target = jnp.einsum("mhd,mh->md", state.inputs, state.shares * held_scores(state.memory))
         factor = jnp.linalg.cholesky(gram), True
         return jax.scipy.linalg.cho_solve(factor, target[..., None])[..., 0]
 
@@ -80,6 +87,14 @@ def predictor(
         return choose(settings, state.memory, candidates, values, batch), state._replace(key=key)
 
     def tell(state, points, rewards):
-        return state._replace(memory=memories.remember(state.memory, points, rewards))
+        places = (state.memory.told + jnp.arange(batch)) % settings.memory
+        shares, before = state.shares[:, places], state.inputs[:, places]
+        made = hidden(state.inner, points)
+        product = lambda rows: jnp.einsum("mh,mhd,mhe->mde", shares, rows, rows)
+        return state._replace(
+            memory=memories.remember(state.memory, points, rewards),
+            inputs=state.inputs.at[:, places].set(made),
+            products=state.products + product(made) - product(before),
+        )
 
     return Strategy(init, ask, tell)

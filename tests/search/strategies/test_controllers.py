@@ -162,7 +162,8 @@ def test_one_step_is_adam_s_along_the_surrogate_and_the_entropy_bonus():
     adam = optax.adam(0.1, eps=1e-5)
     updates, _ = adam.update(jax.jit(jax.grad(loss))(state.params), adam.init(state.params))
     expected = optax.apply_updates(state.params, updates)
-    np.testing.assert_allclose(told.params.own, expected.own, atol=1e-4)
+    # Where the gradient is 0 but for rounding, 3e-8 or so, a step is 0.1 times that over eps
+    np.testing.assert_allclose(told.params.own, expected.own, atol=1e-3)
 
 
 def remembered(rewards, size=8):
