@@ -88,13 +88,14 @@ class Summary:
 def _strategy(name: str, space: Space, settings: Settings = ()) -> Strategy:
     """One value for a name, a space and settings, so that tables of one space share a compiled program.
 
-    With or without memory the strategy itself has none, and a wrapper remembers; a name alone is the
-    catalogue's setting.
+    Controllers remember by themselves, with as many tries as the wrapper has that remembers for the others: of
+    a batch they draw again what is known, where the wrapper draws all of it. A name alone is the catalogue's
+    setting.
     """
     plain = name.removesuffix(WITHOUT).removesuffix(WITH)
-    forgetful = {"tries": 1} if plain in CONTROLLERS and plain != name else {}
+    forgetful = {"tries": 1} if plain in CONTROLLERS and name.endswith(WITHOUT) else {}
     strategy = catalogue.named(plain, space, **forgetful, **dict(settings))
-    return remembering(strategy, space) if name.endswith(WITH) else strategy
+    return remembering(strategy, space) if name.endswith(WITH) and plain not in CONTROLLERS else strategy
 
 
 def seeds_of(strategy: str, seeds: int) -> int:
