@@ -88,8 +88,8 @@ class Summary:
 def _strategy(name: str, space: Space, settings: Settings = ()) -> Strategy:
     """One value for a name, a space and settings, so that tables of one space share a compiled program.
 
-    Controllers remember by themselves, with as many tries as the wrapper has that remembers for the others: of
-    a batch they draw again what is known, where the wrapper draws all of it. A name alone is the catalogue's
+    Controllers remember by themselves, with as many tries as the wrapper that remembers for the others: of a
+    batch they draw again what is known, where the wrapper draws all of it. A name alone is the catalogue's
     setting.
     """
     plain = name.removesuffix(WITHOUT).removesuffix(WITH)

@@ -52,18 +52,27 @@ def size_label(row: Row) -> str:
 def curve_names(rows: Sequence[Row], by_length: bool) -> list[str]:
     """Of each row the curve that it belongs to: its family, and what else sets curves apart.
 
-    Data set, network name, the kind of scaling (compound, or the axes that change) and, with `by_length`,
-    the length of training join the name where they differ between rows.
+    Data set, network name, the head, the kind of scaling (compound, or the axes that change) and, with
+    `by_length`, the length of training join the name where they differ between rows.
     """
     keys = [
-        (row.dataset, row.family or network(row), network(row), scaling_kind(row), length(row))
+        (
+            row.dataset,
+            row.family or network(row),
+            network(row),
+            scaling_kind(row),
+            length(row),
+            row.spec.model.head,
+        )
         for row in rows
     ]
     several_networks = len({key[1:3] for key in keys}) > len({key[1] for key in keys})
-    several = {i: len({key[i] for key in keys}) > 1 for i in (0, 3, 4)}
+    several = {i: len({key[i] for key in keys}) > 1 for i in (0, 3, 4, 5)}
     several[4] &= by_length
-    told = [i for i in (3, 0, 4) if several[i]]
-    return [" · ".join([key[2 if several_networks else 1], *(key[i] for i in told)]) for key in keys]
+    told = [i for i in (5, 3, 0, 4) if several[i]]
+    return [
+        " · ".join([key[2 if several_networks else 1], *filter(None, (key[i] for i in told))]) for key in keys
+    ]
 
 
 def _changed_axes(model: ModelSpec) -> dict[str, float]:

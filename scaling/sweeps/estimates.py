@@ -1,8 +1,8 @@
-"""What trials will take, from what is counted and short measurements of each family's smallest and largest.
+"""What trials will take, from what is counted and short measurements of each kind's smallest and largest.
 
-Seconds a multiply-add and seconds to compile lie between those two's, memory goes by parameters and
-activations (docs/scaling.md says how good it is). Nothing is taken to have been compiled before, but for
-trials that differ by their seed: the second finds its programs.
+A kind is a family with a head. Seconds a multiply-add and seconds to compile lie between those two's, memory
+goes by parameters and activations (docs/scaling.md says how good it is). Nothing is taken to have been
+compiled before, but for trials that differ by their seed: the second finds its programs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MOST_MACS_FAST = 10**12
 
 @dataclass(frozen=True)
 class Known:
-    """A family's smallest and largest plan, measured; bytes of the process before, and added by compiling."""
+    """A kind's smallest and largest plan, measured; bytes of the process before, and added by compiling."""
 
     small: Plan
     large: Plan
@@ -53,29 +53,33 @@ class Known:
 
 
 def estimates(plans: Sequence[Plan]) -> list[Estimate]:
-    """Measure two networks of each family for a few steps, and estimate a trial of each plan by them.
+    """Measure two networks of each kind for a few steps, and estimate a trial of each plan by them.
 
     Trials come in the order of the plans; the second of one plan finds the programs of the first.
     """
-    families: dict[str, list[Plan]] = {}
+    kinds: dict[tuple[str, str], list[Plan]] = {}
     for plan in sorted(dict.fromkeys(plans), key=lambda plan: plan.cost.macs):
-        families.setdefault(plan.arch.family, []).append(plan)
-    known: dict[str, Known] = {}
+        kinds.setdefault(_kind(plan), []).append(plan)
+    known: dict[tuple[str, str], Known] = {}
     before, compiling = 0, 0
-    for family, (small, *larger) in families.items():
+    for kind, (small, *larger) in kinds.items():
         large = larger[-1] if larger else small
         before = before or environment.peak_memory(small.devices)
         measured = _measure(small)
         added = environment.peak_memory(small.devices) - before - measured.memory
         compiling = compiling or max(0, added)
         of_large = _measure(large) if large.cost.macs > small.cost.macs else measured
-        known[family] = Known(small, large, measured, of_large, before, compiling)
+        known[kind] = Known(small, large, measured, of_large, before, compiling)
     first = {plan: i for i, plan in reversed([*enumerate(plans)])}
-    return [estimate(plan, known[plan.arch.family], first[plan] < i) for i, plan in enumerate(plans)]
+    return [estimate(plan, known[_kind(plan)], first[plan] < i) for i, plan in enumerate(plans)]
+
+
+def _kind(plan: Plan) -> tuple[str, str]:
+    return plan.arch.family, plan.spec.model.head
 
 
 def estimate(plan: Plan, known: Known, found: bool = False) -> Estimate:
-    """What a plan takes, by a measured network of its family; `found`: its programs are compiled."""
+    """What a plan takes, by a measured network of its kind; `found`: its programs are compiled."""
     measured, cost = known.of_small, known.small.cost
     rate = known.between(plan, _rate)
     compiling = known.between(plan, lambda _, found: found.compile_seconds)

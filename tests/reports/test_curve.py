@@ -85,6 +85,13 @@ def test_labels_name_what_differs(rows):
     assert [size_label(row) for row in axes] == ["φ=0", "w=2", "d=2 w=2"]
 
 
+def test_heads_of_one_network_are_curves_of_their_own(rows):
+    headed = [changed(row, model={"head": "unet"}) for row in rows]
+    assert set(names([*rows, *headed])) == {
+        f"{name}{head}" for name in names(rows) for head in ("", " · unet")
+    }
+
+
 def test_a_curve_is_named_by_its_rule_and_a_size_as_published():
     specs = [ModelSpec(rule="dwr", phi=1.0), ModelSpec(), ModelSpec(rule="efficientnet", size="b3")]
     made = [lost_row(RunSpec(model=model), "ok", "", 1.0) for model in specs]
