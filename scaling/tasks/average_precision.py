@@ -21,21 +21,28 @@ class Boxes(NamedTuple):
     scores: np.ndarray = np.zeros(0)
 
 
-def average_precision(predicted: Sequence[Boxes], truth: Sequence[Boxes], classes: int) -> np.ndarray:
+def average_precision(
+    predicted: Sequence[Boxes],
+    truth: Sequence[Boxes],
+    classes: int,
+    ious: Sequence[np.ndarray] | None = None,
+) -> np.ndarray:
     """Return the average precision (thresholds, classes), NaN for classes without a true box.
 
     A prediction, the best first, takes the true box of its class that it overlaps most of those that no
     better one has, where IoU reaches the threshold. Precision, made monotone, is averaged over `RECALLS`.
+    `ious` are those of each image's predicted and true things (None: of their boxes).
     """
+    every = ious or [_ious(own.boxes, true.boxes) for own, true in zip(predicted, truth)]
     found = np.full((len(THRESHOLDS), classes), np.nan)
     for k in range(classes):
         scores, hits, count = [], [], 0
-        for own, true in zip(predicted, truth):
-            boxes, order = true.boxes[true.classes == k], np.flatnonzero(own.classes == k)
+        for own, true, pairs in zip(predicted, truth, every):
+            there, order = np.flatnonzero(true.classes == k), np.flatnonzero(own.classes == k)
             order = order[np.argsort(-own.scores[order], kind="stable")][:PER_IMAGE]
             scores.append(own.scores[order])
-            hits.append(_hits(_ious(own.boxes[order], boxes)))
-            count += len(boxes)
+            hits.append(_hits(pairs[np.ix_(order, there)]))
+            count += len(there)
         if count:
             found[:, k] = _area_under(np.concatenate(scores), np.concatenate(hits), count)
     return found

@@ -38,17 +38,26 @@ def within(map_hw, boxes_r4, thing_r, side: int) -> jax.Array:
     return map_hw[y_rs[:, :, None], x_rs[:, None, :]] == thing_r[:, None, None] + 1
 
 
-def painted(chance_rss, boxes_r4, counts_r, height: int, width: int) -> jax.Array:
-    """Return a map int32 (height, width) of what is likelier than not, where the first of several counts.
+def masks(chance_rss, boxes_r4, height: int, width: int) -> jax.Array:
+    """Return what of each box is likelier than not to be its thing, bool (r, height, width).
 
-    `chance_rss` are grids within boxes of which those that `counts_r` are painted; between its values a grid
-    is bilinear, beyond its borders 0."""
+    `chance_rss` are grids within the boxes; between its values a grid is bilinear, beyond its borders 0."""
     side = chance_rss.shape[-1]
     rows_rhs = _between(boxes_r4[:, 1], boxes_r4[:, 3], height, side)
     columns_rws = _between(boxes_r4[:, 0], boxes_r4[:, 2], width, side)
-    chance_rhw = jnp.einsum("rhs,rst,rwt->rhw", rows_rhs, chance_rss, columns_rws)
-    hit_rhw = (chance_rhw > 0.5) & counts_r[:, None, None]
+    return jnp.einsum("rhs,rst,rwt->rhw", rows_rhs, chance_rss, columns_rws) > 0.5
+
+
+def painted(masks_rhw, counts_r) -> jax.Array:
+    """Return a map int32 (height, width) of the masks that count, the first of several where they overlap."""
+    hit_rhw = masks_rhw & counts_r[:, None, None]
     return jnp.where(jnp.any(hit_rhw, 0), jnp.argmax(hit_rhw, 0) + 1, 0).astype(jnp.int32)
+
+
+def shared(masks_rhw, map_hw, things: int) -> jax.Array:
+    """Return how many pixels each mask has of the background and of each thing, int32 (r, 1 + things)."""
+    pixels_pr = masks_rhw.reshape(len(masks_rhw), -1).T.astype(jnp.int32)
+    return jax.ops.segment_sum(pixels_pr, map_hw.ravel().astype(jnp.int32), 1 + things).T
 
 
 def _between(start_r, stop_r, pixels: int, side: int):

@@ -3,7 +3,8 @@
 Both stages learn as `scaling.tasks.two_stage` says. A mask learns as in arXiv 1703.06870 section 3: in the
 boxes of the sample that have a true one, of the true class only, by the binary cross-entropy over a grid. In
 evaluation masks are drawn in what is left after suppression, and painted at the truth's own size, each pixel
-to the likeliest; things whose score is `train.sure_score` or more are compared with the true ones."""
+to the likeliest; things whose score is `train.sure_score` or more are compared with the true ones. Beside
+that share stands COCO's average precision of masks, "segm_ap", over all that were found."""
 
 from __future__ import annotations
 
@@ -18,8 +19,10 @@ from scaling.data.augment import check_moves, check_uncropped, draws_of, eval_tr
 from scaling.data.placement import move_mask, placement
 from scaling.runs.spec import TrainSpec
 from scaling.tasks import two_stage
+from scaling.tasks.average_precision import average_precision, summary
+from scaling.tasks.box_panels import boxes_of
 from scaling.tasks.detection import DETECTION
-from scaling.tasks.instance_masks import located, of_one_class, overlaps, painted, within
+from scaling.tasks.instance_masks import located, masks, of_one_class, overlaps, painted, shared, within
 from scaling.tasks.instance_panels import image_score, instance_panels, matched_share
 from scaling.tasks.pictures import Pictures
 from scaling.tasks.task import Inputs, Metric, Task
@@ -120,26 +123,33 @@ def _sums(outputs, inputs, real_b, spec, arch) -> dict[str, Any]:
     }
 
 
-def _predicted(outputs, inputs, found: dict[str, Any], spec: TrainSpec) -> Any:
-    """Maps of the things that were found, numbered as detections are, int32 (n, h, w) at the truth's size."""
+def _drawn(outputs, inputs, found: dict[str, Any], spec: TrainSpec) -> tuple[Any, Any]:
+    """Maps of the things that were found, numbered as detections are, int32 (n, h, w) at the truth's size,
+    and the pixels that each by itself has of the true things, (n, d, 1 + m)."""
     height, width = inputs["instances"].shape[1:]
 
     def of_image(told):
-        logits_dssk, boxes_d4, score_d, class_d = told
+        logits_dssk, map_hw, boxes_d4, score_d, class_d = told
         chance_dss = jax.nn.sigmoid(_of_class(logits_dssk, class_d))
-        return painted(chance_dss, boxes_d4, score_d >= spec.sure_score, height, width)
+        masks_dhw = masks(chance_dss, boxes_d4, height, width)
+        of_pairs = shared(masks_dhw, map_hw, inputs["label"].shape[1])
+        return painted(masks_dhw, score_d >= spec.sure_score), of_pairs
 
-    told = [outputs["mask_logits"], *(found[name] for name in ("predicted", "score", "class"))]
+    names = "predicted", "score", "class"
+    told = [outputs["mask_logits"], inputs["instances"], *(found[name] for name in names)]
     return jax.lax.map(of_image, told)  # one at a time: an image's masks are many pixels
 
 
 def _gather(outputs, inputs, spec, arch) -> dict[str, Any]:
-    """What detection gathers, and the pixels of each pair of a predicted and a true thing of one class."""
+    """What detection gathers, and the pixels of each pair of a predicted and a true thing: "overlaps" of
+    those that are sure, each pixel to one of them and things of one class alone, "shared" of all by
+    themselves."""
     found = DETECTION.gather(outputs, inputs, spec, arch)
-    map_nhw = _predicted(outputs, inputs, found, spec)
+    map_nhw, shared_ndm = _drawn(outputs, inputs, found, spec)
     counts = found["score"].shape[1], inputs["label"].shape[1]
     pairs = jax.vmap(lambda one, other: overlaps(one, other, *counts))(map_nhw, inputs["instances"])
-    return {**found, "overlaps": jax.vmap(of_one_class)(pairs, found["class"], inputs["label"])}
+    pairs = jax.vmap(of_one_class)(pairs, found["class"], inputs["label"])
+    return {**found, "overlaps": pairs, "shared": shared_ndm}
 
 
 def _means(totals: dict[str, Any]) -> dict[str, float]:
@@ -147,12 +157,30 @@ def _means(totals: dict[str, Any]) -> dict[str, float]:
         name: float(np.mean([matched_share(pairs, threshold) for pairs in totals["overlaps"]]))
         for name, threshold in (("mask_ap50", 0.5), ("mask_ap75", 0.75))
     }
-    return {**of_masks, **DETECTION.means(totals)}
+    return {**of_masks, **_ranked(totals), **DETECTION.means(totals)}
+
+
+def _ranked(totals: dict[str, Any]) -> dict[str, float]:
+    """COCO's average precision of masks: of all that were found, the likeliest first, each by itself."""
+    names = "predicted", "score", "class", "boxes", "label", "overlaps", "shared"
+    predicted, truth, ious = [], [], []
+    for image in zip(*(totals[name] for name in names)):
+        seen: dict[str, Any] = dict(zip(names, image))
+        own, true = boxes_of(seen)
+        shared_dm = seen["shared"][seen["score"] > 0].astype(float)
+        area_m, area_d = seen["overlaps"].sum(0)[1:], shared_dm.sum(1)
+        union_dm = area_d[:, None] + area_m - shared_dm[:, 1:]
+        iou_dm = np.divide(shared_dm[:, 1:], union_dm, out=np.zeros_like(union_dm), where=union_dm > 0)
+        predicted.append(own)
+        truth.append(true)
+        ious.append(iou_dm[:, seen["label"] >= 0])
+    found = average_precision(predicted, truth, int(np.max(totals["label"], initial=-1)) + 1, ious)
+    return {f"segm_{name}": value for name, value in summary(found).items()}
 
 
 def _see(outputs, inputs, spec, arch) -> dict[str, Any]:
     found = DETECTION.gather(outputs, inputs, spec, arch)
-    return {"truth": inputs["instances"], "predicted": _predicted(outputs, inputs, found, spec)}
+    return {"truth": inputs["instances"], "predicted": _drawn(outputs, inputs, found, spec)[0]}
 
 
 INSTANCE_SEGMENTATION = Task(

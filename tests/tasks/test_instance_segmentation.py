@@ -1,5 +1,7 @@
 """Masks of things: boxes from maps and back, masks that are painted as they were cut, shares by hand."""
 
+import contextlib
+import io
 from types import SimpleNamespace
 
 import jax
@@ -10,7 +12,7 @@ import pytest
 from scaling.data.augment import draws_of
 from scaling.data.placement import placement
 from scaling.runs.spec import AugmentSpec
-from scaling.tasks.instance_masks import located, of_one_class, overlaps, painted, within
+from scaling.tasks.instance_masks import located, masks, of_one_class, overlaps, painted, shared, within
 from scaling.tasks.instance_panels import image_score, instance_panels, matched_share
 from scaling.tasks.instance_segmentation import INSTANCE_SEGMENTATION as TASK
 from scaling.tasks.instance_segmentation import mask_losses
@@ -54,15 +56,19 @@ def test_a_mask_that_was_cut_is_painted_where_it_was(seed):
     boxes, known = located(made, np.array([0, 0, 0, 0, -1], np.int32))
     for side, least in ((64, 1.0), (14, 0.7)):
         cut = within(made, boxes, jnp.arange(MOST), side)
-        again = painted(cut.astype(jnp.float32), boxes, known >= 0, HEIGHT, WIDTH)
+        again = painted(masks(cut.astype(jnp.float32), boxes, HEIGHT, WIDTH), known >= 0)
         assert matched_share(np.asarray(overlaps(again, made, MOST, MOST)), least) == 1.0
 
 
 def test_the_first_of_two_masks_has_a_pixel_and_those_that_do_not_count_have_none():
     boxes = jnp.array([[0.0, 0.0, 0.5, 1.0], [0.25, 0.0, 1.0, 1.0]])
     full = jnp.ones((2, 4, 4))
-    assert painted(full, boxes, jnp.array([True, True]), 2, 8).tolist() == [[1, 1, 1, 1, 2, 2, 2, 2]] * 2
-    assert painted(full, boxes, jnp.array([False, True]), 2, 8).tolist() == [[0, 0, 2, 2, 2, 2, 2, 2]] * 2
+    assert (
+        painted(masks(full, boxes, 2, 8), jnp.array([True, True])).tolist() == [[1, 1, 1, 1, 2, 2, 2, 2]] * 2
+    )
+    assert (
+        painted(masks(full, boxes, 2, 8), jnp.array([False, True])).tolist() == [[0, 0, 2, 2, 2, 2, 2, 2]] * 2
+    )
 
 
 def share_by_loops(predicted, truth, threshold):
@@ -171,3 +177,63 @@ def test_things_of_different_classes_share_nothing_and_keep_their_areas(seed):
         for j in range(MOST):
             same = ((one == i + 1) & (other == j + 1)).sum() if kinds[i] == labels[j] else 0
             assert ours[i + 1, j + 1] == same
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_masks_that_overlap_count_the_pixels_of_each_by_itself(seed):
+    drawn, truth = np.random.default_rng(seed).random((3, HEIGHT, WIDTH)) < 0.4, blobs(seed)
+    ours = np.asarray(shared(jnp.asarray(drawn), truth, MOST))
+    for i in range(3):
+        assert ours[i].tolist() == [(drawn[i] & (truth == thing)).sum() for thing in range(MOST + 1)]
+
+
+def test_average_precision_of_masks_is_pycocotools():
+    """Of random masks, which overlap, and true ones of two classes, some without a pixel."""
+    tools = pytest.importorskip("pycocotools.coco", reason="needs the extra 'tasks'")
+    from pycocotools import mask as encoder
+    from pycocotools.cocoeval import COCOeval
+
+    rng = np.random.default_rng(0)
+    runs = lambda mask: encoder.encode(np.asfortranarray(mask.astype(np.uint8)))
+    notes, results, images = [], [], []
+    for number in range(6):
+        truth, label = blobs(number), rng.integers(0, 2, MOST)
+        label = np.where(np.isin(np.arange(MOST) + 1, truth), label, -1)
+        near = [(truth == i % 4 + 1) ^ (rng.random(truth.shape) < 0.08 * (i // 4)) for i in range(8)]
+        drawn, score = np.stack(near), np.round(rng.uniform(0.1, 1, 8), 2)
+        kinds = np.where(rng.random(8) < 0.8, label[np.arange(8) % 4], rng.integers(0, 2, 8))
+        kinds, score = np.where(kinds < 0, 0, kinds), np.where(drawn.any((1, 2)), score, 0)
+        pairs = np.asarray(shared(jnp.asarray(drawn), truth, MOST))
+        map_of = np.asarray(painted(jnp.asarray(drawn), jnp.asarray(score > 0)))
+        images.append({
+            "predicted": np.zeros((8, 4)), "score": score, "class": kinds, "boxes": np.zeros((MOST, 4)),
+            "label": label, "overlaps": np.asarray(overlaps(map_of, truth, 8, MOST)), "shared": pairs,
+        })  # fmt: skip
+        common = {"image_id": number, "iscrowd": 0}
+        for thing in np.flatnonzero(label >= 0):
+            mask = truth == thing + 1
+            notes.append({
+                **common, "category_id": int(label[thing]), "segmentation": runs(mask), "area": int(mask.sum()),
+            })  # fmt: skip
+        for mask, value, kind in zip(drawn, score, kinds):
+            if value:
+                results.append({
+                    "image_id": number, "category_id": int(kind), "segmentation": runs(mask), "score": float(value),
+                })  # fmt: skip
+    totals = {name: np.stack([image[name] for image in images]) for name in images[0]}
+    totals |= {"loss": np.float32(0), "count": 6}
+    with contextlib.redirect_stdout(io.StringIO()):
+        told = tools.COCO()
+        told.dataset = {
+            "images": [{"id": i, "height": HEIGHT, "width": WIDTH} for i in range(6)],
+            "annotations": [{"id": i + 1, **note} for i, note in enumerate(notes)],
+            "categories": [{"id": k} for k in range(2)],
+        }
+        told.createIndex()
+        scored = COCOeval(told, told.loadRes(results), "segm")
+        for stage in (scored.evaluate, scored.accumulate, scored.summarize):
+            stage()
+    found = TASK.means(totals)
+    ours = [found[name] for name in ("segm_ap", "segm_ap50", "segm_ap75")]
+    np.testing.assert_allclose(ours, scored.stats[:3], atol=1e-9)
+    assert 0.05 < ours[0] < ours[1] < 1
