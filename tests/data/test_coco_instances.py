@@ -128,6 +128,7 @@ def test_real_photos_are_read_whole(photos):
     assert sum(one.sum() for one in things) == 271
 
 
+@pytest.mark.nightly
 def test_masks_of_many_classes_are_trained_and_scored(photos, tmp_path):
     config = {
         "task": "instance_segmentation",

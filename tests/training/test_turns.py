@@ -71,7 +71,7 @@ def moved(one, other) -> set[str]:
     return {path for path in before if not np.array_equal(before[path], after[path])}
 
 
-@pytest.mark.parametrize("head", STAGES)
+@pytest.mark.parametrize("head", ["plain", pytest.param("thundernet", marks=pytest.mark.nightly)])
 def test_each_turn_moves_its_own_parameters_and_statistics_alone(make, head):
     runtime = Runtime(make_plan(make(head)))
     state, rates = runtime.to_devices(runtime.first_state()), []
