@@ -1,7 +1,7 @@
 """Run every trial of a config's `get_sweep()`, then write table, picture and page.
 
 python -m experiments.sweep --config=configs/quickstart.py --workdir=runs/quickstart [--workers=N] [--retry] \
-    [--dry_run] [--engine=ray [--address=HOST:PORT]]
+    [--only=KEY=VALUE] [--dry_run] [--engine=ray [--address=HOST:PORT]]
 
 Run it again to go on after an interruption: finished trials are skipped. Trials that failed, ran out
 of memory or of time, or were lost, keep their rows until `--retry` asks for them again. Run it several
@@ -30,7 +30,7 @@ from scaling.runs.rows import FINAL, OK, Row
 from scaling.runs.workdir import CONFIG, row_of
 from scaling.sweeps.estimates import estimates
 from scaling.sweeps.executors import Executor, LocalExecutor
-from scaling.sweeps.expand import Trial, expand, trials
+from scaling.sweeps.expand import Trial, expand, only, trials
 from scaling.sweeps.prospects import Prospect, check, prospects
 from scaling.sweeps.run import Watch, pending, run
 from scaling.training.allocator import keep_memory
@@ -44,6 +44,7 @@ def main(argv: Sequence[str]) -> int:
     """Sweep as the command line says; 0 where every trial has a result."""
     arguments, overrides = cli.parse(_parser(), argv)
     made, notes = _trials(arguments.config, overrides)
+    made = only(made, _pairs(arguments.only))
     for note in notes:
         print(f"note: {note}")
     if arguments.dry_run:
@@ -127,14 +128,28 @@ def _trials(config_path: str, overrides: Mapping[str, str]) -> tuple[list[Trial]
     sweep = expand(get_sweep())
     if fights := sorted(overrides.keys() & {key for trial in sweep for key in trial}):
         raise ValueError(
-            f"--config.{fights[0]}={overrides[fights[0]]} is set by get_sweep() too, which would win: leave it to "
-            f"the sweep, or take it out of get_sweep() in {config_path}."
+            f"--config.{fights[0]}={overrides[fights[0]]} is set by get_sweep() too, which would win: pick trials by "
+            f"--only={fights[0]}=VALUE, or take it out of get_sweep() in {config_path}."
         )
     return trials(base, sweep)
 
 
+def _pairs(told: Sequence[str]) -> dict[str, str]:
+    """`--only` as {"section.key": text}; ValueError for what is not KEY=VALUE."""
+    if wrong := [text for text in told if "=" not in text]:
+        raise ValueError(f"--only={wrong[0]} names no value: write --only=model.phi=0.0, say.")
+    return {key: value for key, _, value in (text.partition("=") for text in told)}
+
+
 def _parser() -> argparse.ArgumentParser:
     made = add_arguments(cli.parser((__doc__ or "").partition("\n")[0]))
+    made.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="the trials with this value in their config, e.g. --only=seed=0; several times: with all of them",
+    )
     made.add_argument(
         "--dry_run",
         action="store_true",
@@ -192,7 +207,7 @@ def _announce(
         print(f"note: {lost} of these rows hold no result; --retry runs them again")
     if others := contents.rows.keys() - {row.id for row in own}:
         print(
-            f"note: {len(others)} runs in {arguments.workdir} are not of this sweep; the report shows them too"
+            f"note: {len(others)} runs in {arguments.workdir} are not among these trials; the report shows them too"
         )
     for problem in contents.bad.values():
         print(f"bad row: {problem}")

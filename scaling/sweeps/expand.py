@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scaling.border.typed import nearest
+from scaling.border.typed import flatten, nearest, override
 from scaling.runs.pinning import fingerprint
 from scaling.runs.spec import RunSpec
 
@@ -99,6 +99,21 @@ def trials(
         if (first := distinct.setdefault(trial.spec.id, trial)) is not trial:
             notes.append(f"trial {trial.label} is the same run as {first.label} ({trial.spec.id}): run once.")
     return list(distinct.values()), notes
+
+
+def only(made: Sequence[Trial], wanted: Mapping[str, str]) -> list[Trial]:
+    """The trials whose configs have these values, {"section.key": text}, set by the sweep or not.
+
+    Raises:
+      ValueError: where there is no such key, or no trial has these values; says which they have.
+    """
+    found = [one for one in made if RunSpec.from_dict(override(one.spec.to_dict(), wanted)) == one.spec]
+    if not found:
+        told = " and ".join(f"{key}={value}" for key, value in wanted.items())
+        flat = [flatten(one.spec.to_dict()) for one in made]
+        there = "; ".join(f"{key} is {', '.join(sorted({str(one[key]) for one in flat}))}" for key in wanted)
+        raise ValueError(f"no trial has {told}: of {len(made)} trials {there}.")
+    return found
 
 
 def _listed(sweep: Any) -> list[Mapping[str, Any]]:

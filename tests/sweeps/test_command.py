@@ -138,7 +138,27 @@ def test_a_flag_that_changes_the_recipe_makes_other_runs(command, capsys):
     capsys.readouterr()
     command("--config.train.batch=32")
     said = capsys.readouterr().out
-    assert "0 have rows, 4 to run" in said and "4 runs" in said and "not of this sweep" in said
+    assert "0 have rows, 4 to run" in said and "4 runs" in said and "not among these trials" in said
+
+
+def test_trials_may_be_picked_by_their_values(command, capsys):
+    """Told as numbers are, by keys of the sweep and of the base."""
+    assert command("--only=model.phi=1", "--only=data.source=digits", "--dry_run") == 0
+    said = capsys.readouterr().out
+    assert "2 trials" in said and len(lines_of(said, "model.phi=1.0")) == 2 and "model.phi=0.0" not in said
+
+
+@pytest.mark.parametrize(
+    "told, words",
+    [
+        ("model.phi=7", r"no trial has model\.phi=7: of 4 trials model\.phi is 0\.0, 1\.0"),
+        ("model.fi=1", r"model\.fi is not a field"),
+        ("seed", "--only=seed names no value"),
+    ],
+)
+def test_what_no_trial_has_is_told(command, told, words):
+    with pytest.raises(ValueError, match=words):
+        command(f"--only={told}")
 
 
 def test_a_config_without_a_sweep_is_an_error(tmp_path):
