@@ -6,8 +6,9 @@ Command: python -m experiments.sweep --config=configs/cifar10_plain.py --workdir
     --config.data.dir=DIR
 then python -m experiments.layer_removal --run=runs/cifar10_plain/RUN for each.
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
-Expected: without one block the residual network's error hardly grows but where a stage begins, the plain
-    one's comes near chance (arXiv 1605.06431 Figure 3, of ResNet-110 and VGG).
+Expected: without one block the residual network's error of 21.2 % grows to 28.6 to 44.5 % (70.4 without the
+    first), the plain one's of 25.7 to 78.0 to 93.9, chance being 90 (experiments/results/cifar10_plain);
+    ResNet-110's hardly grows (arXiv 1605.06431 Figure 3).
 Cost: 1,755 steps of 128 each; 5.5 x 10^13 training FLOPs.
 Differs: 5 epochs with a cosine instead of 64,000 steps.
 """

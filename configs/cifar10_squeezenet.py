@@ -6,9 +6,9 @@ Command: python -m experiments.train --config=configs/cifar10_squeezenet.py --wo
     --config.data.dir=DIR
 then python -m experiments.compress --run=runs/squeezenet --out=runs/squeezenet_compressed
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
-Expected: the compressed file at least 8 times smaller, within 0.5 points (arXiv 1602.07360 Table 2: 10 times
-    without loss on ImageNet).
-Cost: 20 epochs, 1.2 x 10^14 training FLOPs.
+Expected: 76.28 %, the compressed file 9.0 times smaller at 75.92 %, one seed
+    (experiments/results/cifar10_squeezenet); arXiv 1602.07360 Table 2 has 10 times without loss on ImageNet.
+Cost: 20 epochs, 1.2 x 10^14 training FLOPs, 53 minutes of one core; compressing it 12 more.
 Differs: 32-pixel images, so that the first convolution is 3x3 of stride 2 and no pooling follows it.
 """
 

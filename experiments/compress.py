@@ -1,4 +1,4 @@
-"""Deep Compression of a run: python -m experiments.compress --run=DIR --out=DIR [--density=0.2 --bits=6]
+"""Deep Compression of a run: python -m experiments.compress --run=DIR --out=DIR [--density=0.45 --bits=6]
 
 Prunes the smallest weights in rounds, trains on after each with the pruned ones held at 0, shares values by
 k-means and codes them by Huffman. Writes plain.safetensors and compressed.safetensors, which scaling.load
@@ -74,7 +74,7 @@ def _pruned(spec: RunSpec, weights: Any, arguments: argparse.Namespace) -> Any:
             {
                 "model.init": str(cut),
                 "optimizer.keep_zeros": True,
-                "optimizer.lr": arguments.lr or spec.optimizer.lr / 10,
+                "optimizer.lr": arguments.lr or spec.optimizer.lr / 2,
                 "schedule.warmup": "0 steps",
                 "train.duration": arguments.duration,
             }
@@ -111,7 +111,7 @@ def to_markdown(found: Mapping[str, Any]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from scaling.weights.pruning import LAYER, SCOPES
+    from scaling.weights.pruning import GLOBAL, SCOPES
 
     made = argparse.ArgumentParser(
         prog="experiments.compress", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
@@ -120,14 +120,14 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--out", required=True, type=Path, metavar="DIR", help="where everything is written")
     made.add_argument("--data", type=Path, metavar="DIR", help="the run's data, where it lies elsewhere now")
     made.add_argument(
-        "--density", type=float, default=0.2, help="share of the weights that stay (default 0.2)"
+        "--density", type=float, default=0.45, help="share of the weights that stay (default 0.45)"
     )
     made.add_argument(
-        "--scope", choices=SCOPES, default=LAYER, help="of the share: each layer, or all of them"
+        "--scope", choices=SCOPES, default=GLOBAL, help="of the share: each layer, or all of them (default)"
     )
-    made.add_argument("--rounds", type=int, default=3, help="of pruning and training on (default 3)")
-    made.add_argument("--duration", default="2 epochs", help="of each round's training (default 2 epochs)")
-    made.add_argument("--lr", type=float, help="of training on (default a tenth of the run's)")
+    made.add_argument("--rounds", type=int, default=2, help="of pruning and training on (default 2)")
+    made.add_argument("--duration", default="3 epochs", help="of each round's training (default 3 epochs)")
+    made.add_argument("--lr", type=float, help="of training on (default half of the run's)")
     made.add_argument("--bits", type=int, default=6, help="of a code of a shared value (default 6)")
     return made
 

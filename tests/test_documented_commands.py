@@ -59,7 +59,7 @@ ELSEWHERE = {
     "search_table latencies.csv --decisions=tile,unroll,order --signal=ms --minimise": (
         "experiments/test_search_tables.py::test_a_table_of_ones_own_is_searched_in_its_own_unit"
     ),
-    "compress --run=runs/x --out=runs/x_compressed --density=0.2 --bits=6": (
+    "compress --run=runs/x --out=runs/x_compressed --density=0.45 --bits=6": (
         "experiments/test_compress.py::test_pruned_weights_stay_0_while_fine_tuning_and_the_file_is_small"
     ),
     "convert --from=peer.safetensors --model=resnet18 --to=ours.safetensors": (

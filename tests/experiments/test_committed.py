@@ -1,10 +1,11 @@
 """Every committed study is read back, and its tables are made again byte for byte from its rows.csv."""
 
+import json
 import shutil
 
 import pytest
 
-from experiments import cli, laws, pipeline, report
+from experiments import cli, compress, laws, pipeline, report
 from experiments.coefficients import CSV as GRID_CSV
 from experiments.coefficients import MARKDOWN, GridPlan
 from experiments.tables import committed
@@ -40,6 +41,12 @@ def test_the_summary_of_the_pipeline_is_made_again():
     spec = pipeline.PipelineSpec.from_config(cli.read_config("configs/pipeline.py"))
     directory = RESULTS / "pipeline"
     assert pipeline.summary(spec, directory) == (directory / pipeline.SUMMARY).read_text()
+
+
+def test_the_table_of_a_compression_is_made_again():
+    directory = RESULTS / "cifar10_squeezenet" / "compressed"
+    told = json.loads((directory / "compression.json").read_text())
+    assert compress.to_markdown(told) == (directory / "compression.md").read_text()
 
 
 def test_the_command_needs_rows_csv_alone(tmp_path):
