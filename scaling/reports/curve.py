@@ -147,8 +147,14 @@ def law_points(points: Sequence[Group], axis: str) -> tuple[list[float], list[fl
         if values:
             x += [statistics.geometric_mean(values)] * len(same.scores)
             error += [1 - found for found in same.scores]
-    counts = [row.examples["test"] for same in points for row in same.rows if row.examples.get("test")]
-    return x, error, LEAST_MISTAKES / max(counts, default=10_000)
+    return x, error, least_error([row for same in points for row in same.rows])
+
+
+def least_error(rows: Sequence[Row]) -> float:
+    """The smallest error that the test set can tell from 0, where errors are of whole examples."""
+    counts = [row.examples["test"] for row in rows if row.examples.get("test")]
+    whole = bool(rows) and metric_of(rows).of_examples
+    return LEAST_MISTAKES / (max(counts, default=10_000) if whole else 10_000)
 
 
 def fit_law(points: Sequence[Group], axis: str, resamples: int = 200) -> Law | NoLaw:

@@ -9,8 +9,8 @@ from typing import Any
 from scaling.laws.power import Law, NoLaw
 from scaling.reports.curve import (
     AXES,
-    LEAST_MISTAKES,
     interval_of,
+    least_error,
     metric_of,
     score_of,
     scored,
@@ -61,7 +61,7 @@ def page_data(study: Study, curves: Sequence[Learning], table: RunTable) -> dict
 
 def _point(row: Row) -> dict[str, Any]:
     score = score_of(row) or 0.0
-    floor = LEAST_MISTAKES / row.examples.get("test", 10_000)
+    floor = least_error([row])
     x = {axis: AXES[axis].value(row) for axis in AXIS_NAMES}
     point = {"id": row.id, "x": x, "error": round(max(1 - score, floor), 6), "hover": _hover(row)}
     if (interval := interval_of(row)) is not None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scaling.reports.build import read_study
-from scaling.reports.curve import drawn, fit_law, group, score_of, swept, validation
+from scaling.reports.curve import drawn, fit_law, group, least_error, score_of, swept, validation
 from scaling.reports.curve import scored as in_words
 from scaling.reports.labels import size_label
 from scaling.reports.study import Study
@@ -166,3 +166,12 @@ def test_a_metric_with_a_unit_is_a_fraction_for_laws_and_itself_in_words_and_tab
     assert score_of(row) == pytest.approx(0.9) and validation(row) == pytest.approx(0.99)
     assert in_words(row) == "test 20.00 dB PSNR (raw weights)"
     assert "90.00 (20.00 dB PSNR)" in to_markdown(Study([row]), "noise")
+
+
+def test_few_test_pictures_hide_no_error_that_is_not_of_whole_examples(rows):
+    """Five pictures have a PSNR to many digits; of five classified ones the least error is a tenth."""
+    few = [dataclasses.replace(row, examples={**row.examples, "test": 5}) for row in rows]
+    assert least_error(few) == 0.1 and least_error([]) < 1e-3
+    task = lambda row: dataclasses.replace(row.spec, task="super_resolution")
+    restored = [dataclasses.replace(row, spec=task(row)) for row in few]
+    assert least_error(restored) < 1e-3
