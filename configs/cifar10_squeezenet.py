@@ -8,7 +8,7 @@ then python -m experiments.compress --run=runs/squeezenet --out=runs/squeezenet_
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
 Expected: 76.28 %, the compressed file 9.0 times smaller at 75.92 %, one seed
     (experiments/results/cifar10_squeezenet); arXiv 1602.07360 Table 2 has 10 times without loss on ImageNet.
-Cost: 20 epochs, 1.2 x 10^14 training FLOPs, 53 minutes of one core; compressing it 12 more.
+Cost: 20 epochs, 1.2 x 10^14 training FLOPs, 53 minutes of one core; compressing it 11 more.
 Differs: 32-pixel images, so that the first convolution is 3x3 of stride 2 and no pooling follows it.
 """
 
