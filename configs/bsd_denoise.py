@@ -60,4 +60,7 @@ def get_config() -> ConfigDict:
 
 
 def get_sweep() -> list[dict]:
-    return [{"model.phi": phi, "seed": seed} for phi in (-1.0, 0.0, 1.0) for seed in range(2)]
+    sizes = [{"model.phi": phi, "seed": seed} for phi in (-1.0, 0.0, 1.0) for seed in range(2)]
+    # Layers alone and filters alone, each to about the multiply-adds of the ends
+    ends = (("depth", -1.7), ("depth", 1.2), ("width", -1.5), ("width", 1.2))
+    return sizes + [{"model.rule": rule, "model.phi": phi} for rule, phi in ends]
