@@ -35,10 +35,15 @@ def study(name: str, results: Path = RESULTS) -> Study:
     return Study(tuple(rows))
 
 
-def find(wanted: Wanted, column: str, results: Path = RESULTS) -> list[Row]:
+# The share of the longest training that a run must have had to stand in a paper's table
+WHOLE = 0.9
+
+
+def find(wanted: Wanted, column: str, results: Path = RESULTS, examples: int = 0) -> list[Row]:
     """Runs of just this network (name unscaled, resolution, parameters) that have the column's score.
 
-    Of several recipes the longest counts: a paper's is, and a shorter one is a study of something else.
+    Of several lengths the longest counts, `examples` being that of the config that trains this network: a
+    paper's is, and a shorter one is a study of something else.
     """
     found = [
         row
@@ -50,7 +55,7 @@ def find(wanted: Wanted, column: str, results: Path = RESULTS) -> list[Row]:
         and score(row, column) is not None
     ]
     most = max((row.examples_seen for row in found), default=0)
-    return [row for row in found if row.examples_seen >= 0.9 * most]
+    return [row for row in found if row.examples_seen >= WHOLE * max(most, examples)]
 
 
 def score(row: Row, column: str) -> float | None:

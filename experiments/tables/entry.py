@@ -114,9 +114,9 @@ def trained(
     if arch is None:
         return Entry(row, column, paper, None, source, NOT_IN_ZOO, exact=False)
     wanted = Wanted(arch, dataset, tuple(factors), tuple(where))
-    found = committed.find(wanted, column)
+    recipe = recipes.find(wanted)
+    found = committed.find(wanted, column, examples=recipe.examples if recipe else 0)
     if not found:
-        recipe = recipes.find(wanted)
         reason = recipe.command if recipe else wanted.command()
         return Entry(row, column, paper, None, source, reason, exact=False, recipe=recipe)
     value = 100 * committed.mean(found, column)

@@ -13,6 +13,7 @@ from experiments.tables.wanted import Wanted, cost
 from scaling import zoo
 from scaling.arch.arch import Arch
 from scaling.cost.measuring import measure
+from scaling.runs.duration import Duration
 from scaling.runs.resolve import resolve
 from scaling.runs.spec import RunSpec
 from scaling.sweeps.expand import trials
@@ -44,10 +45,20 @@ class Recipe:
         return [f"--config={self.config}", *(f"--config.{k}={v}" for k, v in self.overrides.items())]
 
     @property
+    def steps_per_epoch(self) -> int:
+        images = SETS[self.spec.data.name][2] * (1 - self.spec.data.validation_fraction)
+        return max(1, int(images) // self.spec.train.batch)
+
+    @property
+    def examples(self) -> int:
+        """How many training images a whole run sees, each as often as it is drawn."""
+        train = self.spec.train
+        return Duration.parse(train.duration).steps(self.steps_per_epoch) * train.batch
+
+    @property
     def flops(self) -> float:
         """Of the whole training, from the config's length and the size of its set."""
-        images = SETS[self.spec.data.name][2] * (1 - self.spec.data.validation_fraction)
-        return training_flops(self.arch, self.spec, max(1, int(images) // self.spec.train.batch))
+        return training_flops(self.arch, self.spec, self.steps_per_epoch)
 
     @property
     def command(self) -> str:

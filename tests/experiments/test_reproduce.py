@@ -307,8 +307,13 @@ def test_an_accuracy_comes_from_committed_rows_of_just_that_network(tmp_path, mo
     found = committed.find(Wanted(arch, "cifar10"), "test error (%)", tmp_path)
     assert {r.id for r in found} == {"a", "b"}
     validated = committed.find(Wanted(arch, "cifar10"), "validation (%)", tmp_path)
+    assert not committed.find(
+        Wanted(arch, "cifar10"), "test error (%)", tmp_path, examples=10
+    )  # none is whole
     assert [r.id for r in validated] == ["g"] and committed.mean(validated, "validation (%)") == 0.9
-    monkeypatch.setattr(committed, "find", lambda wanted, column: found if wanted.arch.depth == 9 else [])
+    monkeypatch.setattr(
+        committed, "find", lambda wanted, column, **_: found if wanted.arch.depth == 9 else []
+    )
     entries = reproduce.TABLES["cifar-resnet-6"]().entries
     errors = {e.row: e for e in entries if not e.exact}
     assert errors["ResNet-20"].ours == pytest.approx(8.5) and "2 runs" in errors["ResNet-20"].reason
