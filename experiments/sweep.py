@@ -33,7 +33,6 @@ from scaling.sweeps.executors import Executor, LocalExecutor
 from scaling.sweeps.expand import Trial, expand, only, trials
 from scaling.sweeps.prospects import Prospect, check, prospects
 from scaling.sweeps.run import Watch, pending, run
-from scaling.training.allocator import keep_memory
 from scaling.training.start import build_kernels
 
 INTERRUPTED = 130
@@ -87,8 +86,7 @@ def tell(made: Sequence[Trial], arguments: argparse.Namespace) -> int:
         "which starts none",
         flush=True,
     )
-    keep_memory()
-    build_kernels(devices=True)  # and no cache of programs: what is found there tells nothing of compiling
+    build_kernels(devices=True)
     found = list(prospects(made))
     able = {one.trial.spec.id: one.plan for one in found if one.plan and one.trial.spec.id in todo}
     known = dict(zip(able, estimates(list(able.values()))))

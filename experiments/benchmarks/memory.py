@@ -1,4 +1,7 @@
-"""Resident memory of this process, and its peak since it was last reset (Linux's VmHWM)."""
+"""Resident memory of this process, and its peak since it was last reset (Linux's VmHWM).
+
+Processes of peers read theirs by it too, so it imports nothing of ours, which would import JAX.
+"""
 
 from __future__ import annotations
 

@@ -1,121 +1,156 @@
-"""What trials will take, from what is counted and short measurements of each kind's smallest and largest.
+"""What trials will take, from what is counted and a rehearsal of each kind's smallest and largest.
 
-A kind is a family with a head. Seconds a multiply-add and seconds to compile lie between those two's, memory
-goes by parameters and activations (docs/scaling.md says how good it is). Nothing is taken to have been
-compiled before, but for trials that differ by their seed: the second finds its programs.
+A kind is a family with a head. What a trial between those two takes lies on the line through both in
+logarithms (docs/scaling.md says how good it is). Nothing is taken to have been compiled before, but for
+trials that differ by their seed: the second finds its programs, and is rehearsed too.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import multiprocessing
+import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 
-from scaling.cost.measuring import Measurement, measure
 from scaling.runs.estimate import Estimate
-from scaling.training import environment
+from scaling.runs.spec import RunSpec
+from scaling.training.parallel import check_batch
 from scaling.training.plan import Plan
+from scaling.training.rehearsal import Rehearsal, costliest, rehearse
+from scaling.training.start import start
 
-FLOAT = 4  # bytes
-KEPT = 5  # arrays of a parameter's size: itself, its gradient, two moments, an average
-REPEATS = 2
-# What all of a run's programs, its start and its end take over what compiling the measured step took, and
-# where they are found compiled: in seconds, and in memory that stays (told by the quickstart's networks)
-SECONDS, SECONDS_FOUND = 2.8, 0.6
-MEMORY, MEMORY_FOUND = 1.5, 0.45
-# Multiply-adds of a measured step at most, so that it stays short: on a CPU, and on what is faster
-MOST_MACS = {"cpu": 10**10}
-MOST_MACS_FAST = 10**12
+# Multiply-adds of a rehearsed step at most, so that it stays short: on a CPU, and on what is faster
+MOST_MACS = {"cpu": 2 * 10**11}
+MOST_MACS_FAST = 10**13
 
 
 @dataclass(frozen=True)
 class Known:
-    """A kind's smallest and largest plan, measured; bytes of the process before, and added by compiling."""
+    """A plan, what was seen of it on `batch` images a step, and how many times as many it really takes.
 
-    small: Plan
-    large: Plan
-    of_small: Measurement
-    of_large: Measurement
-    before: int
-    compiling: int
+    `seen` compiled its programs, `again` found them (None: not rehearsed).
+    """
 
-    def between(self, plan: Plan, value: Callable[[Plan, Measurement], float]) -> float:
-        """A value at a plan's multiply-adds, on the line through both in logarithms."""
-        low, high = value(self.small, self.of_small), value(self.large, self.of_large)
-        if self.small.cost.macs == self.large.cost.macs:
-            return low
-        share = math.log(plan.cost.macs / self.small.cost.macs)
-        share /= math.log(self.large.cost.macs / self.small.cost.macs)
+    plan: Plan
+    seen: Rehearsal
+    again: Rehearsal | None
+    batch: int
+    grown: float
+
+    def starting(self, found: bool) -> float:
+        """Seconds before the first step and of compiling, or of finding what is compiled."""
+        seen = (found and self.again) or self.seen
+        return seen.starting + len(self.plan.phases) * seen.compiling_step + seen.compiling_evaluation
+
+    def memory(self, found: bool) -> float:
+        seen = (found and self.again) or self.seen
+        return seen.before + (seen.memory - seen.before) * self.grown
+
+    @property
+    def a_multiply_add(self) -> float:
+        """Seconds of training."""
+        phase = self.plan.phase(costliest(self.plan))
+        return self.seen.step / (phase.macs * self.batch)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The smallest and the largest of a kind, and what lies between them."""
+
+    small: Known
+    large: Known
+
+    def between(self, plan: Plan, value: Callable[[Known], float]) -> float:
+        """A value at a plan's multiply-adds, on the line through both in logarithms; 0 where one is."""
+        low, high = value(self.small), value(self.large)
+        at = [math.log(one.cost.macs) for one in (self.small.plan, plan, self.large.plan)]
+        if at[0] == at[2] or min(low, high) <= 0:
+            return min(low, high)
+        share = (at[1] - at[0]) / (at[2] - at[0])
         return low ** (1 - share) * high**share
 
 
 def estimates(plans: Sequence[Plan]) -> list[Estimate]:
-    """Measure two networks of each kind for a few steps, and estimate a trial of each plan by them.
+    """Rehearse two networks of each kind, and estimate a trial of each plan by them.
 
     Trials come in the order of the plans; the second of one plan finds the programs of the first.
     """
-    kinds: dict[tuple[str, str], list[Plan]] = {}
+    plans_of: dict[tuple[str, str], list[Plan]] = {}
     for plan in sorted(dict.fromkeys(plans), key=lambda plan: plan.cost.macs):
-        kinds.setdefault(_kind(plan), []).append(plan)
-    known: dict[tuple[str, str], Known] = {}
-    before, compiling = 0, 0
-    for kind, (small, *larger) in kinds.items():
-        large = larger[-1] if larger else small
-        before = before or environment.peak_memory(small.devices)
-        measured = _measure(small)
-        added = environment.peak_memory(small.devices) - before - measured.memory
-        compiling = compiling or max(0, added)
-        of_large = _measure(large) if large.cost.macs > small.cost.macs else measured
-        known[kind] = Known(small, large, measured, of_large, before, compiling)
+        plans_of.setdefault(_kind(plan), []).append(plan)
     first = {plan: i for i, plan in reversed([*enumerate(plans)])}
-    return [estimate(plan, known[_kind(plan)], first[plan] < i) for i, plan in enumerate(plans)]
+    kinds = {}
+    for kind, (small, *larger) in plans_of.items():
+        again = len(first) < len(plans)
+        of_small = known(small, again)
+        grows = larger and larger[-1].cost.macs > small.cost.macs
+        kinds[kind] = Kind(of_small, known(larger[-1], again) if grows else of_small)
+    return [estimate(plan, kinds[_kind(plan)], first[plan] < i) for i, plan in enumerate(plans)]
 
 
 def _kind(plan: Plan) -> tuple[str, str]:
     return plan.arch.family, plan.spec.model.head
 
 
-def estimate(plan: Plan, known: Known, found: bool = False) -> Estimate:
-    """What a plan takes, by a measured network of its kind; `found`: its programs are compiled."""
-    measured, cost = known.of_small, known.small.cost
-    rate = known.between(plan, _rate)
-    compiling = known.between(plan, lambda _, found: found.compile_seconds)
-    examined = len(plan.dataset.validation) * (1 + bool(plan.spec.train.ema)) * _validations(plan)
-    macs = plan.train_flops(plan.total_steps) / 2 + examined * plan.cost.macs
-    seconds = macs * rate / len(plan.devices) + compiling * (SECONDS_FOUND if found else SECONDS)
-    grown = plan.cost.activations * _images(plan) / (cost.activations * measured.batch)
-    step = max(0, measured.memory - 2 * FLOAT * cost.params) * grown + KEPT * FLOAT * plan.cost.params
-    beside = known.before + known.compiling * (MEMORY_FOUND if found else MEMORY)
-    return Estimate(seconds, int(beside + step + _held(plan)))
+def estimate(plan: Plan, kind: Kind, found: bool = False) -> Estimate:
+    """What a plan takes, by two rehearsed networks of its kind; `found`: its programs are compiled."""
+    training = kind.between(plan, lambda known: known.a_multiply_add) * plan.train_flops(plan.total_steps) / 2
+    validations = 1 + ((plan.total_steps - 1) // plan.eval_every if plan.eval_every else 0)
+    examining = validations * kind.between(plan, lambda known: known.seen.validation)
+    examining += kind.between(plan, lambda known: known.seen.test)
+    starting = kind.between(plan, lambda known: known.starting(found))
+    memory = kind.between(plan, lambda known: known.memory(found))
+    return Estimate(starting + training + examining, int(memory))
 
 
-def _rate(plan: Plan, measured: Measurement) -> float:
-    """Seconds a multiply-add of a measured training step."""
-    return measured.step_ms / 1e3 / (3 * plan.cost.macs * measured.batch)
+def known(plan: Plan, again: bool) -> Known:
+    """Rehearse a plan, on fewer images a step where one of all would take long; twice if `again`."""
+    spec = _shorter(plan)
+    with tempfile.TemporaryDirectory() as kept:
+        first, *second = [rehearsed(spec, Path(kept)) for _ in range(1 + again)]
+    grown = plan.spec.train.batch / spec.train.batch
+    return Known(plan, first, second[0] if second else None, spec.train.batch, grown)
 
 
-def _measure(plan: Plan) -> Measurement:
-    most = MOST_MACS.get(jax.default_backend(), MOST_MACS_FAST) // (3 * plan.cost.macs)
-    model = plan.spec.model
-    batch = max(1, min(_images(plan), most))
-    return measure(plan.arch, batch, dtype=jnp.dtype(model.dtype), repeats=REPEATS, remat=model.remat)
+def rehearsed(spec: RunSpec, kept: Path) -> Rehearsal:
+    """Rehearse a run whose compiled programs are kept in a directory.
+
+    On a CPU in a process of its own, whose memory is then that of the run alone. An accelerator is held by
+    this process, and another could not have it too.
+    """
+    if jax.default_backend() != "cpu":
+        return _started(spec, kept)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(_started, spec, kept).result()
 
 
-def _images(plan: Plan) -> int:
-    """Of a step, those that a device holds at once."""
-    return max(1, plan.spec.train.batch // (plan.spec.train.accumulate * len(plan.devices)))
+def _started(spec: RunSpec, kept: Path) -> Rehearsal:
+    start(devices=True, cache=kept)
+    return rehearse(spec)
 
 
-def _validations(plan: Plan) -> int:
-    """How often training stops to validate, and once at the end."""
-    return 1 + ((plan.total_steps - 1) // plan.eval_every if plan.eval_every else 0)
+def _shorter(plan: Plan) -> RunSpec:
+    """The spec, its batches cut so that a step's multiply-adds stay below the most."""
+    spec, train = plan.spec, plan.spec.train
+    most = MOST_MACS.get(jax.default_backend(), MOST_MACS_FAST)
+    each = plan.phase(costliest(plan)).macs
+    fits = [n for n in range(1, train.batch + 1) if train.batch % n == 0 and _can_be(plan, n)]
+    batch = max((n for n in fits if n * each <= most), default=fits[0])
+    cut = max(1, train.eval_batch * batch // train.batch)
+    return dataclasses.replace(spec, train=dataclasses.replace(train, batch=batch, eval_batch=cut))
 
 
-def _held(plan: Plan) -> int:
-    """Bytes of the training images at the side at which they are kept; none where they are streamed."""
-    spec, data = plan.spec, plan.dataset
-    side = spec.data.store or round(plan.arch.resolution / spec.augment.eval_crop)
-    return 0 if spec.data.resident is False else len(data.train) * side**2 * data.in_channels
+def _can_be(plan: Plan, batch: int) -> bool:
+    """Whether a batch can be cut over devices and micro-batches, and holds whole groups of a class."""
+    train, augment = plan.spec.train, plan.spec.augment
+    try:
+        check_batch(batch, len(plan.devices), train.accumulate, bool(augment.mixup or augment.cutmix))
+    except ValueError:
+        return False
+    return batch % max(train.per_class, 1) == 0

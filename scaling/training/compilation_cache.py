@@ -33,7 +33,7 @@ def enable(directory: Path | None = None) -> Path | None:
     except (OSError, RuntimeError) as error:
         print(f"compiled programs are not kept: {error}", file=sys.stderr)
         return None
-    _configure(private)
+    use(private)
     return private
 
 
@@ -48,7 +48,8 @@ def count_hits() -> Callable[[], int]:
     return lambda: len(found)
 
 
-def _configure(directory: Path) -> None:
+def use(directory: Path) -> None:
+    """Keep compiled programs in `directory` and take them from there, whatever the user told JAX."""
     settings = {
         "jax_compilation_cache_dir": str(directory),
         "jax_compilation_cache_max_size": LIMIT,

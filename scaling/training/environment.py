@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import resource
@@ -66,6 +67,18 @@ def peak_memory(devices: Sequence[Any]) -> int:
     found = [stats.get("peak_bytes_in_use", 0) for d in devices if (stats := _memory_stats(d))]
     if any(found):
         return max(found)
+    return _resident_peak()
+
+
+def _resident_peak() -> int:
+    """Return the most bytes of memory that this process has held.
+
+    Linux says it of the process's own memory; what getrusage says begins with that of who started it.
+    """
+    with contextlib.suppress(OSError):
+        told = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        if "VmHWM" in told:
+            return 1024 * int(told["VmHWM"].split()[0])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak * (1 if sys.platform == "darwin" else 1024)
 

@@ -38,7 +38,7 @@ class Scorer:
         arch: Sized | None = None,
     ):
         devices = engine.mesh.size
-        self._task, self._engine, self._batch = task, engine, -(-batch // devices) * devices
+        self._task, self._engine, self.batch = task, engine, -(-batch // devices) * devices
         step = build_eval_step(task, network, inputs, by_batch, spec, arch)
         self.program = Program(engine, step, cut={1: 0})
 
@@ -47,7 +47,7 @@ class Scorer:
         totals: dict[str, dict[str, Any]] = {name: {} for name in models}
         gathered: dict[str, dict[str, list[Any]]] = {name: {} for name in models}
         for batch in self._batches(split):
-            found = self._engine.unreplicate(self.program(models, self._engine.shard(batch)))
+            found = self._scored(models, batch)
             for name, total in totals.items():
                 sums, arrays = found[name]
                 for key, value in sums.items():
@@ -56,12 +56,19 @@ class Scorer:
                     gathered[name].setdefault(key, []).append(value)
         return {name: self._task.means(total | _joined(gathered[name])) for name, total in totals.items()}
 
+    def first(self, models: dict[str, Any], split: Split) -> dict[str, Any]:
+        """Score the first batch of a split alone: sums and arrays by model, no metrics yet."""
+        return self._scored(models, next(iter(self._batches(split))))
+
     def prepare(self, models: dict[str, Any], split: Split) -> None:
         """Compile for the first batch of a split, before it is scored."""
         self.program.prepare(models, self._engine.shard(next(iter(self._batches(split)))))
 
+    def _scored(self, models: dict[str, Any], batch: Fields) -> dict[str, Any]:
+        return self._engine.unreplicate(self.program(models, self._engine.shard(batch)))
+
     def _batches(self, split: Split) -> Iterable[Any]:
-        return eval_batches(split, self._batch, jax.process_index(), jax.process_count())
+        return eval_batches(split, self.batch, jax.process_index(), jax.process_count())
 
 
 def _joined(parts: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:

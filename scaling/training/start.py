@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import jax
 
@@ -11,9 +12,15 @@ from scaling.training import compilation_cache
 from scaling.training.allocator import keep_memory
 
 
-def start(devices: bool = False) -> None:
-    """Make this process ready to compute, before its first program; `devices` as for `build_kernels`."""
-    compilation_cache.enable()
+def start(devices: bool = False, cache: Path | None = None) -> None:
+    """Make this process ready to compute, before its first program; `devices` as for `build_kernels`.
+
+    Compiled programs are kept in the directory `cache`, by default where other runs find them.
+    """
+    if cache:
+        compilation_cache.use(cache)
+    else:
+        compilation_cache.enable()
     keep_memory()
     build_kernels(devices)
 

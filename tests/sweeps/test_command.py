@@ -141,8 +141,9 @@ def test_a_flag_that_changes_the_recipe_makes_other_runs(command, capsys):
     assert "0 have rows, 4 to run" in said and "4 runs" in said and "not among these trials" in said
 
 
-def test_trials_may_be_picked_by_their_values(command, capsys):
+def test_trials_may_be_picked_by_their_values(command, capsys, monkeypatch):
     """Told as numbers are, by keys of the sweep and of the base."""
+    monkeypatch.setattr(sweep, "estimates", lambda plans: [Estimate(1.0, 1)] * len(plans))
     assert command("--only=model.phi=1", "--only=data.source=digits", "--dry_run") == 0
     said = capsys.readouterr().out
     assert "2 trials" in said and len(lines_of(said, "model.phi=1.0")) == 2 and "model.phi=0.0" not in said

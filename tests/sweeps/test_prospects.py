@@ -1,14 +1,18 @@
 """What is known of trials before they run: plans, refusals, missing data, and what they will take."""
 
-import dataclasses
+import math
+import os
+import subprocess
+import sys
 
 import pytest
 
-from scaling.cost.measuring import Measurement
+from scaling.runs import store
 from scaling.runs.spec import RunSpec
 from scaling.sweeps import estimates as estimating
 from scaling.sweeps.expand import trials
 from scaling.sweeps.prospects import check, prospects
+from scaling.training.rehearsal import Rehearsal, rehearse
 
 CONFIG = {
     "model": {"name": "cifar_resnet20", "base_resolution": 8, "base_width": 0.25},
@@ -22,15 +26,19 @@ def made(*overrides, **data):
 
 
 @pytest.fixture
-def measured(monkeypatch):
-    """A stand-in for a measurement, whose step takes a second and a gigabyte; returns what was measured."""
+def seen(monkeypatch):
+    """A stand-in for rehearsals, whose step takes a second; returns the specs of what was rehearsed."""
     asked = []
 
-    def measure(arch, batch, **options):
-        asked.append((arch, batch))
-        return Measurement("train", batch, 1000.0, 7.0, 10**9, "cpu")
+    def rehearsed(spec, kept):
+        again = any(kept.iterdir())
+        (kept / str(len(asked))).write_text("compiled")
+        asked.append(spec)
+        memory = 5 * 10**8 if again else 10**9
+        compiling = 1.0 if again else 7.0
+        return Rehearsal(2.0, compiling, compiling, 1.0, 4.0, 3.0, memory=memory, before=2 * 10**8)
 
-    monkeypatch.setattr(estimating, "measure", measure)
+    monkeypatch.setattr(estimating, "rehearsed", rehearsed)
     return asked
 
 
@@ -60,29 +68,72 @@ def plans(*overrides):
     return [one.plan for one in prospects(made(*overrides))]
 
 
-def test_the_smallest_and_the_largest_of_a_family_are_measured_and_foretell_themselves(measured):
+def test_the_smallest_and_the_largest_of_a_family_are_rehearsed_and_foretell_themselves(seen):
     small, middle, large = plans({"model.phi": 0.0}, {"model.phi": 1.0}, {"model.phi": 2.0})
     of_large, of_middle, of_small, again = estimating.estimates([large, middle, small, small])
-    assert measured == [(small.arch, 64), (large.arch, 64)]
-    examined = len(small.dataset.validation) * small.cost.macs
-    steps = 10 + examined / (3 * 64 * small.cost.macs)
-    compiling = estimating.SECONDS * 7.0
-    assert of_small.seconds == pytest.approx(compiling + steps)
-    assert of_large.seconds == pytest.approx(of_small.seconds)  # as measured: a step of either takes a second
-    assert of_middle.seconds == pytest.approx(of_small.seconds)
-    assert of_large.memory > of_small.memory > 10**9
-    assert again.seconds == pytest.approx(estimating.SECONDS_FOUND * 7.0 + steps)
-    assert again.memory <= of_small.memory
+    assert seen == [small.spec, small.spec, large.spec, large.spec]
+    assert of_small.seconds == pytest.approx(2 + 2 * 7 + 10 + 4 + 3)  # ten steps and a pass over each split
+    assert [of_middle.seconds, of_large.seconds] == pytest.approx([of_small.seconds] * 2)  # as they were seen
+    assert again.seconds == pytest.approx(2 + 2 * 1 + 10 + 4 + 3)
+    assert (of_small.memory, again.memory) == (10**9, 5 * 10**8)
 
 
-def test_twice_the_steps_take_twice_as_long(measured):
+def test_programs_are_found_again_only_where_a_trial_differs_by_its_seed_alone(seen):
+    small, large = plans({"model.phi": 0.0}, {"model.phi": 2.0})
+    estimating.estimates([small, large])
+    assert seen == [small.spec, large.spec]
+
+
+def test_what_lies_between_two_networks_lies_on_the_line_through_both_in_logarithms():
+    small, middle, large = plans({"model.phi": 0.0}, {"model.phi": 1.0}, {"model.phi": 2.0})
+    known = lambda plan, memory: estimating.Known(
+        plan, Rehearsal(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, memory=memory, before=0), None, 64, 1.0
+    )
+    kind = estimating.Kind(known(small, 10**8), known(large, 10**9))
+    found = estimating.estimate(middle, kind).memory
+    slope = math.log(found / 10**8) / math.log(middle.cost.macs / small.cost.macs)
+    assert slope == pytest.approx(math.log(10) / math.log(large.cost.macs / small.cost.macs))
+
+
+def test_twice_the_steps_take_twice_as_long(seen):
     short, long = plans({}, {"train.duration": "20 steps"})
     of_short, of_long = estimating.estimates([short, long])
     assert of_long.seconds - of_short.seconds == pytest.approx(10.0)
 
 
-def test_a_step_that_would_take_long_is_measured_on_fewer_images(measured):
+def test_a_step_that_would_take_long_is_rehearsed_on_fewer_images(seen, monkeypatch):
     (plan,) = plans({})
-    large = dataclasses.replace(plan, cost=dataclasses.replace(plan.cost, macs=10**9))
-    estimating.estimates([large])
-    assert measured[0][1] == estimating.MOST_MACS["cpu"] // (3 * 10**9)
+    each = plan.phases[0].macs
+    monkeypatch.setitem(estimating.MOST_MACS, "cpu", 17 * each)
+    (cut,) = estimating.estimates([plan])
+    assert (seen[0].train.batch, seen[0].train.eval_batch) == (16, plan.spec.train.eval_batch // 4)
+    assert cut.seconds == pytest.approx(2 + 14 + 4 * 10 + 4 + 3)
+    assert cut.memory == 2 * 10**8 + 4 * 8 * 10**8
+
+
+def test_a_rehearsal_is_of_the_run_s_own_programs_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spec = made({"train.devices": 1})[0].spec
+    found = rehearse(spec)
+    assert found.step > 0 and found.validation > 0 and found.test > 0 and found.compiling_step > 0
+    assert found.memory >= found.before > 0
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.nightly
+def test_a_run_takes_the_memory_that_it_was_estimated_to(tmp_path):
+    config, workdir = tmp_path / "few.py", tmp_path / "runs"
+    config.write_text(
+        "from ml_collections import ConfigDict\n"
+        f"def get_config():\n    return ConfigDict({CONFIG!r})\n"
+        "def get_sweep():\n    return [{'seed': 0}, {'seed': 1}]\n"
+    )
+    flags = [f"--config={config}", f"--workdir={workdir}"]
+    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled")}
+    for more in (["--dry_run"], []):
+        command = [sys.executable, "-m", "experiments.sweep", *flags, *more]
+        subprocess.run(command, check=True, env=environment, capture_output=True, timeout=300)
+    rows = list(store.scan(workdir).rows.values())
+    assert len(rows) == 2
+    for row in rows:
+        assert row.estimated_memory == pytest.approx(row.peak_memory, rel=0.25)
