@@ -12,28 +12,39 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from experiments import cli
 from scaling.reports.build import CSV, PAGE, PICTURE, TABLE, Study, build, read_study
-from scaling.reports.serve import LOOPBACK, page_server, rows_stamp
+from scaling.reports.serve import LOOPBACK, page_server, stamp
+from scaling.runs.workdir import ROW
 
 PORT = 8000
 
 
 def main(argv: Sequence[str]) -> None:
     """Write the report and print where everything is, or show it until Ctrl-C."""
-    made = parser("experiments.report", __doc__)
-    made.add_argument("--serve", action="store_true", help="show the page, built again as runs finish")
-    made.add_argument("--port", type=int, metavar="N", help=f"of --serve (default: {PORT}; 0: any)")
-    arguments = made.parse_args(argv)
+    arguments = parser("experiments.report", __doc__).parse_args(argv)
+    write_or_serve(arguments, write, PAGE, ROW, f"*/{ROW}")
+
+
+def write_or_serve(
+    arguments: argparse.Namespace, write: Callable[[list[Path], Path, str], object], page: str, *files: str
+) -> None:
+    """Have `write` report directories, or show its `page`, made again where `files` have changed."""
     if arguments.port is not None and not arguments.serve:
         raise ValueError(f"--port={arguments.port} says where --serve shows the page: give --serve, too.")
-    if arguments.serve:
-        serve(*told(arguments), PORT if arguments.port is None else arguments.port)
-    else:
-        write(*told(arguments))
+    sources, out, title = told(arguments)
+    if not arguments.serve:
+        write(sources, out, title)
+        return
+
+    def make() -> str:
+        write(sources, out, title)
+        return (out / page).read_text()
+
+    serve(make, lambda: stamp(sources, files), PORT if arguments.port is None else arguments.port)
 
 
 def told(arguments: argparse.Namespace) -> tuple[list[Path], Path, str]:
@@ -58,14 +69,9 @@ def write(sources: Sequence[Path], out: Path, title: str) -> Study:
     return study
 
 
-def serve(sources: Sequence[Path], out: Path, title: str, port: int) -> None:
-    """Show the page on loopback until Ctrl-C; it is built again where rows have changed."""
-
-    def make() -> str:
-        write(sources, out, title)
-        return (out / PAGE).read_text()
-
-    with page_server(make, lambda: rows_stamp(sources), port) as server:
+def serve(make: Callable[[], str], told: Callable[[], str], port: int) -> None:
+    """Show what `make` gives on loopback until Ctrl-C; it is made again where its stamp is `told` anew."""
+    with page_server(make, told, port) as server:
         print(f"page: http://{LOOPBACK}:{server.server_port} (Ctrl-C ends)", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
@@ -80,6 +86,8 @@ def parser(prog: str, doc: str | None) -> argparse.ArgumentParser:
     )
     made.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: the workdir)")
     made.add_argument("--title", help="heading (default: the name of the directory)")
+    made.add_argument("--serve", action="store_true", help="show the page, built again as runs finish")
+    made.add_argument("--port", type=int, metavar="N", help=f"of --serve (default: {PORT}; 0: any)")
     return made
 
 

@@ -13,7 +13,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from scaling.reports.html import WEB
-from scaling.runs.workdir import ROW
 
 LOOPBACK = "127.0.0.1"
 SECONDS = 3  # between two questions of an open page
@@ -41,9 +40,9 @@ def page_server(make: Callable[[], str], stamp: Callable[[], str], port: int) ->
         ) from error
 
 
-def rows_stamp(sources: Sequence[Path]) -> str:
-    """Tells which rows lie in these directories and when each was written, in a few letters."""
-    paths = [path for source in sources for pattern in (ROW, f"*/{ROW}") for path in source.glob(pattern)]
+def stamp(sources: Sequence[Path], patterns: Sequence[str]) -> str:
+    """Tells which files of these patterns lie in directories and when each was written, in a few letters."""
+    paths = [path for source in sources for pattern in patterns for path in source.glob(pattern)]
     written = sorted((str(path), path.stat().st_mtime_ns) for path in paths)
     return hashlib.sha256(repr(written).encode()).hexdigest()[:16]
 

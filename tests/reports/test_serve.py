@@ -13,8 +13,10 @@ import pytest
 from experiments import report
 from scaling.reports.build import PAGE
 from scaling.reports.html import WEB
-from scaling.reports.serve import LOOPBACK, POLICY, page_server, refreshing, rows_stamp
+from scaling.reports.serve import LOOPBACK, POLICY, page_server, refreshing, stamp
 from scaling.runs.workdir import ROW
+
+ROWS = (ROW, f"*/{ROW}")
 
 
 @pytest.fixture
@@ -41,10 +43,10 @@ def test_the_page_is_made_again_only_where_rows_changed(tmp_path, asked):
     made = []
 
     def make():
-        made.append(rows_stamp([tmp_path]))
+        made.append(stamp([tmp_path], ROWS))
         return f"page {len(made)}"
 
-    server = page_server(make, lambda: rows_stamp([tmp_path]), 0)
+    server = page_server(make, lambda: stamp([tmp_path], ROWS), 0)
     first = asked(server)
     assert first[1].endswith("page 1") and asked(server) == first
     (tmp_path / "run").mkdir()
@@ -56,9 +58,9 @@ def test_the_page_is_made_again_only_where_rows_changed(tmp_path, asked):
 
 def test_the_stamp_is_told_and_asking_for_it_makes_no_page(tmp_path, asked):
     made = []
-    server = page_server(lambda: made.append(0) or "page", lambda: rows_stamp([tmp_path]), 0)
+    server = page_server(lambda: made.append(0) or "page", lambda: stamp([tmp_path], ROWS), 0)
     before = asked(server, "/stamp")
-    assert before == asked(server, "/stamp") == (200, rows_stamp([tmp_path])) and not made
+    assert before == asked(server, "/stamp") == (200, stamp([tmp_path], ROWS)) and not made
     assert f'data-stamp="{before[1]}"' in asked(server)[1]
     (tmp_path / ROW).write_text("{}")
     after = asked(server, "/stamp")

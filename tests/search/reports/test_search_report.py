@@ -5,13 +5,14 @@ import dataclasses
 import html
 import json
 import re
+import shutil
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from experiments import search_report
+from experiments import report, search_report
 from scaling.laws.pareto import hypervolume
 from scaling.runs.rows import write_row
 from scaling.runs.spec import DataSpec, RunSpec
@@ -387,3 +388,17 @@ def test_the_command_writes_beside_the_search_and_says_where(tmp_path, capsys):
     assert str(path / PAGE) in said and (path / BOARD).exists()
     with pytest.raises(ValueError, match="--out=DIR"):
         search_report.main([f"--workdir={path}", f"--workdir={path}"])
+
+
+def test_a_served_page_is_made_again_when_the_search_has_gone_on(tmp_path, monkeypatch):
+    """What the command serves; how it is served is tested with `report --serve`."""
+    path, given = write(tmp_path / "a", rewards=[1.0]), []
+    monkeypatch.setattr(report, "serve", lambda *arguments: given.extend(arguments))
+    search_report.main([f"--workdir={path}", "--serve", "--port=0"])
+    make, told, port = given
+    assert port == 0 and "connect-src" not in (first := make())
+    before = told()
+    assert told() == before
+    more = write(tmp_path / "more", rewards=[1.0, 0.5])
+    shutil.copytree(more, path, dirs_exist_ok=True)
+    assert told() != before and make() != first
