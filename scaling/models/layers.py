@@ -37,6 +37,7 @@ from scaling.models.native import Window
 from scaling.models.operators import LAX, Operators
 from scaling.models.phases import Padding
 from scaling.models.pointwise import pointwise
+from scaling.models.winograd import pays, winograd
 
 
 @dataclass(frozen=True)
@@ -179,16 +180,20 @@ def convolve(
     x_nhwc = x_nhwc.astype(settings.dtype)
     padding = edges(x_nhwc.shape, sides, stride, settings, pad)
     (rows, columns), dilation = map(settings.step, both(stride)), settings.dilation
+    single = x_nhwc.dtype == jnp.float32
+    native = single and operators.dense == "native"
     if sides == (1, 1) and groups == 1 and not pad and operators.pointwise == "matmul":
         return pointwise(x_nhwc[:, ::rows, ::columns], kernel_hwio[0, 0])
     if pad == 0 and groups == dilation == 1 and not settings.traded and x_nhwc.shape[1:3] == sides:
         whole = x_nhwc.reshape(x_nhwc.shape[0], 1, 1, -1)  # one window: a fully connected layer
         return pointwise(whole, kernel_hwio.reshape(-1, features))
     if rows == columns and groups == x_nhwc.shape[-1] == features and operators.depthwise != "lax":
-        native = operators.depthwise == "native"
-        return depthwise(x_nhwc, kernel_hwio, rows, padding, dilation, native)
-    if operators.dense == "native" and x_nhwc.dtype == jnp.float32:
-        return native_dense(x_nhwc, kernel_hwio, Window((rows, columns), padding, dilation, groups))
+        return depthwise(x_nhwc, kernel_hwio, rows, padding, dilation, operators.depthwise == "native")
+    window = Window((rows, columns), padding, dilation, groups)
+    if single and operators.winograd and pays(x_nhwc.shape, kernel_hwio.shape, window):
+        return winograd(x_nhwc, kernel_hwio, padding, dilation, native)
+    if native:
+        return native_dense(x_nhwc, kernel_hwio, window)
     if rows == columns and operators.dense != "lax":
         if groups == 1:
             return dense(x_nhwc, kernel_hwio, rows, padding, dilation)

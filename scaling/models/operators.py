@@ -19,8 +19,9 @@ class Operators:
 
     `pointwise` convolutions run as "lax" convolutions or as a "matmul"; `depthwise` ones as "lax",
     as "shifted" multiply-adds or as "native" C++ kernels; `dense` and grouped ones as "lax", with
-    gradients of "plain" convolutions or as "native"; `norm` (batch norm and its activation) as "jnp" or
-    "native"; `scan_least` is the fewest repeated blocks worth a loop.
+    gradients of "plain" convolutions or as "native", those of 3x3 with fewer products where `winograd` allows
+    that and it pays; `norm` (batch norm and its activation) as "jnp" or "native"; `scan_least` is the fewest
+    repeated blocks worth a loop.
     """
 
     pointwise: str
@@ -28,6 +29,7 @@ class Operators:
     dense: str
     norm: str
     scan_least: int
+    winograd: bool = False
 
 
 LAX = Operators(pointwise="lax", depthwise="lax", dense="lax", norm="jnp", scan_least=2)
@@ -46,6 +48,7 @@ BY_BACKEND = {
         dense="native",
         norm="native",
         scan_least=5,
+        winograd=True,
     ),
     "gpu": Operators(pointwise="lax", depthwise="lax", dense="lax", norm="jnp", scan_least=2),
     "tpu": Operators(pointwise="lax", depthwise="lax", dense="lax", norm="jnp", scan_least=2),
