@@ -1,7 +1,9 @@
 """What trained weights see in pictures: python -m experiments.predict --run=DIR IMAGE...
 
 The weights are a run's (--run) or a file that scaling.save wrote (--weights); each IMAGE is a file, or a
-folder of which all pictures are read. Prints the likeliest classes; --csv=FILE writes them as a table.
+folder of which all pictures are read. Prints what the network's task says: the likeliest classes, how many
+things of each, shares of pixels. --csv=FILE writes all of it as a table, boxes and embeddings too, --out=DIR
+its pictures: boxes and masks drawn, maps of classes and of things, what was restored.
 """
 
 from __future__ import annotations
@@ -9,36 +11,42 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from experiments import cli
-from scaling.border.files import write_atomically
+from scaling.border.files import read_json, write_atomically
 from scaling.data.photos import SUFFIXES
-
-Found = tuple[str, list[tuple[str, float]]]  # a picture's path, its likeliest classes with probabilities
+from scaling.runs.workdir import CONFIG
 
 
 def main(argv: Sequence[str]) -> int:
     """Predict every picture; return 1 where some could not be read."""
     arguments = _parser().parse_args(argv)
     from scaling.training.start import start
+    from scaling.weights.predict import answer_of
 
     paths = pictures(arguments.images)
     weights = load_weights(arguments)
+    task, train = _asked(arguments, weights)
+    answer = answer_of(weights, task)
     start(devices=True)
-    found, problems = [], []
-    for path, line in predicted(weights, paths, arguments.top, problems):
-        found.append((path, line))
-        print(f"{path}: " + ", ".join(f"{name} {100 * share:.1f} %" for name, share in line), flush=True)
+    lines, problems, count = [], [], 0
+    for path, said in predicted(weights, task, train, paths, arguments.top or answer.most, problems):
+        count += 1
+        lines += [(str(path), *row) for row in said.rows]
+        print(f"{path}: {said.line}", flush=True)
+        if arguments.out:
+            draw(arguments.out, path, said.pictures)
     for problem in problems:
         print(f"left out: {problem}")
     if arguments.csv:
-        write_atomically(arguments.csv, as_csv(found))
-        print(f"{len(found)} predictions: {arguments.csv}")
+        write_atomically(arguments.csv, as_csv(("image", *answer.columns), lines))
+        print(f"{count} predictions: {arguments.csv}")
     return 1 if problems else 0
 
 
@@ -68,26 +76,49 @@ def load_weights(arguments: argparse.Namespace) -> Any:
     return scaling.load(arguments.weights, trust_code=arguments.trust_code)
 
 
-def predicted(weights: Any, paths: Sequence[Path], top: int, problems: list[str]) -> Iterator[Found]:
-    """Yield the `top` classes of each picture; add a line to `problems` for one that cannot be read."""
-    from scaling.weights.predict import predictions
+def _asked(arguments: argparse.Namespace, weights: Any) -> tuple[Any, Any]:
+    """The task of a run with what it was trained by; of a file, the task that its head is for."""
+    from scaling import tasks
+    from scaling.runs.spec import RunSpec, TrainSpec
+
+    if arguments.run is None:
+        return tasks.of(weights.arch), TrainSpec()
+    spec = RunSpec.from_dict(read_json(arguments.run / CONFIG))
+    return tasks.named(spec.task), spec.train
+
+
+def predicted(
+    weights: Any, task: Any, train: Any, paths: Sequence[Path], most: int, problems: list[str]
+) -> Iterator[tuple[Path, Any]]:
+    """Yield what is said of each picture; add a line to `problems` for one that cannot be read."""
+    from scaling.weights.predict import BATCH, answers
 
     names = weights.classes or [str(i) for i in range(weights.arch.num_classes)]
-    read: list[Path] = []
+    read: deque[tuple[Path, np.ndarray]] = deque()
 
     def opened() -> Iterator[np.ndarray]:
         for path in paths:
             try:
-                image = open_picture(path, len(weights.preprocessing.mean) if weights.preprocessing else 3)
+                image = open_picture(path, weights.arch.in_channels)
             except Exception as error:  # noqa: BLE001 - Pillow raises nearly anything on damaged data
                 problems.append(f"{path}: {error}")
                 continue
-            read.append(path)
+            read.append((path, image))
             yield image
 
-    for i, shares in enumerate(predictions(weights, opened())):
-        best = np.argsort(-shares, kind="stable")[:top]
-        yield str(read[i]), [(names[k], float(shares[k])) for k in best]
+    for seen in answers(weights, task, train, opened(), min(BATCH, len(paths))):
+        path, pixels = read.popleft()
+        yield path, task.answer.say(pixels, seen, names, most)
+
+
+def draw(out: Path, path: Path, pictures: Mapping[str, np.ndarray]) -> None:
+    """Write pictures of a picture's answer as PNG, called as it is."""
+    from PIL import Image
+
+    for what, array in pictures.items():
+        file = io.BytesIO()
+        Image.fromarray(array).save(file, "PNG")
+        write_atomically(out / f"{path.stem}{'.' + what if what else ''}.png", file.getvalue())
 
 
 def open_picture(path: Path, channels: int) -> np.ndarray:
@@ -97,15 +128,12 @@ def open_picture(path: Path, channels: int) -> np.ndarray:
     return decode(path.read_bytes(), None, channels)
 
 
-def as_csv(found: Sequence[Found]) -> str:
-    """A line a picture and class, likeliest first."""
+def as_csv(columns: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
+    """A line a picture and class or thing, likeliest first."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(("image", "rank", "class", "probability"))
-    for path, line in found:
-        table.writerows(
-            (path, rank, name, f"{share:.6f}") for rank, (name, share) in enumerate(line, start=1)
-        )
+    table.writerow(columns)
+    table.writerows(lines)
     return text.getvalue()
 
 
@@ -115,8 +143,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     name_weights(made)
     made.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="pictures, or folders of them")
-    made.add_argument("--top", type=int, default=5, metavar="N", help="classes a picture (default 5)")
-    made.add_argument("--csv", type=Path, metavar="FILE", help="write a line a picture and class")
+    made.add_argument(
+        "--top", type=int, metavar="N", help="classes or things a picture (default: 5 classes, or all things)"
+    )
+    made.add_argument("--csv", type=Path, metavar="FILE", help="write a line a picture and class or thing")
+    made.add_argument("--out", type=Path, metavar="DIR", help="draw boxes, masks, restored pictures into it")
     return made
 
 

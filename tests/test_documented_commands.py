@@ -40,6 +40,9 @@ ELSEWHERE = {
     "sweep --config=... --workdir=DIR --dry_run": (
         "sweeps/test_command.py::test_a_dry_run_tells_each_trial_starts_none_and_is_remembered"
     ),
+    "predict --run=DIR IMAGE... --csv=FILE --out=DIR": (
+        "tasks/test_answers.py::test_the_command_writes_table_and_pictures_of_a_file_that_knows_its_head"
+    ),
     "pipeline --config=configs/pipeline.py --workdir=runs/pipeline --config.search.run.data.dir=DIR": (
         "experiments/test_pipeline.py::test_what_is_found_is_gridded_and_scaled_beside_the_rival"
     ),

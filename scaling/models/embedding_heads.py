@@ -39,7 +39,7 @@ class EmbeddingModule(nn.Module):
     @nn.compact
     def __call__(self, x_nhwc, train: bool):
         grid = self.value.grid
-        x = average_to(average_to(x_nhwc, 1, grid), 2, grid).reshape(len(x_nhwc), 1, 1, -1)
+        x = average_to(average_to(x_nhwc, 1, grid), 2, grid).reshape(x_nhwc.shape[0], 1, 1, -1)
         x = Convolution(self.value.size, 1, self.settings, name="embed")(x)
         x_bd = BatchNorm(self.settings, name="norm")(x, train)[:, 0, 0].astype(jnp.float32)
         unit_bd = unit(x_bd)

@@ -105,7 +105,8 @@ class TwoStageModule(nn.Module):
             read = [Gate(settings, name=f"attention_{i}")(x, features[i], train) for i, x in enumerate(read)]
         stage = STAGES[type(value.box)](value.box, self.num_classes, self.strides, settings, name="box")
         by_image = lambda told: {
-            name: x.astype(jnp.float32).reshape(len(boxes_nr4), -1, *x.shape[1:]) for name, x in told.items()
+            name: x.astype(jnp.float32).reshape(boxes_nr4.shape[0], -1, *x.shape[1:])
+            for name, x in told.items()
         }
         found = {**found, "proposals": boxes_nr4} | by_image(stage(read, boxes_nr4, train))
         if value.masks and drawn:

@@ -56,7 +56,7 @@ def pyramid_align(
             place_rss = first_r11 + (row_rs * columns)[:, :, None] + column_rs[:, None, :]
             weight_rss = by_row_rs[:, :, None] * by_column_rs[:, None, :]
             total += flat_pc[place_rss] * weight_rss[..., None].astype(flat_pc.dtype)
-    cut = (len(boxes_r4), grid, samples, grid, samples, flat_pc.shape[-1])
+    cut = (boxes_r4.shape[0], grid, samples, grid, samples, flat_pc.shape[-1])
     return jnp.mean(total.reshape(cut), (2, 4))
 
 

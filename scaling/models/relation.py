@@ -43,7 +43,7 @@ class Relation(nn.Module):
 
     def _linear(self, x, features: int, name: str):
         """The last axis by a matrix and a bias."""
-        image = x.reshape(len(x), -1, 1, x.shape[-1])
+        image = x.reshape(x.shape[0], -1, 1, x.shape[-1])
         y = Convolution(features, 1, self.settings, use_bias=True, fan="in", name=name)(image)
         return y.reshape(*x.shape[:-1], features)
 

@@ -6,6 +6,7 @@ tasks.named("classification").metric.name
 
 from __future__ import annotations
 
+from scaling.arch.arch import Sized
 from scaling.border.typed import nearest
 from scaling.tasks.classification import CLASSIFICATION
 from scaling.tasks.denoising import DENOISING
@@ -32,6 +33,18 @@ TASKS: dict[str, Task] = {
         GENERATION,
     )
 }
+
+
+def of(arch: Sized) -> Task:
+    """The task of a network of which nothing else is known, by its head; restoring tasks answer alike."""
+    head = getattr(arch, "head", None)
+    kind = "Head" if head is None else type(head).__name__
+    if getattr(head, "masks", None):
+        return INSTANCE_SEGMENTATION
+    fitting = [task for task in TASKS.values() if kind in task.heads]
+    if not fitting:
+        raise ValueError(f"no task trains the {kind} of {arch.name}.")
+    return fitting[0]
 
 
 def named(name: str) -> Task:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from scaling.tasks.answers import Said
 from scaling.tasks.average_precision import Boxes, average_precision, summary
 
 # Of classes, by number: Okabe and Ito's, which are told apart by all kinds of sight
 COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 LEAST_DRAWN = 0.3  # of a score
+BOX_COLUMNS = ("class", "score", "x1", "y1", "x2", "y2")
 LONGER_SIDE = 400  # pixels, at least, so that names of classes can be read
 
 
@@ -42,6 +45,35 @@ def box_panels(
         "truth": _drawn(pixels_hwc, truth, [class_names[int(kind)] for kind in truth.classes]),
         "predicted": _drawn(pixels_hwc, predicted, [f"{score:.2f}" for score in predicted.scores]),
     }
+
+
+def sure_boxes(seen: Mapping[str, Any], most: int) -> tuple[Boxes, np.ndarray]:
+    """The likeliest boxes of one image that are sure enough, and their places among all that was found."""
+    order = np.argsort(-seen["score"], kind="stable")[:most]
+    kept = order[seen["score"][order] >= LEAST_DRAWN]
+    return Boxes(seen["predicted"][kept], seen["class"][kept], seen["score"][kept]), kept
+
+
+def said_boxes(
+    pixels_hwc: np.ndarray, seen: Mapping[str, Any], class_names: Sequence[str], most: int
+) -> Said:
+    """How many things of each class are there, and where: corners in pixels of the picture."""
+    boxes, _ = sure_boxes(seen, most)
+    height, width = pixels_hwc.shape[:2]
+    names = [class_names[int(kind)] for kind in boxes.classes]
+    corners = boxes.boxes * np.array([width, height] * 2)
+    rows = [
+        (name, f"{score:.4f}", *(f"{value:.1f}" for value in box))
+        for name, score, box in zip(names, boxes.scores, corners)
+    ]
+    captions = [f"{name} {score:.2f}" for name, score in zip(names, boxes.scores)]
+    return Said(counted(names), rows, {"": _drawn(pixels_hwc, boxes, captions)})
+
+
+def counted(names: Sequence[str]) -> str:
+    """How often each name occurs, the most frequent first."""
+    counts = Counter(names).most_common()
+    return ", ".join(f"{count} {name}" for name, count in counts) or "nothing"
 
 
 def _drawn(pixels_hwc: np.ndarray, boxes: Boxes, captions: Sequence[str]) -> np.ndarray:

@@ -11,6 +11,7 @@ import optax
 from scaling.arch.head import LINEAR
 from scaling.data.augment import eval_transform, train_transform
 from scaling.models.auxiliary import auxiliary_loss
+from scaling.tasks.answers import Answer, likeliest
 from scaling.tasks.losses import class_loss, in_top_k
 from scaling.tasks.task import Inputs, Metric, Task
 
@@ -70,6 +71,10 @@ def _means(totals: dict[str, Any]) -> dict[str, float]:
     return {name: float(totals[name] / count) for name in ("top1", "top5", "loss")}
 
 
+def _see(outputs, *_) -> dict[str, Any]:
+    return {"probability": jax.nn.softmax(outputs)}
+
+
 CLASSIFICATION = Task(
     name="classification",
     metric=Metric("top1", "top-1", "accuracy", of_examples=True),
@@ -80,4 +85,5 @@ CLASSIFICATION = Task(
     loss=_loss,
     sums=_sums,
     means=_means,
+    answer=Answer(("rank", "class", "probability"), _see, likeliest, most=5),
 )

@@ -22,9 +22,10 @@ from scaling.models.box_heads import flattened
 from scaling.models.boxes import decode, iou_matrix
 from scaling.runs.spec import TrainSpec
 from scaling.tasks import two_stage
+from scaling.tasks.answers import Answer
 from scaling.tasks.average_precision import average_precision, summary
 from scaling.tasks.box_losses import off_by
-from scaling.tasks.box_panels import box_panels, boxes_of, image_score
+from scaling.tasks.box_panels import BOX_COLUMNS, box_panels, boxes_of, image_score, said_boxes
 from scaling.tasks.detections import Detections, best_of
 from scaling.tasks.matching import BACKGROUND, IGNORED, RETINANET, SSD, hard_negatives
 from scaling.tasks.pictures import Pictures
@@ -147,12 +148,17 @@ def _sums(outputs, inputs, real_b, spec, arch) -> dict[str, Any]:
     }
 
 
-def _gather(outputs, inputs, spec, arch) -> dict[str, Any]:
-    """Predictions and truth of each image, boxes as fractions of its sides."""
+def detected(outputs, inputs, spec, arch) -> dict[str, Any]:
+    """Predictions of each image, boxes as fractions of its sides."""
     height, width = inputs["image"].shape[1:3]
     found = detect(arch, outputs, height, width, spec)
     scale = jnp.asarray([width, height, width, height], jnp.float32)
-    predicted = {"predicted": found.boxes / scale, "score": found.scores, "class": found.classes}
+    return {"predicted": found.boxes / scale, "score": found.scores, "class": found.classes}
+
+
+def _gather(outputs, inputs, spec, arch) -> dict[str, Any]:
+    """Predictions and truth of each image."""
+    predicted = detected(outputs, inputs, spec, arch)
     return {**predicted, "boxes": inputs["boxes"], "label": inputs["label"]}
 
 
@@ -182,4 +188,5 @@ DETECTION = Task(
     adapt=_adapt,
     pictures=Pictures(_gather, image_score, box_panels),
     turns=_turns,
+    answer=Answer(BOX_COLUMNS, detected, said_boxes),
 )

@@ -15,6 +15,7 @@ import numpy as np
 from jax import lax
 
 from scaling.data.augment import draws_of, eval_transform, train_images
+from scaling.tasks.answers import Answer, Said
 from scaling.tasks.embedding_losses import MARGINS, OF_CLASSES, OF_PAIRS
 from scaling.tasks.intervals import margins
 from scaling.tasks.one_shot import trials, verification, verified
@@ -92,6 +93,16 @@ def _accuracy(counted_2: np.ndarray) -> dict[str, float]:
     return {"one_shot": float(counted_2[1] / max(counted_2[0], 1))}
 
 
+def _vectors(outputs, *_) -> dict[str, Any]:
+    return {"embedding": outputs["embedding"]}
+
+
+def _say(pixels_hwc, seen: dict[str, Any], class_names, most: int) -> Said:
+    del pixels_hwc, class_names, most
+    vector = seen["embedding"]
+    return Said(f"an embedding of {len(vector)} values", [(" ".join(f"{value:.6f}" for value in vector),)])
+
+
 EMBEDDING = Task(
     name="embedding",
     metric=Metric("one_shot", "one-shot", "one-shot accuracy"),
@@ -103,4 +114,5 @@ EMBEDDING = Task(
     sums=_sums,
     means=_means,
     gather=_gather,
+    answer=Answer(("embedding",), _vectors, _say),
 )

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from scaling.tasks.answers import Said
+from scaling.tasks.box_panels import counted
 from scaling.tasks.mask_panels import COLOURS, laid_over, resized
 
 
@@ -41,6 +43,30 @@ def instance_panels(
     image = resized(pixels_hwc, seen["truth"].shape)
     painted = {name: _laid_over(image, seen[name]) for name in ("truth", "predicted")}
     return {"image": image, **painted}
+
+
+def said_things(
+    pixels_hwc: np.ndarray, seen: Mapping[str, Any], class_names: Sequence[str], most: int
+) -> Said:
+    """How many things of each class are there, where, and which pixels of the picture are theirs."""
+    sides = pixels_hwc.shape[:2]
+    rows, columns = ((np.arange(new) * old // new) for new, old in zip(sides, seen["map"].shape))
+    found_hw = seen["map"][rows][:, columns]
+    order = np.argsort(-seen["score"], kind="stable")[:most]
+    kept = [i for i in order if seen["score"][i] >= seen["sure"] and np.any(found_hw == i + 1)]
+    numbers = np.zeros(len(seen["score"]) + 1, np.uint16)
+    numbers[np.array(kept, int) + 1] = np.arange(1, len(kept) + 1)
+    map_hw = numbers[found_hw]
+    table = [_row(seen, i, class_names, sides, int(numbers[i + 1]), map_hw) for i in kept]
+    shown = _laid_over(resized(pixels_hwc, map_hw.shape), map_hw)
+    return Said(counted([row[0] for row in table]), table, {"": shown, "things": map_hw})
+
+
+def _row(seen, index: int, class_names, sides: tuple[int, ...], number: int, map_hw: np.ndarray) -> tuple:
+    box = seen["predicted"][index] * np.array([sides[1], sides[0]] * 2)
+    name, score = class_names[int(seen["class"][index])], seen["score"][index]
+    pixels = int(np.sum(map_hw == number))
+    return name, f"{score:.4f}", *(f"{value:.1f}" for value in box), number, pixels
 
 
 def _laid_over(image_hwc: np.ndarray, map_hw: np.ndarray) -> np.ndarray:

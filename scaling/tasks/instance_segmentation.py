@@ -19,11 +19,12 @@ from scaling.data.augment import check_moves, check_uncropped, draws_of, eval_tr
 from scaling.data.placement import move_mask, placement
 from scaling.runs.spec import TrainSpec
 from scaling.tasks import two_stage
+from scaling.tasks.answers import Answer
 from scaling.tasks.average_precision import average_precision, summary
-from scaling.tasks.box_panels import boxes_of
-from scaling.tasks.detection import DETECTION
+from scaling.tasks.box_panels import BOX_COLUMNS, boxes_of
+from scaling.tasks.detection import DETECTION, detected
 from scaling.tasks.instance_masks import located, masks, of_one_class, overlaps, painted, shared, within
-from scaling.tasks.instance_panels import image_score, instance_panels, matched_share
+from scaling.tasks.instance_panels import image_score, instance_panels, matched_share, said_things
 from scaling.tasks.pictures import Pictures
 from scaling.tasks.task import Inputs, Metric, Task
 
@@ -130,14 +131,31 @@ def _drawn(outputs, inputs, found: dict[str, Any], spec: TrainSpec) -> tuple[Any
 
     def of_image(told):
         logits_dssk, map_hw, boxes_d4, score_d, class_d = told
-        chance_dss = jax.nn.sigmoid(_of_class(logits_dssk, class_d))
-        masks_dhw = masks(chance_dss, boxes_d4, height, width)
+        masks_dhw = _masks(logits_dssk, boxes_d4, class_d, height, width)
         of_pairs = shared(masks_dhw, map_hw, inputs["label"].shape[1])
         return painted(masks_dhw, score_d >= spec.sure_score), of_pairs
 
     names = "predicted", "score", "class"
     told = [outputs["mask_logits"], inputs["instances"], *(found[name] for name in names)]
     return jax.lax.map(of_image, told)  # one at a time: an image's masks are many pixels
+
+
+def _masks(logits_dssk, boxes_d4, class_d, height: int, width: int):
+    """The masks of what was found in one image, each of its class, bool (d, height, width)."""
+    return masks(jax.nn.sigmoid(_of_class(logits_dssk, class_d)), boxes_d4, height, width)
+
+
+def _alone(outputs, inputs, spec, arch) -> dict[str, Any]:
+    """What was found, and a map of it at the input's size, numbered as detections are."""
+    height, width = inputs["image"].shape[1:3]
+    found = detected(outputs, inputs, spec, arch)
+
+    def of_image(told):
+        logits_dssk, boxes_d4, score_d, class_d = told
+        return painted(_masks(logits_dssk, boxes_d4, class_d, height, width), score_d >= spec.sure_score)
+
+    told = [outputs["mask_logits"], *(found[name] for name in ("predicted", "score", "class"))]
+    return {**found, "map": jax.lax.map(of_image, told), "sure": jnp.full(len(told[0]), spec.sure_score)}
 
 
 def _gather(outputs, inputs, spec, arch) -> dict[str, Any]:
@@ -198,4 +216,5 @@ INSTANCE_SEGMENTATION = Task(
     told=_told,
     turns=lambda _: two_stage.turns(_loss),
     pictures=Pictures(_see, image_score, instance_panels),
+    answer=Answer((*BOX_COLUMNS, "number", "pixels"), _alone, said_things),
 )

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from scaling.data.masks import VOID
+from scaling.tasks.answers import Said
 
 OPACITY = 0.6  # of a class over the image
 COLOURS = 255  # that a class or thing may have, beside black
+SHARE_COLUMNS = ("class", "share")
 GREY = 160  # of pixels that count for nothing
 
 
@@ -27,6 +29,26 @@ def mask_panels(
         "truth": laid_over(image, mask_hw, known),
         "predicted": laid_over(image, predicted_hw, np.ones_like(known)),
     }
+
+
+def said_shares(pixels_hwc: np.ndarray, seen: dict[str, Any], class_names: Sequence[str], most: int) -> Said:
+    """What share of the picture's pixels each class has, and the classes as a map of the picture's size."""
+    map_hw = _classes_at(seen["scores"], pixels_hwc.shape[:2])
+    shares = np.bincount(map_hw.ravel(), minlength=len(class_names)) / map_hw.size
+    order = [i for i in np.argsort(-shares, kind="stable")[:most] if shares[i]]
+    line = ", ".join(f"{class_names[i]} {100 * shares[i]:.1f} %" for i in order)
+    rows = [(name, f"{share:.6f}") for name, share in zip(class_names, shares)]
+    shown = laid_over(resized(pixels_hwc, map_hw.shape), map_hw, np.ones(map_hw.shape, bool))
+    return Said(line, rows, {"": shown, "classes": map_hw})
+
+
+def _classes_at(scores_hwk: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
+    """The likeliest class of each pixel of a picture, uint8, scores between those given being bilinear."""
+    from PIL import Image
+
+    planes = [Image.fromarray(plane) for plane in np.moveaxis(scores_hwk.astype(np.float32), 2, 0)]
+    stretched = [plane.resize((sides[1], sides[0]), Image.Resampling.BILINEAR) for plane in planes]
+    return np.argmax([np.asarray(plane) for plane in stretched], 0).astype(np.uint8)
 
 
 def colours(count: int) -> np.ndarray:

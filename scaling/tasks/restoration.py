@@ -15,6 +15,7 @@ import numpy as np
 
 from scaling.data.augment import SLOTS, draws_of
 from scaling.runs.spec import AugmentSpec
+from scaling.tasks.answers import Answer, Said
 from scaling.tasks.canvas import inside, part
 from scaling.tasks.intervals import by_group, margins
 from scaling.tasks.task import Metric
@@ -122,6 +123,25 @@ def see(outputs, inputs, spec, arch) -> dict[str, Any]:
     }
     shown = {name: jnp.round(255 * jnp.clip(x, 0.0, 1.0)).astype(jnp.uint8) for name, x in pictures.items()}
     return {**shown, "size": inputs["size"]}
+
+
+def alone(outputs, inputs, spec, arch) -> dict[str, Any]:
+    """The answer to each picture, of which there is no truth."""
+    del spec
+    answer = jnp.clip(restored(outputs, inputs, arch), 0.0, 1.0)
+    return {"restored": jnp.round(255 * answer).astype(jnp.uint8)}
+
+
+def said(pixels_hwc: np.ndarray, seen: dict[str, Any], class_names: Sequence[str], most: int) -> Said:
+    """The restored picture and its size."""
+    del class_names, most
+    height, width = seen["restored"].shape[:2]
+    line = f"{width} x {height} pixels of {pixels_hwc.shape[1]} x {pixels_hwc.shape[0]}"
+    picture = seen["restored"]
+    return Said(line, [(width, height)], {"": picture[..., 0] if picture.shape[2] == 1 else picture})
+
+
+ANSWER = Answer(("width", "height"), alone, said, whole=True)
 
 
 def score(seen: dict[str, Any]) -> float:

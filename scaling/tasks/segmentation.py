@@ -15,8 +15,9 @@ from scaling.data.augment import check_moves, check_uncropped, draws_of, eval_tr
 from scaling.data.masks import VOID
 from scaling.data.placement import move_mask, placement
 from scaling.models.map_heads import resize
+from scaling.tasks.answers import Answer
 from scaling.tasks.intervals import by_group, margins
-from scaling.tasks.mask_panels import mask_panels
+from scaling.tasks.mask_panels import SHARE_COLUMNS, mask_panels, said_shares
 from scaling.tasks.pictures import Pictures
 from scaling.tasks.task import Inputs, Metric, Task
 
@@ -102,6 +103,10 @@ def _see(outputs, inputs, *_) -> dict[str, Any]:
     return {"mask": inputs["mask"], "predicted": jnp.argmax(scores_nhwk, -1).astype(jnp.uint8)}
 
 
+def _scores(outputs, *_) -> dict[str, Any]:
+    return {"scores": outputs["out"]}
+
+
 def _score(seen: dict[str, Any]) -> float:
     """The mean IoU of one image, over the classes that occur in it."""
     known = seen["mask"] != VOID
@@ -141,4 +146,5 @@ SEGMENTATION = Task(
     sums=_sums,
     means=_means,
     pictures=Pictures(_see, _score, mask_panels),
+    answer=Answer(SHARE_COLUMNS, _scores, said_shares),
 )

@@ -66,4 +66,5 @@ SUPER_RESOLUTION = Task(
     means=restoration.means,
     adapt=restoration.adapt,
     pictures=Pictures(restoration.see, restoration.score, restoration.panels),
+    answer=restoration.ANSWER,
 )

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from scaling.arch.arch import Sized
 from scaling.runs.spec import AugmentSpec, TrainSpec
+from scaling.tasks.answers import Answer
 from scaling.tasks.pictures import Fields, Pictures
 
 AXIS = "batch"  # the mapped axis of devices, over which training and evaluation run
@@ -110,7 +111,8 @@ class Task:
     the examples. `means` makes metrics of totals and collected arrays, in NumPy, "loss" and `metric.name`
     among them. `told(inputs, spec, arch)` is what the network's head takes in evaluation beside the images,
     by name. `pictures` show answers beside the truth. `turns(arch)` are those of a training in turns, none
-    where parts of such a network only learn together."""
+    where parts of such a network only learn together. `answer` is what is said of a picture alone, where
+    anything can be."""
 
     name: str
     metric: Metric
@@ -126,3 +128,4 @@ class Task:
     told: Callable[[Fields, TrainSpec, Sized | None], Mapping[str, Any]] = lambda *_: {}
     pictures: Pictures | None = None
     turns: Callable[[Sized], tuple[Turn, ...]] = lambda _: ()
+    answer: Answer | None = None

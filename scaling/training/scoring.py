@@ -14,6 +14,7 @@ from scaling.runs.workdir import CHECKPOINTS, NETWORK
 from scaling.tasks import named
 from scaling.training import checkpoints, pictures
 from scaling.training.evaluate import Scores
+from scaling.training.parallel import choose_devices
 from scaling.training.plan import make_plan
 from scaling.training.runtime import Runtime
 from scaling.training.state import models
@@ -36,9 +37,8 @@ def score(workdir: Path, spec: RunSpec, split: str | None = None, sheet: Path | 
     (None: the test split, else the validation split). Writes the task's pictures to `sheet`. ValueError where
     there is no checkpoint, or the data has other classes than the run's.
     """
-    spec = dataclasses.replace(spec, model=dataclasses.replace(spec.model, init=""))
-    dataset = _dataset(workdir, spec, split)
-    runtime = Runtime(make_plan(spec, dataset))
+    runtime = Runtime(make_plan(_untrained(spec), _dataset(workdir, spec, split)))
+    dataset = runtime.plan.dataset
     restored = checkpoints.restore(workdir / CHECKPOINTS, runtime.first_state(), repair=False)
     if restored is None:
         raise ValueError(f"{workdir} holds no intact checkpoint: run its training again.")
@@ -47,6 +47,14 @@ def score(workdir: Path, spec: RunSpec, split: str | None = None, sheet: Path | 
     if sheet is not None:
         pictures.save(sheet, runtime, state, dataset.validation)
     return Scored(found, len(dataset.validation), int(state.step), dataset.validation.problems)
+
+
+def _untrained(spec: RunSpec) -> RunSpec:
+    """The spec without what training alone asks of the data: the least batch, of any classes."""
+    devices = len(choose_devices(spec.train.devices))
+    mixed = bool(spec.augment.mixup or spec.augment.cutmix)
+    train = dataclasses.replace(spec.train, batch=devices * (1 + mixed), accumulate=1, per_class=0)
+    return dataclasses.replace(spec, model=dataclasses.replace(spec.model, init=""), train=train)
 
 
 def _dataset(workdir: Path, spec: RunSpec, split: str | None) -> Dataset:

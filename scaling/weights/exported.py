@@ -1,7 +1,8 @@
 """Trained networks as programs for others: StableHLO (`jax.export`) and ONNX, with their weights inside.
 
 Both take float32 (n, side, side, channels), any n, prepared as the preprocessing record says, and give what
-the network gives: logits (n, classes). What is needed beside the program stands in `description`.
+the network gives: logits (n, classes), or several arrays by name, in the order of their names. What is needed
+beside the program stands in `description`.
 """
 
 from __future__ import annotations
@@ -31,9 +32,17 @@ def description(weights: Weights) -> dict[str, Any]:
     return {
         "network": arch.name,
         "input": ["n", *arch.input_shape],
+        "outputs": _outputs(weights),
         "preprocessing": None if record is None else record.to_dict(),
         "classes": list(weights.classes),
     }
+
+
+def _outputs(weights: Weights) -> Any:
+    """The shape of what a network gives, by name where it gives several arrays."""
+    image = jax.ShapeDtypeStruct((1, *weights.arch.input_shape), jnp.float32)
+    shapes = jax.eval_shape(_function(weights), image)
+    return jax.tree.map(lambda x: ["n", *x.shape[1:]], shapes)
 
 
 def to_stablehlo(weights: Weights, path: Path) -> float:
@@ -69,7 +78,7 @@ def to_onnx(weights: Weights, path: Path) -> float:
     onnx.checker.check_model(str(path))
     session = onnxruntime.InferenceSession(str(path))
     (given,) = session.get_inputs()
-    return _distance(weights, lambda x_nhwc: session.run(None, {given.name: x_nhwc})[0], path)
+    return _distance(weights, lambda x_nhwc: session.run(None, {given.name: x_nhwc}), path)
 
 
 def _function(weights: Weights) -> Callable[[Any], Any]:
@@ -83,8 +92,9 @@ def _distance(weights: Weights, call: Callable[[Any], Any], path: Path) -> float
     arch = weights.arch
     shape = (EXAMPLES, *arch.input_shape)
     x_nhwc = np.random.default_rng(0).standard_normal(shape, np.float32)
-    ours, theirs = np.asarray(_function(weights)(x_nhwc)), np.asarray(call(x_nhwc))
-    found = float(np.abs(ours - theirs).max() / max(ours.std(), 1e-30))
+    pairs = zip(jax.tree.leaves(_function(weights)(x_nhwc)), jax.tree.leaves(call(x_nhwc)), strict=True)
+    arrays = [(np.asarray(ours), np.asarray(theirs)) for ours, theirs in pairs]
+    found = max(float(np.abs(ours - theirs).max() / max(ours.std(), 1e-30)) for ours, theirs in arrays)
     if not found < TOLERANCE:
         path.unlink()
         raise ValueError(

@@ -48,19 +48,18 @@ def save(
     """Write a network with its variables so that `load(path)` needs nothing else.
 
     Arrays are named "ours" ("params/stem_0/first/conv/kernel", channels last) or as the "peer" of
-    `arch.weights` has them (PyTorch's layout). `classes` names the outputs. With `bits` kernels are
-    compressed (`scaling.weights.compressed`): the weights of each are rounded to 2**bits shared values, and
-    what is 0 costs nearly nothing. The file appears whole or not at all. ValueError listing every array that
-    does not fit `arch`, or where `arch` has no peer.
+    `arch.weights` has them (PyTorch's layout). `classes` names the outputs but a background. With `bits`
+    kernels are compressed (`scaling.weights.compressed`): the weights of each are rounded to 2**bits shared
+    values, and what is 0 costs nearly nothing. The file appears whole or not at all. ValueError listing every
+    array that does not fit `arch`, or where `arch` has no peer.
     """
     if names not in SCHEMES:
         raise ValueError(
             f"names={names!r} must be one of {', '.join(SCHEMES)}{nearest(names, SCHEMES) or '.'}"
         )
-    if classes and len(classes) != arch.num_classes:
-        raise ValueError(
-            f"{arch.name} has {arch.num_classes} outputs, not {len(classes)}: name each or none."
-        )
+    outputs = arch.num_classes - getattr(getattr(arch, "head", None), "background", False)
+    if classes and len(classes) != outputs:
+        raise ValueError(f"{arch.name} has {outputs} outputs, not {len(classes)}: name each or none.")
     if names == "peer" and not arch.weights:
         raise ValueError(f"{arch.name} has no peer whose names could be written: take names=ours.")
     tensors = to_paths(variables)
