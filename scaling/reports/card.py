@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from scaling.laws.power import LEVEL
-from scaling.reports.curve import interval_of, metric_of, score_of, weights_of
+from scaling.reports.curve import interval_of, measure_of, metric_of, score_of, scored
 from scaling.reports.labels import network, size_label
-from scaling.reports.units import MISSING, duration, percent, si
+from scaling.reports.units import MISSING, duration, si
 from scaling.runs.rows import OK, Row
 
 KINDS = {
@@ -25,41 +25,41 @@ def to_card(row: Row) -> str:
         raise ValueError(
             f"run {row.id} has status {row.status} and no test score: a card needs a finished run."
         )
-    return "\n".join([*_head(row, score), "", *_body(row, score)]) + "\n"
+    return "\n".join([*_head(row, score), "", *_body(row)]) + "\n"
 
 
 def _head(row: Row, score: float) -> list[str]:
     """The YAML that the hub indexes; every text is quoted as JSON, which YAML reads."""
-    kind, metric = KINDS.get(row.spec.task, row.spec.task), metric_of([row])
+    kind, metric, measured = KINDS.get(row.spec.task, row.spec.task), metric_of([row]), measure_of(row)
+    in_unit = bool(metric.unit) and measured is not None
+    name, value = (metric.unit, measured) if in_unit else (metric.word, 100 * score)
     return [
         "---",
         "library_name: jax-compound",
         f"pipeline_tag: {kind}",
         "tags: [jax, flax, compound-scaling]",
         f"datasets: [{json.dumps(row.dataset)}]",
-        f"metrics: [{json.dumps(metric.word)}]",
+        f"metrics: [{json.dumps(name)}]",
         "model-index:",
         f"- name: {json.dumps(f'{network(row)} {size_label(row)}')}",
         "  results:",
         f"  - task: {{type: {kind}}}",
         f"    dataset: {{name: {json.dumps(row.dataset)}, type: {json.dumps(row.dataset)}, split: test}}",
-        f"    metrics: [{{type: {json.dumps(metric.word)}, value: {100 * score:.2f}}}]",
+        f"    metrics: [{{type: {json.dumps(name)}, value: {value:.2f}}}]",
         "---",
     ]
 
 
-def _body(row: Row, score: float) -> list[str]:
-    metric, interval = metric_of([row]), interval_of(row)
-    between = (
-        f" ({LEVEL:.0%} interval {percent(interval[0])} to {percent(interval[1])} %)" if interval else ""
-    )
+def _body(row: Row) -> list[str]:
+    interval, told = interval_of(row), scored(row)
+    level = f"; the interval is of {LEVEL:.0%}" if interval else ""
     splits = ", ".join(f"{count:,} {name}" for name, count in row.examples.items())
     train, optimizer = row.spec.train, row.spec.optimizer
     machine = f"{row.device_count} x {row.device_kind}" if row.device_kind else MISSING
     return [
         f"# {network(row)} {size_label(row)} on {row.dataset}",
         "",
-        f"Test {metric.title} {percent(score)} %{between}, of {weights_of(row)} weights, seed {row.seed}, one run.",
+        f"{told[:1].upper()}{told[1:]}, seed {row.seed}, one run{level}.",
         "",
         "| | |",
         "| --- | --- |",

@@ -26,6 +26,14 @@ def test_the_head_holds_the_rows_score(rows):
     assert row.id in body and f"{100 * row.metrics['test_top1']:.2f} %" in body
 
 
+def test_a_metric_with_a_unit_is_told_in_it(rows):
+    """As console, table and page tell it."""
+    row = next(r for r in rows if r.status == "ok")
+    spec = dataclasses.replace(row.spec, task="denoising")
+    card = to_card(dataclasses.replace(row, spec=spec, metrics={"test_psnr": 28.574, "val_psnr": 28.1}))
+    assert "value: 28.57}" in card and "Test 28.57 dB PSNR" in card
+
+
 def test_a_run_without_a_result_has_no_card(rows):
     with pytest.raises(ValueError, match="no test score"):
         to_card(next(r for r in rows if r.status == "failed"))
