@@ -19,11 +19,11 @@ def get_config() -> ConfigDict:
     config.task = "segmentation"
 
     config.model = ConfigDict()
-    config.model.name = "cifar_resnet20"
+    config.model.name = "resnet18"
     config.model.head = "unet"
-    config.model.base_width = 0.5
-    config.model.strides = [2, 1, 2, 2]
-    config.model.base_resolution = 160
+    config.model.base_width = 0.25
+    config.model.strides = [2, 1, 1, 2, 2, 2]  # maps of strides 2 to 16
+    config.model.base_resolution = 224
     config.model.rounding = "narrow"
 
     config.data = ConfigDict()
@@ -49,7 +49,7 @@ def get_config() -> ConfigDict:
 
     config.train = ConfigDict()
     config.train.batch = 8
-    config.train.duration = "60 epochs"
+    config.train.duration = "80 epochs"
     config.train.eval_every = "10 epochs"
     config.train.eval_batch = 8
     config.train.pictures = False  # those of this set may not be passed on

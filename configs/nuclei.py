@@ -17,11 +17,11 @@ def get_config() -> ConfigDict:
     config.task = "segmentation"
 
     config.model = ConfigDict()
-    config.model.name = "cifar_resnet20"
+    config.model.name = "resnet18"
     config.model.head = "unet"
-    config.model.base_width = 0.5
-    config.model.strides = [2, 1, 2, 2]
-    config.model.base_resolution = 128
+    config.model.base_width = 0.25
+    config.model.strides = [2, 1, 1, 2, 2, 2]  # maps of strides 2 to 16
+    config.model.base_resolution = 224
     config.model.rounding = "narrow"
 
     config.data = ConfigDict()
