@@ -13,6 +13,7 @@ import multiprocessing
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,7 +128,14 @@ def rehearsed(spec: RunSpec, kept: Path) -> Rehearsal:
     if jax.default_backend() != "cpu":
         return _started(spec, kept)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        return process.submit(_started, spec, kept).result()
+        try:
+            return process.submit(_started, spec, kept).result()
+        except BrokenProcessPool as error:
+            raise ValueError(
+                f"{spec.model.name} with model.phi={spec.model.phi:g} could not be tried with train.batch="
+                f"{spec.train.batch}: its process was ended, most likely for lack of memory. Lower the batch, or sweep "
+                "without --dry_run."
+            ) from error
 
 
 def _started(spec: RunSpec, kept: Path) -> Rehearsal:

@@ -87,12 +87,13 @@ def _train(runtime: Runtime, state: Any) -> tuple[Any, float]:
     call = next(runtime.plan.calls(start))
     program = runtime.program(runtime.plan.phase(start))
     with contextlib.closing(runtime.batches(start)) as batches:
-        batch = next(batches)  # the loop takes the next ones while the devices compute
+        batch = next(batches)
         program.prepare(state, batch, runtime.resident)
 
         def train() -> None:
-            nonlocal state
+            nonlocal state, batch
             state, _ = jax.block_until_ready(program(state, batch, runtime.resident))
+            batch = next(batches, batch)  # a call waits for its data where that takes longer than computing
 
         seconds = _seconds(train)
     return state, seconds / call.steps

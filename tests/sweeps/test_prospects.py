@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import subprocess
 import sys
 
@@ -118,6 +119,20 @@ def test_a_rehearsal_is_of_the_run_s_own_programs_and_leaves_nothing(tmp_path, m
     assert found.step > 0 and found.validation > 0 and found.test > 0 and found.compiling_step > 0
     assert found.memory >= found.before > 0
     assert not list(tmp_path.iterdir())
+
+
+def _killed(spec, kept):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.nightly
+def test_a_rehearsal_that_is_killed_is_told(monkeypatch, tmp_path):
+    """As the kernel kills for lack of memory."""
+    monkeypatch.setattr(estimating, "_started", _killed)
+    with pytest.raises(
+        ValueError, match="cifar_resnet20 with model.phi=0 could not be tried with train.batch=64"
+    ):
+        estimating.rehearsed(made({})[0].spec, tmp_path)
 
 
 @pytest.mark.nightly
