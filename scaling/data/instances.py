@@ -16,7 +16,7 @@ import numpy as np
 
 from scaling.border.archives import Member
 from scaling.data.mask_folder import CLASSES, names_of, pairs_of, splits_of
-from scaling.data.masks import read_pairs
+from scaling.data.masks import decoded, in_memory
 from scaling.data.source import Source
 from scaling.data.splits import ArraySplit, parse
 from scaling.runs.spec import DataSpec
@@ -48,7 +48,7 @@ def open_instances(data: DataSpec, side: int) -> Source:
 def _read(name: str, members: Sequence[Member], data: DataSpec, side: int) -> ArraySplit:
     """One split, whose masks became numbered things and their classes."""
     pairs, alone = pairs_of(members)
-    made = read_pairs(name, pairs, data, side, problems=alone, decode_mask=_numbered)
+    made = in_memory(*decoded(name, pairs, data, side, problems=alone, decode_mask=_numbered))
     instances = made.extra["mask"]
     counts = instances.max((1, 2)).astype(int)
     if not counts.any():

@@ -15,7 +15,7 @@ from scaling.border import archives
 from scaling.border.archives import Member
 from scaling.border.fingerprint import of_files
 from scaling.data import photos
-from scaling.data.masks import Pair, check_classes, number_classes, read_pairs
+from scaling.data.masks import Pair, check_classes, decoded, in_memory, number_classes
 from scaling.data.source import Source
 from scaling.data.splits import ArraySplit, parse
 from scaling.runs.pinning import confirm_data
@@ -74,7 +74,7 @@ def _places(root: Path) -> dict[str, tuple[Member, ...]]:
 
 def _read(name: str, members: Sequence[Member], data: DataSpec, side: int) -> ArraySplit:
     pairs, alone = pairs_of(members)
-    return read_pairs(name, pairs, data, side, problems=alone)
+    return in_memory(*decoded(name, pairs, data, side, problems=alone))
 
 
 def pairs_of(members: Sequence[Member]) -> tuple[list[Pair], list[str]]:

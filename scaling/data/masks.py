@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import collections
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,24 +38,10 @@ class Decoded(NamedTuple):
     classes: np.ndarray
 
 
-def read_pairs(
-    split: str,
-    pairs: Sequence[Pair],
-    data: DataSpec,
-    side: int,
-    channels: int = 3,
-    mask_side: int | None = None,
-    problems: Sequence[str] = (),
-    decode_mask: Callable[[Any, DataSpec], np.ndarray] | None = None,
-) -> ArraySplit:
-    """Decode one split into memory, leaving out and naming what cannot be used, beside the `problems` so far.
-
-    Images are squeezed to `side`; masks are brought to `mask_side` (None: they stay as they are, and one of
-    another size than most is left out). `decode_mask` reads one (None: as classes). ValueError where more is
-    left out than used."""
-    read, bad = decoded(split, pairs, data, side, channels, mask_side, problems, decode_mask)
+def in_memory(read: Mapping[Pair, Decoded], problems: Sequence[str]) -> ArraySplit:
+    """A split of what `decoded` gave."""
     images, masks = (np.stack([found[i] for found in read.values()]) for i in (0, 2))
-    return ArraySplit(images, np.zeros(len(read), np.int32), tuple(bad), {"mask": masks})
+    return ArraySplit(images, np.zeros(len(read), np.int32), tuple(problems), {"mask": masks})
 
 
 def decoded(
@@ -68,7 +54,11 @@ def decoded(
     problems: Sequence[str] = (),
     decode_mask: Callable[[Any, DataSpec], np.ndarray] | None = None,
 ) -> tuple[dict[Pair, Decoded], list[str]]:
-    """Return the pairs that can be used, and what is to be said of the others (see `read_pairs`)."""
+    """Decode one split: return the pairs that can be used, and what is to be said of others after `problems`.
+
+    Images are squeezed to `side`; masks are brought to `mask_side` (None: they stay as they are, and one of
+    another size than most is left out). `decode_mask` reads one (None: as classes). ValueError where more is
+    left out than used."""
     bad, read = list(problems), dict[Pair, Decoded]()
     read_mask = decode_mask or _decode_mask
     decode = lambda pair: _attempt(pair, data, side, channels, mask_side, read_mask)

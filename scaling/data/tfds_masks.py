@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling.data.masks import Pair, check_classes, number_classes, read_pairs
+from scaling.data.masks import Pair, check_classes, decoded, in_memory, number_classes
 from scaling.data.source import Source
 from scaling.data.splits import ArraySplit
 from scaling.data.tfds import check_split, feature_of, kept_side, open_builder, raw_records
@@ -33,7 +33,7 @@ def open_tfds_masks(data: DataSpec, side: int) -> Source:
         pairs = [
             _pair(f"{data.name}/{split}, record {i}", records, i, image, mask) for i in range(len(records))
         ]
-        return read_pairs(split, pairs, data, side, channels, mask_side)
+        return in_memory(*decoded(split, pairs, data, side, channels, mask_side))
 
     check_split(builder, data.train)
     class_names = tuple(getattr(masks, "names", None) or number_classes(whole(data.train)))
