@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from experiments.tables.searches import (
@@ -69,7 +70,7 @@ def tasks(directory: Path) -> list[Task]:
 def table(data: Path, seeds: int = SEEDS) -> str:
     """All strategies with and without a memory, and two with a model, on three data sets."""
     made = tasks(data)
-    summaries = compare(made, COMPARED, BUDGETS, seeds)
+    summaries = compare(made, COMPARED, BUDGETS, seeds, again=functools.partial(tasks, data))
     note = NOTE.format(seeds=seeds, models=seeds_of(MODELS[0], seeds), most=max(BUDGETS))
     lines = ["# NAS-Bench-201", "", note, "", *markdown(HEADINGS)]
     for task, short in zip(made, nasbench201.DATASETS):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import multiprocessing
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 
+from scaling.sweeps.executors import share_cores
 from search.core.objectives import maximise
 from search.core.space import Space
 from search.core.strategy import Strategy
@@ -84,6 +87,9 @@ class Summary:
     signal_deviation: float = float("nan")
 
 
+MakeTasks = Callable[[], Sequence[Task]]
+
+
 @functools.cache
 def _strategy(name: str, space: Space, settings: Settings = ()) -> Strategy:
     """One value for a name, a space and settings, so that tables of one space share a compiled program.
@@ -138,17 +144,68 @@ def search(
 
 
 def compare(
-    tasks: Sequence[Task], strategies: Sequence[str], budgets: Sequence[int], seeds: int, seed: int = 0
+    tasks: Sequence[Task],
+    strategies: Sequence[str],
+    budgets: Sequence[int],
+    seeds: int,
+    seed: int = 0,
+    again: MakeTasks | None = None,
 ) -> list[Summary]:
-    """Search every table with every strategy; strategies run beside each other on the machine's cores."""
+    """Search every table with every strategy; strategies run beside each other on the machine's cores.
+
+    On a CPU they do so in processes, where `again` makes the same tasks anew: two programs that are compiled
+    or run by one process wait for each other.
+    """
+    cores = share_of_cores(len(strategies))
     largest_first = strategies[::-1]
-    with ThreadPoolExecutor(min(len(strategies), os.cpu_count() or 1)) as pool:
-        jobs = {
-            name: pool.submit(lambda n: [search(task, n, budgets, seeds, seed) for task in tasks], name)
-            for name in largest_first
-        }
-        by_name = {name: job.result() for name, job in jobs.items()}
-    return [summary for i in range(len(tasks)) for name in strategies for summary in by_name[name][i]]
+    if again is not None and len(cores) > 1 and jax.default_backend() == "cpu":
+        context = multiprocessing.get_context("spawn")
+        slots = context.SimpleQueue()
+        for slot in cores:
+            slots.put(slot)
+        pool = ProcessPoolExecutor(len(cores), context, _begin, (again, slots))
+        run = functools.partial(_searched_anew, budgets=budgets, seeds=seeds, seed=seed)
+    else:
+        pool = ThreadPoolExecutor(len(cores))
+        run = functools.partial(_searched, tasks, budgets=budgets, seeds=seeds, seed=seed)
+    with pool:
+        by_name = dict(zip(largest_first, pool.map(run, largest_first)))
+    return [
+        dataclasses.replace(summary, task=task)
+        for i, task in enumerate(tasks)
+        for name in strategies
+        for summary in by_name[name][i]
+    ]
+
+
+def share_of_cores(jobs: int) -> list[set[int]]:
+    """The cores of each of at most so many jobs: all that this process may use, cut up."""
+    allowed = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
+    cores = sorted(allowed)
+    workers = min(jobs, len(cores))
+    return [share_cores(cores, slot, workers) for slot in range(workers)]
+
+
+def _searched(
+    tasks: Sequence[Task], strategy: str, budgets: Sequence[int], seeds: int, seed: int
+) -> list[list[Summary]]:
+    return [search(task, strategy, budgets, seeds, seed) for task in tasks]
+
+
+_made: list[Task] = []  # of a process that searches for another one
+
+
+def _begin(again: MakeTasks, slots: Any) -> None:
+    """Take some cores, before XLA counts them, and make the tasks."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, slots.get())
+    _made.extend(again())
+
+
+def _searched_anew(strategy: str, **told: Any) -> list[list[Any]]:
+    """Summaries without their tasks, which know functions and stay where they are."""
+    found = _searched(_made, strategy, **told)
+    return [[dataclasses.replace(summary, task=None) for summary in of_task] for of_task in found]
 
 
 def markdown(headings: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from experiments.tables import nasbench201
@@ -39,7 +40,7 @@ def tasks(directory: Path) -> list[Task]:
 def table(data: Path, seeds: int = SEEDS) -> str:
     """Regret of the strategies relative to random search, on all 18 tables of the four benchmarks."""
     made = tasks(data)
-    summaries = compare(made, RIVALS, BUDGETS, seeds)
+    summaries = compare(made, RIVALS, BUDGETS, seeds, again=functools.partial(tasks, data))
     note = NOTE.format(seeds=seeds, models=seeds_of(MODELS[0], seeds))
     regrets = [
         row(_marked(task), str(n), f"{task.expectation(n).mean:.4g}", *map(regret, _of(task, n, summaries)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from inspect import signature
 
 import numpy as np
@@ -19,6 +21,7 @@ from experiments.tables.searches import (
     compare,
     search,
     seeds_of,
+    share_of_cores,
 )
 from experiments.tables.settings import Tried
 from search.core.space import Space
@@ -62,6 +65,22 @@ def test_models_are_averaged_over_fewer_seeds():
 def test_tables_are_compared_in_the_order_asked_for(task):
     found = compare([task, task], ("random", "evolution"), (3,), seeds=2)
     assert [s.strategy for s in found] == ["random", "evolution"] * 2
+
+
+def test_each_job_has_cores_of_its_own_that_are_all_of_them():
+    everything = os.sched_getaffinity(0)
+    for jobs in (1, 2, 100):
+        cut = share_of_cores(jobs)
+        assert len(cut) == min(jobs, len(everything))
+        assert set().union(*cut) == everything and sum(map(len, cut)) == len(everything)
+
+
+@pytest.mark.nightly
+def test_processes_find_what_threads_find(shared):
+    make = functools.partial(nasbench201.tasks, shared / "data/nas")
+    strategies = "random with memory", "local_search without memory", "reinforce with memory"
+    asked = make(), strategies, (5, 20), 3
+    assert compare(*asked, again=make) == compare(*asked)
 
 
 @pytest.mark.parametrize("name", settings.GRIDS)
