@@ -19,6 +19,8 @@ from scaling.runs.rows import Row
 COLOURS = ("#2563a8", "#d9622b", "#2f8f6b", "#8a4fa3", "#b8860b", "#c2385f", "#4b8fb5", "#6b6f76")
 INK, MUTED, GRID = "#1f2430", "#6b7280", "#e6e8ec"
 MAX_LABELS = 40
+SIZE = "size"  # what labels of points are called
+BESIDE = ((7, -12), (7, 6), (-7, -12), (-7, 6))  # where one may lie from its point, in points of text
 # From so many runs on, finding the emptiest corner for the legend takes longer than drawing.
 MANY_RUNS = 1000
 MANY_CURVES = 12  # more are named beside the picture, as a legend would cover it
@@ -63,7 +65,26 @@ def save_curve(study: Study, title: str, path: Path) -> None:
         axes.text(
             0.5, 0.5, "no finished run yet", ha="center", va="center", transform=axes.transAxes, color=MUTED
         )
+    _keep_apart(figure, [text for text in axes.texts if text.get_gid() == SIZE])
     figure.savefig(path)
+
+
+def _keep_apart(figure: Any, labels: Sequence[Any]) -> None:
+    """Move each label to where it covers none of those before; leave it out where every place is taken."""
+    if not labels:
+        return
+    figure.draw_without_rendering()  # settles the layout, on which places depend
+    taken = []
+    for label in labels:
+        for place in BESIDE:
+            label.xyann = place
+            label.set_horizontalalignment("left" if place[0] > 0 else "right")
+            box = label.get_window_extent()
+            if not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                break
+        else:
+            label.set_visible(False)
 
 
 def _subtitle(study: Study, laws: dict[str, Law | NoLaw]) -> str:
@@ -115,7 +136,9 @@ def _draw_points(axes: Any, found: Series, colour_: str, labels: bool) -> None:
     )
     for g, x_, y_ in zip(groups if labels else (), x, y):
         text = size_label(g.first)
-        axes.annotate(text, (x_, y_), (7, -12), textcoords="offset points", fontsize=8.5, color=MUTED)
+        axes.annotate(
+            text, (x_, y_), BESIDE[0], textcoords="offset points", fontsize=8.5, color=MUTED, gid=SIZE
+        )
 
 
 def _spread(found: Group) -> tuple[float, float]:
