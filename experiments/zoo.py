@@ -1,6 +1,8 @@
-"""Write the page of all networks, docs/zoo.md: their size as counted here and as published.
+"""Print all networks in tables, with their size as counted here and as published.
 
-python -m experiments.zoo [--to=docs/zoo.md]
+python -m experiments.zoo [--to=FILE]
+
+docs/zoo.md is what it writes.
 """
 
 from __future__ import annotations
@@ -13,13 +15,14 @@ from experiments import cli
 from experiments.tables.published import Size, agrees, sizes
 from scaling import zoo
 from scaling.arch.arch import Arch
+from scaling.border.files import write_atomically
 from scaling.cost.closed_form import totals
 from scaling.cost.counting import count
 
 INTRODUCTION = """# The zoo
 
 {names} networks in {families} families, each a value that `scaling.get(NAME)` returns and every rule scales.
-This page is written by `python -m experiments.zoo`; the tests compare it with the code.
+This page is written by `python -m experiments.zoo --to=docs/zoo.md`; the tests compare it with the code.
 
 Parameters are trainable ones. Multiply-adds (MACs) are those of products and bias additions in evaluation
 mode, at the input side in the column *side*. *Published* are the figures of a library, with its digits; its
@@ -37,17 +40,16 @@ RULE = "| --- | ---: | ---: | ---: | --- | --- | --- |"
 
 
 def main(argv: Sequence[str]) -> None:
-    """Write the page."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.zoo", description=__doc__)
-    parser.add_argument(
-        "--to",
-        type=Path,
-        default=Path("docs/zoo.md"),
-        metavar="FILE",
-        help="where to write (default docs/zoo.md)",
+    """Print the page, or write it."""
+    parser = argparse.ArgumentParser(
+        prog="experiments.zoo", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
     )
+    parser.add_argument("--to", type=Path, metavar="FILE", help="where to write (default: printed)")
     args = parser.parse_args(argv)
-    args.to.write_text(page())
+    if args.to is None:
+        print(page(), end="")
+        return
+    write_atomically(args.to, page())
     print(f"{args.to}: {len(listed())} networks")
 
 

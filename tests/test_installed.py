@@ -84,11 +84,22 @@ def test_the_core_libraries_are_enough_to_import_and_count(wheel, empty, tmp_pat
     assert params == "5288548" and version in wheel.name and Path(file).is_relative_to(tmp_path / "core")
 
 
-def test_the_quickstart_runs_from_an_empty_directory(wheel, empty, tmp_path):
-    """In this environment, whose own installation of us lies behind the wheel's."""
-    target = tmp_path / "target"
+@pytest.fixture(scope="module")
+def target(wheel, tmp_path_factory) -> Path:
+    """Where the wheel is installed in this environment, whose own installation of us lies behind it."""
+    target = tmp_path_factory.mktemp("target")
     install = ("install", "--quiet", "--no-deps", "--target", target)
-    run(sys.executable, "-m", "pip", *install, wheel, cwd=empty, timeout=60)
+    run(sys.executable, "-m", "pip", *install, wheel, cwd=target, timeout=60)
+    return target
+
+
+def test_the_zoo_is_listed_in_an_empty_directory(target, empty):
+    said = run(target / "bin" / "jax-compound", "zoo", cwd=empty, timeout=300, PYTHONPATH=str(target))
+    assert said.startswith("# The zoo") and "| `efficientnet_b0` | 224 | 5,288,548 |" in said
+    assert not list(empty.iterdir())
+
+
+def test_the_quickstart_runs_from_an_empty_directory(target, empty):
     command = (target / "bin" / "jax-compound", "sweep", "--config=configs/quickstart.py", "--workdir=out")
     short = ("--config.train.duration=1 epochs", "--config.schedule.warmup=0 epochs")
     short += ("--config.model.base_depth=0.2",)  # few layers to compile
