@@ -5,7 +5,8 @@ images/<id>.webp and masks/<id>.png, 0 for membrane and 1 for cell (scaling/data
 slices train, the next 3 validate, the last 6 test: neighbouring slices are alike, so they are never mixed.
 Paper: arXiv 1505.04597 (U-Net), rules of 1905.11946. Dated 2026-11-28; sized for two CPU cores.
 Command: python -m experiments.sweep --config=configs/isbi.py --workdir=runs/isbi --config.data.dir=DIR
-Expected: mean IoU of membrane and cell on the last six slices at 512x512; blurring and a threshold have 61.7.
+Expected: mean IoU of membrane and cell on the last six slices at 512x512: 69.7, 71.2 and 73.6 % by size, one
+    seed each (experiments/results/isbi); blurring and a threshold have 61.7.
 """
 
 from ml_collections import ConfigDict
