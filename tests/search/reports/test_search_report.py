@@ -391,14 +391,11 @@ def test_the_command_writes_beside_the_search_and_says_where(tmp_path, capsys):
 
 
 def test_a_served_page_is_made_again_when_the_search_has_gone_on(tmp_path, monkeypatch):
-    """What the command serves; how it is served is tested with `report --serve`."""
     path, given = write(tmp_path / "a", rewards=[1.0]), []
     monkeypatch.setattr(report, "serve", lambda *arguments: given.extend(arguments))
     search_report.main([f"--workdir={path}", "--serve", "--port=0"])
-    make, told, port = given
-    assert port == 0 and "connect-src" not in (first := make())
-    before = told()
+    make, told, _ = given
+    first, before = make(), told()
     assert told() == before
-    more = write(tmp_path / "more", rewards=[1.0, 0.5])
-    shutil.copytree(more, path, dirs_exist_ok=True)
+    shutil.copytree(write(tmp_path / "more", rewards=[1.0, 0.5]), path, dirs_exist_ok=True)
     assert told() != before and make() != first
