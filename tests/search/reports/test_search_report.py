@@ -396,6 +396,5 @@ def test_a_served_page_is_made_again_when_the_search_has_gone_on(tmp_path, monke
     search_report.main([f"--workdir={path}", "--serve", "--port=0"])
     make, told, _ = given
     first, before = make(), told()
-    assert told() == before
     shutil.copytree(write(tmp_path / "more", rewards=[1.0, 0.5]), path, dirs_exist_ok=True)
     assert told() != before and make() != first
