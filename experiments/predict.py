@@ -31,6 +31,8 @@ def main(argv: Sequence[str]) -> int:
     from scaling.weights.predict import answer_of
 
     paths = pictures(arguments.images)
+    if arguments.out:
+        check_names(arguments.out, paths)
     weights = load_weights(arguments)
     task, train = _asked(arguments, weights)
     answer = answer_of(weights, task)
@@ -109,6 +111,19 @@ def predicted(
     for seen in answers(weights, task, train, opened(), min(BATCH, len(paths))):
         path, pixels = read.popleft()
         yield path, task.answer.say(pixels, seen, names, most)
+
+
+def check_names(out: Path, paths: Sequence[Path]) -> None:
+    """Raise ValueError where a drawing would take the place of another one, or of a picture."""
+    drawn: dict[str, Path] = {}
+    for path in paths:
+        if path.resolve().parent == out.resolve():
+            raise ValueError(f"--out={out} holds {path}, which a drawing could replace: name another folder.")
+        if (other := drawn.setdefault(path.stem, path)) != path:
+            raise ValueError(
+                f"{other} and {path} would both be drawn as {out / path.stem}.png: give them in separate calls, "
+                "each with an --out of its own."
+            )
 
 
 def draw(out: Path, path: Path, pictures: Mapping[str, np.ndarray]) -> None:

@@ -152,6 +152,15 @@ def test_the_command_writes_table_and_pictures_of_a_file_that_knows_its_head(tas
     assert (tmp_path / "out" / "photo.png").is_file() is drawn
 
 
+def test_no_drawing_takes_the_place_of_another_or_of_a_picture(tmp_path):
+    one, same, other = tmp_path / "a/x.png", tmp_path / "b/x.jpg", tmp_path / "b/y.png"
+    predict.check_names(tmp_path / "out", [one, other])
+    with pytest.raises(ValueError, match="would both be drawn as .*x.png: give them in separate calls"):
+        predict.check_names(tmp_path / "out", [one, same])
+    with pytest.raises(ValueError, match="a drawing could replace: name another folder"):
+        predict.check_names(tmp_path / "b", [one, other])
+
+
 @pytest.mark.nightly
 def test_any_network_is_exported_as_a_program(task, weights, tmp_path):
     arch, variables, record, _ = weights
