@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from scaling.sweeps.executors import share_cores
+from scaling.sweeps.executors import cores, share_cores
 from search.core.objectives import maximise
 from search.core.space import Space
 from search.core.strategy import Strategy
@@ -156,17 +156,17 @@ def compare(
     On a CPU they do so in processes, where `again` makes the same tasks anew: two programs that are compiled
     or run by one process wait for each other.
     """
-    cores = share_of_cores(len(strategies))
+    shares = share_of_cores(len(strategies))
     largest_first = strategies[::-1]
-    if again is not None and len(cores) > 1 and jax.default_backend() == "cpu":
+    if again is not None and len(shares) > 1 and jax.default_backend() == "cpu":
         context = multiprocessing.get_context("spawn")
         slots = context.SimpleQueue()
-        for slot in cores:
-            slots.put(slot)
-        pool = ProcessPoolExecutor(len(cores), context, _begin, (again, slots))
+        for share in shares:
+            slots.put(share)
+        pool = ProcessPoolExecutor(len(shares), context, _begin, (again, slots))
         run = functools.partial(_searched_anew, budgets=budgets, seeds=seeds, seed=seed)
     else:
-        pool = ThreadPoolExecutor(len(cores))
+        pool = ThreadPoolExecutor(len(shares))
         run = functools.partial(_searched, tasks, budgets=budgets, seeds=seeds, seed=seed)
     with pool:
         by_name = dict(zip(largest_first, pool.map(run, largest_first)))
@@ -180,10 +180,9 @@ def compare(
 
 def share_of_cores(jobs: int) -> list[set[int]]:
     """The cores of each of at most so many jobs: all that this process may use, cut up."""
-    allowed = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
-    cores = sorted(allowed)
-    workers = min(jobs, len(cores))
-    return [share_cores(cores, slot, workers) for slot in range(workers)]
+    allowed = cores()
+    workers = min(jobs, len(allowed))
+    return [share_cores(allowed, slot, workers) for slot in range(workers)]
 
 
 def _searched(

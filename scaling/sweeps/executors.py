@@ -108,7 +108,7 @@ def share_environment(
     """
     if workers == 1:
         return {}
-    threads = str(len(share_cores(_cores(), slot, workers)))
+    threads = str(len(share_cores(cores(), slot, workers)))
     shared = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
     if len(devices) >= workers:
         shared["CUDA_VISIBLE_DEVICES"] = ",".join(devices[slot::workers])
@@ -133,7 +133,8 @@ def accelerators() -> list[str]:
     return [str(i) for i in range(len(list(cards.iterdir())))] if cards.is_dir() else []
 
 
-def _cores() -> list[int]:
+def cores() -> list[int]:
+    """Those that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
@@ -143,4 +144,4 @@ def _pin(pid: int, slot: int, workers: int) -> None:
     """Keep a worker on its cores: XLA sizes its thread pools by them. Only where the system can."""
     if workers > 1 and hasattr(os, "sched_setaffinity"):
         with contextlib.suppress(OSError):
-            os.sched_setaffinity(pid, share_cores(_cores(), slot, workers))
+            os.sched_setaffinity(pid, share_cores(cores(), slot, workers))
