@@ -9,7 +9,7 @@ Command: for SEED in 0 1; python -m experiments.search --config=configs/search_e
 then: python -m experiments.tabulate runs/cells729_0 runs/cells729_1 --out=cells729.csv
 and: python -m experiments.search_table cells729.csv --signal=val_top1_0 --score=val_top1_1 \\
     --decisions=decision_0,decision_1,decision_2,decision_3,decision_4,decision_5 --strategies=all
-Expected: experiments/results/search/cells729.md; some 85 minutes a seed on two CPU cores that did other work.
+Expected: experiments/results/search/cells729.md; some 80 minutes a seed on two CPU cores that did other work.
 DIR is a tensorflow_datasets directory that holds the prepared set (array_record).
 """
 

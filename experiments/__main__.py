@@ -34,7 +34,7 @@ COMMANDS = {
     "reproduce": "print published tables beside our own figures",
     "zero_cost": "correlate scores of untrained cells with their accuracy",
     "break_even": "measure from when on a candidate's own program pays",
-    "zoo": "write the page of all networks",
+    "zoo": "print all networks with their counted and published sizes",
     "faults": "try kills, damage, full disks and lost peers, and count what ended as it should",
     "doctor": "say what this machine and installation have, and what stays unused",
     "native": "build the C++ kernels for this machine again, where that failed or they are damaged",

@@ -1,4 +1,4 @@
-"""Search a table of your own with every strategy, and compare them with random search.
+"""Search a table of your own with several strategies, and compare them with random search.
 
 python -m experiments.search_table FILE.csv --decisions=kernel,depth --signal=val --score=test
     [--minimise] [--partial] [--evaluations=50,100,200] [--seeds=500] [--strategies=evolution,lstm_ppo|all]

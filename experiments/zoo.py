@@ -2,7 +2,7 @@
 
 python -m experiments.zoo [--to=FILE]
 
-docs/zoo.md is what it writes.
+docs/zoo.md is what it writes with --to=docs/zoo.md.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scaling.cost.counting import count
 
 INTRODUCTION = """# The zoo
 
-{names} networks in {families} families, each a value that `scaling.get(NAME)` returns and every rule scales.
+{names} networks in {families} families, each a value that `scaling.get(NAME)` returns and rules scale.
 This page is written by `python -m experiments.zoo --to=docs/zoo.md`; the tests compare it with the code.
 
 Parameters are trainable ones. Multiply-adds (MACs) are those of products and bias additions in evaluation

@@ -30,7 +30,7 @@ def from_pretrained(
     revision: str | None = None,
     test_size: bool = False,
 ) -> Weights:
-    """Return (arch, variables, preprocessing) of published weights, downloaded once.
+    """Return (arch, variables, preprocessing, classes) of published weights, downloaded once.
 
     `name` is timm's with its tag ("efficientnet_b0.ra_in1k"), a hub repository ("timm/resnet18.a1_in1k"),
     or a directory with `config.json` and `model.safetensors`. Classes, channels and resolution are those

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from experiments import cli, compress, laws, pipeline, report
+from experiments.benchmarks.__main__ import write_table
 from experiments.coefficients import CSV as GRID_CSV
 from experiments.coefficients import MARKDOWN, GridPlan
 from experiments.tables import committed
@@ -47,6 +48,13 @@ def test_the_table_of_a_compression_is_made_again():
     directory = RESULTS / "cifar10_squeezenet" / "compressed"
     told = json.loads((directory / "compression.json").read_text())
     assert compress.to_markdown(told) == (directory / "compression.md").read_text()
+
+
+def test_the_table_of_benchmarks_is_made_again(tmp_path):
+    directory = RESULTS / "benchmarks"
+    for rows in directory.glob("*.jsonl"):
+        shutil.copy(rows, tmp_path)
+    assert write_table(tmp_path) == (directory / "table.md").read_text()
 
 
 def test_the_command_needs_rows_csv_alone(tmp_path):
