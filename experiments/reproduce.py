@@ -11,8 +11,9 @@ with the command that trains them, where there are none. Searches run on publish
 architectures, which lie in --data (nasbench201.csv.gz and so on). `--out` writes Markdown, and CSV of counts.
 
 `--list` names the tables; of each the rows that are trained, by their runs, and those that a config trains,
-with the hours on this machine: their FLOPs over the rate of one measured step of a dense network, which
-depthwise ones do not reach. `--train` trains one of these by its config, and goes on where it was ended.
+with the hours on this machine: their FLOPs over the rate of one measured step, of small ones their own, of
+others that of a dense network, which depthwise ones do not reach. `--train` trains one of these by its
+config, and goes on where it was ended.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from experiments.tables.entry import Entry, Table
-from experiments.tables.recipes import Recipe, flops_a_second
+from experiments.tables.recipes import Recipe
 from scaling.border.typed import nearest
 
 HOUR = 3600.0
@@ -25,7 +25,7 @@ def lines(table: Table) -> Iterator[str]:
 
 
 def _hours(recipe: Recipe) -> str:
-    hours = recipe.flops / flops_a_second() / HOUR
+    hours = recipe.seconds / HOUR
     return f"{hours:,.0f} hours" if hours >= 10 else f"{hours:.2g} hours"
 
 

@@ -27,7 +27,7 @@ SETS = {
     "cifar100": (100, 3, 50_000),
     "imagenet2012": (1000, 3, 1_281_167),
 }
-# The network and batch of the one step that is measured
+# The network and batch whose step is measured for all that do more; what does less is measured itself
 MEASURED, BATCH = "cifar_resnet20", 128
 
 
@@ -59,6 +59,13 @@ class Recipe:
     def flops(self) -> float:
         """Of the whole training, from the config's length and the size of its set."""
         return training_flops(self.arch, self.spec, self.steps_per_epoch)
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole training on this machine, at the rate of one measured step."""
+        batch = self.spec.train.batch
+        small = cost(self.arch).macs * batch < cost(zoo.get(MEASURED)).macs * BATCH
+        return self.flops / (flops_a_second(self.arch, batch) if small else flops_a_second())
 
     @property
     def command(self) -> str:
@@ -103,7 +110,7 @@ def _recipes(name: str, spec: RunSpec, sweep: Any) -> list[Recipe]:
 
 
 @functools.cache
-def flops_a_second() -> float:
-    """Training FLOPs a second of this machine, by one measured step of `MEASURED`."""
-    arch = zoo.get(MEASURED)
-    return 6 * cost(arch).macs * BATCH / (measure(arch, BATCH).step_ms / 1e3)
+def flops_a_second(arch: Arch | None = None, batch: int = BATCH) -> float:
+    """Training FLOPs a second of this machine, by one measured step of a network (None: of `MEASURED`)."""
+    arch = arch or zoo.get(MEASURED)
+    return 6 * cost(arch).macs * batch / (measure(arch, batch).step_ms / 1e3)

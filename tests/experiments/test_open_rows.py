@@ -3,7 +3,7 @@
 import pytest
 
 from experiments import reproduce, train
-from experiments.tables import committed, open_rows, recipes
+from experiments.tables import committed, recipes
 from experiments.tables.wanted import MOVED, NOT_MOVED, Wanted
 from scaling import zoo
 from scaling.cost.closed_form import totals
@@ -41,12 +41,15 @@ def test_a_recipe_trains_what_the_row_says_and_costs_what_its_docstring_says():
 
 
 def test_the_list_says_what_is_trained_and_what_the_rest_would_cost(capsys, monkeypatch):
-    monkeypatch.setattr(open_rows, "flops_a_second", lambda: 1e12)
+    rates = {None: 1e12, zoo.get("lenet5_1998"): 1e9}  # what does less than the measured network has its own
+    monkeypatch.setattr(recipes, "flops_a_second", lambda arch=None, batch=0: rates[arch])
     reproduce.main(["--list", "lenet5", "cifar-resnet-6"])
     lines = capsys.readouterr().out.splitlines()
     lenet, resnet = (i for i, line in enumerate(lines) if not line.startswith(" "))
     assert lines[lenet].startswith("lenet5 ") and "runs 0" in lines[lenet + 1]
     assert lines[resnet].endswith("0 of 6 accuracies trained, 1 without a config")
+    original = recipes.find(Wanted(zoo.get("lenet5_1998"), "mnist", where=(NOT_MOVED,)))
+    assert lines[resnet - 2].split()[3:5] == ["open,", f"{original.flops / 1e9 / 3600:.2g}"]
     hours = recipes.find(Wanted(zoo.get("cifar_resnet20"), "cifar10")).flops / 1e12 / 3600
     assert lines[resnet + 1].split()[:3] == ["ResNet-20:", "open,", f"{hours:.2g}"]
 
