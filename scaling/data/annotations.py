@@ -44,11 +44,15 @@ class Annotated(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One split: its images, the classes that its annotations know, a line for what is left out."""
+    """One split: its images, the classes that its annotations know, a line for what is left out.
+
+    Of `unread` images the annotations could not be read.
+    """
 
     images: tuple[Annotated, ...]
     classes: tuple[str, ...]
     problems: tuple[str, ...] = ()
+    unread: int = 0
 
 
 Splits = dict[str, Callable[[], Part]]
@@ -65,6 +69,10 @@ def coco(files: Files, outlined: bool = False) -> Splits:
             name = (
                 path[-2] if stem == "_annotations.coco" and len(path) > 1 else stem.removeprefix("instances_")
             )
+            if name in found:
+                raise ValueError(
+                    f"{member.describe()} is a second file of the split {name!r}: keep one of them."
+                )
             found[name] = lambda member=member: _named(member, read)
     return found
 
@@ -121,13 +129,16 @@ def _coco_part(told: Any, outlined: bool) -> Part:
         if not note.get("iscrowd"):
             boxes.setdefault(image, []).append(((x, y, x + width, y + height), named[category]))
             outlines.setdefault(image, []).extend([note.get("segmentation")] if outlined else [])
-    found = []
+    found, known = [], set()
     for image in images:
         number, file, width, height = _fields(image, id=int, file_name=str, width=int, height=int)
+        if number in known:
+            raise ValueError(f"{file} has the id {number} of another image: each needs its own")
+        known.add(number)
         own = boxes.pop(number, [])
         found.append(_annotated(file, width, height, own, outlines.get(number, ())))
     lost = [f"{len(own)} boxes of image {number}: no such image is listed" for number, own in boxes.items()]
-    return Part(tuple(found), tuple(named.values()), tuple(lost))
+    return Part(tuple(found), tuple(dict.fromkeys(named.values())), tuple(lost))
 
 
 def _plain_part(images: Any, classes: tuple[str, ...]) -> Part:
@@ -154,7 +165,8 @@ def _voc_part(members: list[Member]) -> Part:
             found.append(_voc_image(member))
         except ValueError as error:
             problems.append(str(error))
-    return Part(tuple(found), tuple(sorted({name for one in found for name in one.classes})), tuple(problems))
+    classes = tuple(sorted({name for one in found for name in one.classes}))
+    return Part(tuple(found), classes, tuple(problems), unread=len(problems))
 
 
 def _voc_image(member: Member) -> Annotated:
@@ -214,13 +226,18 @@ def _box(corners: Any) -> Box:
 
 
 def _fields(told: Any, **kinds: type) -> list[Any]:
-    """The values of a JSON object by these names, checked for their types."""
+    """The values of a JSON object by these names, checked for their types; 3.0 is an int, too."""
     if not isinstance(told, dict):
         raise ValueError(f"{told!r:.80} is no object with {', '.join(kinds)}")  # noqa: TRY004
+    values = []
     for name, kind in kinds.items():
-        if not isinstance(told.get(name), kind):
-            raise ValueError(f"{name}={told.get(name)!r:.80} is no {kind.__name__}")  # noqa: TRY004
-    return [told[name] for name in kinds]
+        value = told.get(name)
+        if kind is int and isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, kind):
+            raise ValueError(f"{name}={value!r:.80} is no {kind.__name__}")  # noqa: TRY004
+        values.append(value)
+    return values
 
 
 def _named(member: Member, read: Callable[[Any], Any]) -> Any:

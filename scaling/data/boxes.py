@@ -28,6 +28,7 @@ from scaling.runs.pinning import confirm_data
 from scaling.runs.spec import DataSpec
 
 NAMED = 5  # problems that an error spells out
+PHOTOS = "JPEGImages"  # VOC's folder of photos, beside others with maps of the same names
 Paths = tuple[str, ...]
 Photos = dict[str, list[tuple[Paths, Member]]]
 
@@ -140,7 +141,7 @@ def _split(part: Part, name: str, opened: Opened, side: int) -> StreamSplit:
             found.append((photo_of(image, name, opened.photos), *_usable(image, number, problems), image))
         except ValueError as error:
             problems.append(str(error))
-    lost = len(part.images) - len(found)
+    lost = part.unread + len(part.images) - len(found)
     if lost > len(found) or not found:
         raise ValueError(
             f"split {name!r}: {lost} of {lost + len(found)} images cannot be used: "
@@ -179,17 +180,18 @@ def padded(rows: Sequence[np.ndarray], shape: tuple[int, ...], dtype: Any, fille
 
 
 def photo_of(image: Annotated, split: str, known: Photos) -> Member:
-    """The file of an image; of several with its name the one in the split's folder."""
+    """The file of an image; of several with its name the one in the split's folder, or where VOC has photos."""
     wanted = PurePosixPath(image.file).parts
     found = known.get(wanted[-1], []) if wanted else []
     if len(wanted) > 1:
         found = [(path, member) for path, member in found if path[-len(wanted) :] == wanted]
-    own = [(path, member) for path, member in found if split in path] or found
-    if len(own) != 1:
+    for folder in (split, PHOTOS):
+        found = [(path, member) for path, member in found if folder in path] or found
+    if len(found) != 1:
         raise ValueError(
-            f"{image.file}: " + (f"{len(own)} photos have this name" if own else "no such photo is there")
+            f"{image.file}: " + (f"{len(found)} photos have this name" if found else "no such photo is there")
         )
-    return own[0][1]
+    return found[0][1]
 
 
 def _usable(

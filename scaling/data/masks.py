@@ -90,8 +90,7 @@ def _attempt(
 
     try:
         encoded, classes = pair.image(), read_mask(pair.mask(), data)
-        with Image.open(io.BytesIO(encoded)) as image:
-            size = image.size
+        size = photos.size_of(encoded)
         if mask_side is not None:
             if apart := _apart(classes.shape, size):
                 return ValueError(f"its mask {apart}")
@@ -153,19 +152,37 @@ def as_classes(values: np.ndarray, data: DataSpec) -> np.ndarray:
 
 
 def number_classes(train: ArraySplit) -> tuple[str, ...]:
-    """Names for classes that nobody named: numbers up to the largest in the training masks."""
-    return tuple(str(i) for i in range(_largest(train) + 1))
+    """Names for classes that nobody named: numbers up to the largest in the training masks.
+
+    ValueError where these hold no two classes, or fewer than half of so many.
+    """
+    seen = _classes(train)
+    if len(seen) < 2:
+        void = " and 255, which counts for nothing" if np.any(train.extra["mask"] == VOID) else ""
+        raise ValueError(
+            f"the training masks hold class {', '.join(map(str, seen))} alone{void}: set data.binary=True, without "
+            "data.void, where all values above 0 are one class, or store classes as numbers from 0."
+        )
+    if 2 * len(seen) < seen[-1] + 1:
+        raise ValueError(
+            f"the training masks hold {len(seen)} values up to {seen[-1]}, which would be {seen[-1] + 1} classes: store "
+            "classes as numbers from 0 without gaps, set data.binary=True, or name every class."
+        )
+    return tuple(str(i) for i in range(seen[-1] + 1))
 
 
 def check_classes(split: str, examples: ArraySplit, class_names: Sequence[str], named: str) -> None:
     """Raise ValueError where a mask has a class that is not among the names, which stand in `named`."""
-    if _largest(examples) >= len(class_names):
+    largest = max(_classes(examples), default=0)
+    if largest >= len(class_names):
         raise ValueError(
-            f"split {split!r} has a mask with class {_largest(examples)}, but there are {len(class_names)} classes, "
+            f"split {split!r} has a mask with class {largest}, but there are {len(class_names)} classes, "
             f"from 0: name all of them in {named}, or set data.void to the value that counts for nothing."
         )
 
 
-def _largest(examples: ArraySplit) -> int:
-    masks = examples.extra["mask"]
-    return int(masks[masks != VOID].max(initial=0))
+def _classes(examples: ArraySplit) -> list[int]:
+    """The classes that occur in any mask, in order."""
+    seen = np.zeros(VOID + 1, bool)
+    seen[examples.extra["mask"]] = True
+    return np.flatnonzero(seen[:VOID]).tolist()

@@ -182,13 +182,62 @@ def test_a_set_that_is_not_what_was_meant_is_refused(plain, damage, told):
         opened(root)
 
 
-def test_a_category_that_is_not_listed_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    "told, changed, message",
+    [
+        ('"category_id": 9', '"category_id": 3', "category_id 3, which is not among the categories"),
+        ('{"id": 8,', '{"id": 7,', "train_1.png has the id 7 of another image"),
+        ('"width": 40', '"width": 40.5', "width=40.5 is no int"),
+    ],
+)
+def test_wrong_annotations_of_coco_are_refused(tmp_path, told, changed, message):
     write_photos(tmp_path)
     write_coco(tmp_path)
     path = tmp_path / "instances_train.json"
-    path.write_text(path.read_text().replace('"category_id": 9', '"category_id": 3'))
-    with pytest.raises(ValueError, match="category_id 3, which is not among the categories"):
+    path.write_text(path.read_text().replace(told, changed))
+    with pytest.raises(ValueError, match=message):
         opened(tmp_path, "coco")
+
+
+def test_categories_of_one_name_are_one_class_and_whole_numbers_may_have_points(tmp_path):
+    write_photos(tmp_path)
+    write_coco(tmp_path)
+    for path in tmp_path.glob("*.json"):
+        text = path.read_text().replace('"categories": [', '"categories": [{"id": 1, "name": "cat"}, ')
+        path.write_text(text.replace('"width": 40', '"width": 40.0'))
+    data = opened(tmp_path, "coco")
+    assert data.class_names == CLASSES and data.train.fields["label"][0].tolist() == [0, 1]
+
+
+def test_a_second_file_of_a_split_is_refused(tmp_path):
+    write_photos(tmp_path)
+    write_coco(tmp_path)
+    (tmp_path / "train.json").write_text((tmp_path / "instances_train.json").read_text())
+    with pytest.raises(ValueError, match="second file of the split 'train'"):
+        opened(tmp_path, "coco")
+
+
+def test_maps_of_a_photos_name_are_not_its_photo(tmp_path):
+    write_voc(tmp_path)
+    for folder in ("JPEGImages", "SegmentationClass", "SegmentationObject"):
+        (tmp_path / folder).mkdir()
+        for split, scenes in SCENES.items():
+            for i in range(len(scenes)):
+                (tmp_path / folder / f"{split}_{i}.png").write_bytes(photo(len(folder) + i, SIZE))
+    data = opened(tmp_path, "voc", resident=False)
+    with Image.open(tmp_path / "JPEGImages/train_2.png") as image:
+        expected = np.asarray(image.convert("RGB").resize((8, 8), Image.Resampling.BILINEAR))
+    assert not data.problems
+    np.testing.assert_array_equal(data.train[2], expected)
+
+
+def test_annotations_that_cannot_be_read_count_as_lost_images(tmp_path):
+    write_photos(tmp_path)
+    write_voc(tmp_path)
+    for i in (1, 2, 3):
+        (tmp_path / f"Annotations/train_{i}.xml").write_text("<annotation>")
+    with pytest.raises(ValueError, match="3 of 4 images cannot be used"):
+        opened(tmp_path, "voc")
 
 
 def test_a_class_that_training_never_saw_is_refused(tmp_path):

@@ -40,6 +40,12 @@ def write(root, split, count=4, classes=3, size=(12, 16), zipped=False):
     return np.stack(masks)
 
 
+def mapped(root, change):
+    """Change the training masks' values."""
+    for path in (root / "train/masks").iterdir():
+        path.write_bytes(png(change(np.asarray(Image.open(path)))))
+
+
 def opened(root, **changes):
     return load(
         DataSpec("folder", dir=str(root), validation="val", test="", **changes), AugmentSpec(), 8, ("mask",)
@@ -96,12 +102,26 @@ def test_a_mask_of_another_shape_than_its_image_is_named_and_left_out(tmp_path):
     assert "masks/2.png: is 16x12, its image 12x16" in " ".join(data.problems)
 
 
+def test_a_photo_is_turned_before_its_mask_is_compared(tmp_path):
+    write(tmp_path, "train")
+    write(tmp_path, "val")
+    turned = Image.Exif()
+    turned[0x0112] = 6  # stored lying, seen upright
+    for name, size in (("2", (16, 12)), ("3", (12, 16))):
+        Image.new("RGB", size).save(tmp_path / f"train/images/{name}.png", exif=turned)
+    data = opened(tmp_path)
+    assert len(data.train) == 3
+    assert "masks/2.png: is 16x12, its image 12x16" in " ".join(data.problems)
+
+
 @pytest.mark.parametrize(
     "damage, told",
     [
         (lambda root: [p.unlink() for p in (root / "train/masks").iterdir()], "more than half"),
         (lambda root: (root / "val/masks/0.png").write_bytes(png(np.full((12, 16), 9))), "class 9"),
         (lambda root: (root / "train").rename(root / "other"), "train"),
+        (lambda root: mapped(root, lambda mask: 255 * (mask > 0)), "class 0 alone and 255.*data.binary=True"),
+        (lambda root: mapped(root, lambda mask: 100 * mask), "3 values up to 200.*201 classes"),
     ],
 )
 def test_a_set_that_is_not_what_was_meant_is_refused(tmp_path, damage, told):
