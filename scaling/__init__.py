@@ -10,8 +10,9 @@ from scaling.models.initialize import initialize
 from scaling.models.network import build
 from scaling.rules.scale import compound, scale
 from scaling.weights.files import load, save
+from scaling.weights.heads import replace_head
 from scaling.weights.pretrained import from_pretrained
-from scaling.weights.torch import load_torch, replace_head, to_torch
+from scaling.weights.torch import load_torch, to_torch
 from scaling.zoo import get, names
 
 __version__ = "0.1.0"

@@ -180,7 +180,7 @@ def padded(rows: Sequence[np.ndarray], shape: tuple[int, ...], dtype: Any, fille
 
 
 def photo_of(image: Annotated, split: str, known: Photos) -> Member:
-    """The file of an image; of several with its name the one in the split's folder, or where VOC has photos."""
+    """The file of an image; of several the one in the folder of the split or of VOC's photos."""
     wanted = PurePosixPath(image.file).parts
     found = known.get(wanted[-1], []) if wanted else []
     if len(wanted) > 1:

@@ -11,9 +11,9 @@ from flax import traverse_util
 from scaling.arch.arch import Sized
 from scaling.border.pinned import is_weights, weights_path
 from scaling.weights.files import load_variables
+from scaling.weights.heads import of_classes
 from scaling.weights.pretrained import from_pretrained
 
-HEAD = "classifier"  # the module that a new number of classes replaces
 NAMED = 8  # arrays that an error spells out
 
 
@@ -23,30 +23,26 @@ def read(init: str) -> Mapping[str, Any]:
 
 
 def started(arch: Sized, fresh: Mapping[str, Any], given: Mapping[str, Any], init: str) -> dict[str, Any]:
-    """Return the `given` variables, with the `fresh` classifier where the number of classes differs.
+    """Return the `given` variables, with what follows the number of classes `fresh` where that differs.
 
     ValueError, naming the arrays, where anything else is missing, unknown or of another shape.
     """
     ours: dict[Any, Any] = dict(traverse_util.flatten_dict(dict(fresh)))
     theirs: dict[Any, Any] = dict(traverse_util.flatten_dict(dict(given)))
-    replaced = any(
-        np.shape(theirs[path]) != np.shape(leaf)
-        for path, leaf in ours.items()
-        if HEAD in path and path in theirs
-    )
-    kept = {path for path in {*ours, *theirs} if not (replaced and HEAD in path)}
+    differ = {path for path in {*ours, *theirs} if _shape(ours, path) != _shape(theirs, path)}
+    classes = of_classes(arch) if differ else set()
+    replaced = classes if differ & classes & ours.keys() & theirs.keys() else set()
     problems = [
         f"{'/'.join(path)}: needed {_shape(ours, path)}, given {_shape(theirs, path)}"
-        for path in sorted(kept)
-        if _shape(ours, path) != _shape(theirs, path)
+        for path in sorted(differ - replaced)
     ]
     if problems:
         raise ValueError(
-            f"config.model.init={init!r} holds other arrays than {arch.name} has, {len(problems)} in all; only those of "
-            f"its {HEAD!r} may differ. Name weights of this network, or change the network. "
+            f"config.model.init={init!r} holds other arrays than {arch.name} has, {len(problems)} in all; only those "
+            "that follow its number of classes may differ. Name weights of this network, or change the network. "
             + "; ".join(problems[:NAMED])
         )
-    taken = {path: np.asarray(theirs[path], np.float32) for path in ours if path in kept}
+    taken = {path: np.asarray(theirs[path], np.float32) for path in ours if path not in replaced}
     return traverse_util.unflatten_dict(ours | taken)
 
 

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from flax import traverse_util
 
-from scaling.arch.arch import Arch, Sized
-from scaling.arch.map_heads import MapHead
-from scaling.models.initialize import abstract_variables, draw, stated_variables
+from scaling.arch.arch import Sized
+from scaling.models.initialize import abstract_variables
 from scaling.models.network import build
 from scaling.weights.peer_names import places
 from scaling.weights.segmentation_names import AUXILIARY
@@ -106,38 +105,6 @@ def to_torch(arch: Sized, variables: Mapping[str, Any]) -> dict[str, np.ndarray]
             tensor = tensor.reshape(shape)
         tensors[place.peer] = tensor
     return tensors
-
-
-def replace_head(
-    arch: Arch, variables: Mapping[str, Any], num_classes: int, seed: int = 0
-) -> tuple[Arch, dict[str, Any]]:
-    """Return the architecture with `num_classes`, and its variables: a new classifier, the rest as it is.
-
-    The classifier, or what of a detector's head follows the number of classes, is drawn from `seed` as
-    `initialize` draws it; the given one may be missing. Raises ValueError listing whatever else is not of the
-    architecture.
-    """
-    changed = arch.replace(num_classes=num_classes)
-    tree = stated_variables(build(changed), changed.resolution, changed.in_channels)
-    stated: dict[Any, Any] = dict(traverse_util.flatten_dict(tree))
-    before = shapes_of(arch) if isinstance(getattr(arch, "head", None), MapHead) else {}
-    follows = lambda path: path in before and path in stated and before[path] != stated[path].value.shape
-    fresh = {path: leaf for path, leaf in stated.items() if path[1] == "classifier" or follows(path)}
-    given: dict[Any, Any] = dict(traverse_util.flatten_dict(dict(variables)))
-    kept = {path: leaf for path, leaf in given.items() if path[1] != "classifier" and path not in fresh}
-    wanted = {path: leaf.value.shape for path, leaf in stated.items() if path not in fresh}
-    problems = [
-        f"{'/'.join(path)}: {arch.name} has {wanted.get(path)}, given {getattr(kept.get(path), 'shape', None)}"
-        for path in sorted({*kept, *wanted})
-        if wanted.get(path) != getattr(kept.get(path), "shape", None)
-    ]
-    if problems:
-        raise ValueError(
-            f"{len(problems)} arrays beside the classifier do not fit {arch.name} (pass the architecture whose "
-            "variables these are):\n  " + "\n  ".join(problems)
-        )
-    drawn = {path: draw(seed, path, leaf) for path, leaf in fresh.items()}
-    return changed, traverse_util.unflatten_dict(kept | drawn)
 
 
 def shapes_of(arch: Sized) -> dict[tuple[str, ...], tuple[int, ...]]:

@@ -3,8 +3,10 @@
 import jax
 import numpy as np
 import pytest
+from flax import traverse_util
 
 import scaling
+from scaling.arch.heads import HEADS
 from scaling.models.initialize import initialize
 from scaling.training import starting
 from scaling.training.plan import make_plan
@@ -27,6 +29,20 @@ def test_other_classes_get_a_new_classifier_and_nothing_else():
     np.testing.assert_array_equal(taken["classifier"]["kernel"], fresh["params"]["classifier"]["kernel"])
     for name in VARIABLES["params"].keys() - {"classifier"}:
         jax.tree.map(np.testing.assert_array_equal, taken[name], VARIABLES["params"][name])
+
+
+@pytest.mark.parametrize("head, follow", [("ssd", 6), ("fasterrcnn", 2), ("unet", 1), ("fcn", 1)])
+def test_what_follows_the_classes_of_a_head_is_new_and_nothing_else(head, follow):
+    base = scaling.get("cifar_resnet20").replace(head=HEADS[head], resolution=32)
+    given = initialize(scaling.build(base.replace(num_classes=3)), 5)
+    arch = base.replace(num_classes=5)
+    fresh = initialize(scaling.build(arch), 0)
+    taken = starting.started(arch, fresh, given, "x")
+    flat = {name: traverse_util.flatten_dict(tree) for name, tree in zip("tfg", (taken, fresh, given))}
+    new = {path for path, leaf in flat["t"].items() if leaf is flat["f"][path]}
+    assert len({path[:-1] for path in new}) == follow
+    for path in flat["t"].keys() - new:
+        np.testing.assert_array_equal(flat["t"][path], flat["g"][path])
 
 
 def test_another_network_is_refused_with_its_arrays():
