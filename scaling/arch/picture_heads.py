@@ -42,12 +42,10 @@ class Reconstruction(MapHead):
         """The side of the convolution's window."""
         return 1 if self.upsampling == "transposed" else self.kernel
 
-    def cost(self, maps: Sequence[Map], classes: int, side: int) -> Totals | None:
+    def cost(self, maps: Sequence[Map], classes: int, side: int) -> Totals:
         read, wanted, sums = maps[-1], side * self.factor, Totals()
-        if wanted % read.side:  # the picture is cut out of a larger one
-            return None
         if self.upsampling in UP_KERNELS:
-            square = (wanted // read.side) ** 2
+            square = (read.stride * self.factor) ** 2
             sums.conv(read.side, read.channels, square * classes, self.window, bias=self.bias)
             return sums
         if self.upsampling == "bilinear":  # nearest copies

@@ -50,10 +50,14 @@ class Totals:
         self.conv(1, squeeze, width, bias=True)
 
     def resize(self, side: int, out: int, channels: int) -> None:
-        """Add bilinear resizing: two matrix products, rows then columns; none where the side stays."""
+        """Add bilinear resizing: two matrix products, rows then columns; none where the side stays.
+
+        For a single pixel of many channels the weights of rows and columns are multiplied first.
+        """
         if side != out:
-            self.macs += out * channels * side * (side + out)
-            self.activations += out * channels * (side + out)
+            first = out * (min(channels, out) if side == 1 else channels * side)
+            self.macs += first * side + out * out * channels * side
+            self.activations += first + out * out * channels
 
     def add(self, other: Totals, times: int = 1) -> None:
         """Add the sums of another part, `times` over."""
@@ -81,7 +85,11 @@ class Site:
 
 @dataclass(frozen=True)
 class Map:
-    """A feature map that a head reads: its channels, and its side in pixels."""
+    """A feature map that a head reads: its channels, its side in pixels, and how many of the input's one is.
+
+    A map that a neck makes has no stride of its own (0).
+    """
 
     channels: int
     side: int
+    stride: int = 0

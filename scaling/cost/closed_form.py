@@ -27,7 +27,7 @@ def totals(arch: Sized) -> Totals | None:
         out = _side_after(stage, grid, side, arch.padding)
         if out is None or not _add_stage(sums, stage, Site(channels, stage.width, side, out, stage.stride)):
             return None
-        maps.append(Map(stage.width, out))
+        maps.append(Map(stage.width, out, grid.stride))
     if isinstance(arch.head, Head):
         _add_head(sums, arch.head, maps[-1].channels, maps[-1].side, arch.num_classes)
         return sums

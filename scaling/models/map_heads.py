@@ -113,7 +113,9 @@ class UNetModule(nn.Module):
         if how not in UP_KERNELS:
             return resize(x, sides, how)
         x = Convolution(4 * width, UP_KERNELS[how], self.settings, use_bias=True, name=f"step_{step}_up")(x)
-        return to_space(x)[:, : sides[0], : sides[1]]
+        x = to_space(x)[:, : sides[0], : sides[1]]
+        lacking = [(0, side - have) for side, have in zip(sides, x.shape[1:3])]  # below a pooling that cut
+        return jnp.pad(x, ((0, 0), *lacking, (0, 0)), "edge")
 
 
 def settings_of(value: OwnLayers, settings: Settings) -> Settings:

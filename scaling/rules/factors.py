@@ -142,8 +142,12 @@ class Detectors:
         return DetectorFactors(*row, *grown, *rest)
 
     def _formula(self, phi: float) -> DetectorFactors:
+        if not (phi > -4 and math.isfinite(phi)):
+            raise ValueError(
+                f"phi={phi} leaves rule {self.name!r} no side, 1 + phi / 4 of the base's: choose a finite one above -4."
+            )
         grown = 1.35**phi, math.floor(phi + 0.5), math.floor(phi / 3)
-        return DetectorFactors(*_efficientnet(phi), *grown, max(0.0, 1 + phi / 4), phi=phi)
+        return DetectorFactors(*_efficientnet(phi), *grown, 1 + phi / 4, phi=phi)
 
 
 Rule = Powers | Table | Detectors

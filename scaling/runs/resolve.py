@@ -33,6 +33,8 @@ def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Sized
         rule = rule_of(model)
         at = model.size or model.phi if isinstance(rule, Detectors | Table) else model.phi
         arch, factors = apply(base, rule, at), coefficients(base, rule, at)
+        if isinstance(rule, Detectors):  # before rounding, which goes no lower than the least side
+            _check_least(base, model, dataclasses.replace(factors, resolution=rule.at(at).resolution))
     _check_least(base, model, factors)
     rates = {rate: getattr(model, rate) for rate in ("drop_rate", "drop_path_rate", "norm_momentum")}
     return arch.replace(**{k: v for k, v in rates.items() if v is not None}), factors

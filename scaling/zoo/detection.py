@@ -74,7 +74,9 @@ SSD300 = vgg.ARCHS["vgg16"].replace(
     stages=_ssd_stages(),
     head=Ssd(
         Extras(unpadded=2),
-        DefaultBoxes(scales=(0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05), steps=(8, 16, 32, 64, 100, 300)),
+        DefaultBoxes(
+            scales=(0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05), steps=(8, 16, 32, 64)
+        ),  # 100 and 300 at 300 px
     ),
     resolution=300,
     num_classes=91,

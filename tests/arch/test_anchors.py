@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import scaling
 from scaling.arch.anchors import DefaultBoxes, Level, OctaveAnchors, PixelAnchors
 
 KINDS = {"octaves": OctaveAnchors(), "pixels": PixelAnchors(), "default": DefaultBoxes()}
@@ -50,6 +51,16 @@ def test_ssd300_has_8732_boxes_whose_centres_are_steps_apart():
     assert len(found) == 8732
     np.testing.assert_allclose(found[0], [4 - 10.5, 4 - 10.5, 4 + 10.5, 4 + 10.5], rtol=1e-6)
     np.testing.assert_allclose((found[:, :2] + found[:, 2:])[-1] / 2, [150, 150], rtol=1e-6)
+
+
+@pytest.mark.parametrize("side", [150, 300, 512])
+def test_ssd300_keeps_its_places_within_an_image_of_any_side(side):
+    arch = scaling.get("ssd300_vgg16").replace(resolution=side)
+    found = arch.head.priors.boxes(side, side, arch.head.levels(arch, side, side))
+    centres = (found[:, :2] + found[:, 2:]) / 2
+    assert 0 < centres.min() and centres.max() < 1.1 * side  # poolings that round up reach further
+    if side <= 300:
+        np.testing.assert_allclose(centres[-1], side / 2)  # the coarsest level is one place, the middle
 
 
 @pytest.mark.parametrize(

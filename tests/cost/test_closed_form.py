@@ -32,6 +32,14 @@ def test_a_head_costs_what_is_counted(name):
     assert_counted(SMALL.replace(head=HEADS[name]))
 
 
+@pytest.mark.parametrize("head", ["aspp", "bilinear", "transposed"])
+@pytest.mark.parametrize("side", [8, 33])
+def test_a_map_of_a_pixel_and_one_that_pooling_cut_cost_what_is_counted(head, side):
+    pooled = Stage(Pool("max", 2, pad=0), 16, stride=2)  # from 33 pixels to 16
+    stages = (pooled, Stage(Conv(), 16, stride=2), pooled) if side == 33 else (pooled, pooled, pooled)
+    assert_counted(SMALL.replace(stages=stages, head=HEADS[head], resolution=side))
+
+
 @pytest.mark.representatives("fcn_resnet50", "lraspp")
 @pytest.mark.parametrize("name", segmentation.ARCHS)
 def test_networks_for_segmentation_cost_what_is_counted(name):

@@ -43,9 +43,10 @@ def test_a_residual_answer_begins_as_nothing():
     assert not jnp.any(found["out"])
 
 
+@pytest.mark.parametrize("side", [12, 13])  # the larger picture that a side of 13 is cut out of counts
 @pytest.mark.parametrize("name", HEADS)
-def test_it_costs_what_is_counted(name):
-    arch = SMALL.replace(head=HEADS[name])
+def test_it_costs_what_is_counted(name, side):
+    arch = SMALL.replace(head=HEADS[name], resolution=side)
     walked, sums = count(arch), totals(arch)
     for figure in ("params", "batch_stats", "macs", "activations"):
         assert getattr(sums, figure) == getattr(walked, figure), figure

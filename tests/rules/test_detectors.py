@@ -62,7 +62,7 @@ def test_phi_0_is_the_identity():
 
 
 def test_every_part_only_grows_with_phi():
-    sizes = [apply(D0, EFFICIENTDET, phi / 4) for phi in range(-20, 33)]
+    sizes = [apply(D0, EFFICIENTDET, phi / 4) for phi in range(-15, 33)]
     for small, large in itertools.pairwise(sizes):
         assert all(a <= b for a, b in zip(layout(small), layout(large)))
         assert small.depth <= large.depth and small.widths <= large.widths
@@ -88,6 +88,18 @@ def test_any_backbone_and_head_scale(base, head):
 def test_a_small_image_keeps_to_the_strides_of_its_maps():
     arch = D0.replace(resolution=96)
     assert [apply(arch, EFFICIENTDET, phi).resolution for phi in (-3.0, -1.0, 1.0, 2.0)] == [32, 64, 128, 160]
+
+
+@pytest.mark.parametrize("phi", [-4.0, -20.0, float("inf"), float("nan")])
+def test_a_phi_that_leaves_no_side_is_refused(phi):
+    with pytest.raises(ValueError, match="leaves rule 'efficientdet' no side"):
+        apply(D0, EFFICIENTDET, phi)
+
+
+def test_a_config_whose_side_rounding_would_hold_up_is_refused():
+    spec = ModelSpec("resnet18", head="efficientdet", base_resolution=256, rule="efficientdet", phi=-3.75)
+    with pytest.raises(ValueError, match="phi=-3.75 gives resnet18 a side of 16 pixels, but the least is"):
+        resolve(spec, 3, 3)
 
 
 def test_a_network_that_does_not_detect_is_refused():
