@@ -132,20 +132,33 @@ def _sized(size: str, tf: bool) -> Arch:
     return (efficientnet.tensorflow(arch) if tf else arch).replace(drop_path_rate=rate)
 
 
-# size: (side, anchor scale). effdet config/model_config.py; google/automl efficientdet/hparams_config.py
-LITE_ROWS = {"lite0": (320, 3), "lite1": (384, 3), "lite2": (448, 3), "lite3": (512, 4), "lite4": (640, 4)}
+# size: (side, anchor scale, width of the neck). effdet config/model_config.py; google/automl
+# efficientdet/hparams_config.py
+LITE_ROWS = {
+    "lite0": (320, 3, 64),
+    "lite1": (384, 3, 88),
+    "lite2": (448, 3, 112),
+    "lite3": (512, 4, 160),
+    "lite3x": (640, 3, 200),
+    "lite4": (640, 4, 224),
+}
 
 
 def _lite(size: str) -> Arch:
-    """The necks and towers of D0 to D4, without weights, over EfficientNet-Lite."""
-    side, scale = LITE_ROWS[size]
-    neck_and_towers = apply(D0.replace(head=TF_HEAD), EFFICIENTDET, size.replace("lite", "d")).head
+    """The necks and towers of D0 to D4, without weights, over EfficientNet-Lite; "x" is a wider neck."""
+    side, scale, width = LITE_ROWS[size]
+    whole = size.removesuffix("x")
+    neck_and_towers = apply(D0.replace(head=TF_HEAD), EFFICIENTDET, whole.replace("lite", "d")).head
     assert isinstance(neck_and_towers, EfficientDet) and isinstance(neck_and_towers.neck, BiFpn)
-    neck = dataclasses.replace(neck_and_towers.neck, fusion="sum")
+    neck = dataclasses.replace(neck_and_towers.neck, fusion="sum", width=width)
     head = dataclasses.replace(neck_and_towers, neck=neck, priors=OctaveAnchors(scale=float(scale)))
     source = "google/automl efficientdet/hparams_config.py"
     arch = _efficientdet(
-        efficientnet.ARCHS[f"efficientnet_{size}"], f"efficientdet_{size}", source, head=head, resolution=side
+        efficientnet.ARCHS[f"efficientnet_{whole}"],
+        f"efficientdet_{size}",
+        source,
+        head=head,
+        resolution=side,
     )
     return efficientnet.tensorflow(arch).replace(drop_path_rate=0.0 if size == "lite0" else 0.2)
 
