@@ -83,11 +83,7 @@ class BoxStage(RegionStage):
 
     def cost(self, levels: Sequence[Map], classes: int, regions: int) -> Totals:
         each, channels = Totals(), levels[0].channels
-        for width in self.convs:
-            each.conv(self.grid, channels, width, 3, bias=not self.norm)
-            if self.norm:
-                each.norm(width)
-            channels = width
+        channels = _add_convolutions(each, self.grid, channels, self.convs, self.norm)
         _add_connected(each, channels * self.grid**2, self.hidden, (classes, 4 * classes))
         pairs = Totals()
         for width in self.hidden if self.relations else ():
@@ -173,7 +169,8 @@ class SpatialPyramid(RegionStage):
 
 @dataclass(frozen=True)
 class MaskStage(RegionStage):
-    """What draws a box's mask for every class: a grid, 3x3 convolutions, one that doubles the grid, a 1x1.
+    """What draws a box's mask for every class: a grid, 3x3 convolutions (`norm`: with batch norm), one that
+    doubles the grid, a 1x1.
 
     Of the network's own boxes the first `regions` are drawn, of boxes that it is given all.
     Source: arXiv 1703.06870 Figure 4; names and details are torchvision's.
@@ -183,20 +180,29 @@ class MaskStage(RegionStage):
     convs: tuple[int, ...] = field(default=(256, 256, 256, 256), metadata=WIDTH)
     width: int = field(default=256, metadata=WIDTH)
     regions: int = 100
+    norm: bool = field(default=False, metadata=LATER)
 
     def problem(self) -> str:
         return _too_small(self.grid, self.width, self.regions, *self.convs)
 
     def cost(self, levels: Sequence[Map], classes: int, regions: int) -> Totals:
         each, channels = Totals(), levels[0].channels
-        for width in self.convs:
-            each.conv(self.grid, channels, width, 3, bias=True)
-            channels = width
+        channels = _add_convolutions(each, self.grid, channels, self.convs, self.norm)
         each.conv(self.grid, channels, 4 * self.width)
         each.params += self.width
         each.macs += 4 * self.grid**2 * self.width
         each.conv(2 * self.grid, self.width, classes, bias=True)
         return _for_all(each, min(regions, self.regions))
+
+
+def _add_convolutions(each: Totals, grid: int, channels: int, convs: Sequence[int], norm: bool) -> int:
+    """Add 3x3 convolutions of these widths on a grid; return the channels they leave."""
+    for width in convs:
+        each.conv(grid, channels, width, 3, bias=not norm)
+        if norm:
+            each.norm(width)
+        channels = width
+    return channels
 
 
 def _add_connected(each: Totals, channels: int, hidden: Sequence[int], predictions: Sequence[int]) -> None:

@@ -112,7 +112,7 @@ class TwoStageModule(nn.Module):
         if value.masks and drawn:
             drawn_nm4 = lax.stop_gradient(drawn(found)).astype(jnp.float32)
             masks = MaskModule(value.masks, self.num_classes, self.strides, settings, name="mask")
-            found |= {DRAWN: drawn_nm4} | by_image(masks(read, drawn_nm4))
+            found |= {DRAWN: drawn_nm4} | by_image(masks(read, drawn_nm4, train))
         return found
 
 

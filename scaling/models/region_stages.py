@@ -40,10 +40,7 @@ class BoxModule(nn.Module):
     def __call__(self, levels, boxes_nr4, train: bool) -> dict[str, Any]:
         value, settings = self.value, self.settings
         x = aligned(levels, boxes_nr4, self.strides, value.grid)
-        for i, width in enumerate(value.convs):
-            x = Convolution(width, 3, settings, use_bias=not value.norm, name=f"conv_{i}")(x)
-            norm = BatchNorm(settings, act=True, name=f"norm_{i}") if value.norm else None
-            x = norm(x, train) if norm else settings.activate(x)
+        x = _convolved(x, value, settings, train)
         relate = functools.partial(_related, boxes_nr4, value.relations, settings)
         x = _hidden(x, value.hidden, settings, relate)
         found = _predicted(x, self.num_classes, 4 * self.num_classes, settings)
@@ -126,11 +123,10 @@ class MaskModule(nn.Module):
     settings: Settings
 
     @nn.compact
-    def __call__(self, levels, boxes_nr4) -> dict[str, Any]:
+    def __call__(self, levels, boxes_nr4, train: bool) -> dict[str, Any]:
         settings = self.settings
         x = aligned(levels, boxes_nr4, self.strides, self.value.grid)
-        for i, width in enumerate(self.value.convs):
-            x = settings.activate(Convolution(width, 3, settings, use_bias=True, name=f"conv_{i}")(x))
+        x = _convolved(x, self.value, settings, train)
         x = settings.activate(Doubling(self.value.width, settings, name="double")(x))
         form = self.num_classes, 1, settings
         return {"mask_logits": Convolution(*form, use_bias=True, fan="in", name="mask_logits")(x)}
@@ -151,6 +147,15 @@ class Doubling(nn.Module):
         kernel_cf = kernel.transpose(3, 0, 1, 2).reshape(channels, -1).astype(self.settings.dtype)
         x = to_space(pointwise(x_nhwc.astype(self.settings.dtype), kernel_cf))
         return x + bias.astype(x.dtype)
+
+
+def _convolved(x, value: BoxStage | MaskStage, settings: Settings, train: bool) -> Any:
+    """3x3 convolutions of a stage's widths; modules of the compact method that calls."""
+    for i, width in enumerate(value.convs):
+        x = Convolution(width, 3, settings, use_bias=not value.norm, name=f"conv_{i}")(x)
+        norm = BatchNorm(settings, act=True, name=f"norm_{i}") if value.norm else None
+        x = norm(x, train) if norm else settings.activate(x)
+    return x
 
 
 def aligned(levels: Sequence[Any], boxes_nr4, strides: Sequence[int], grid: int) -> Any:

@@ -43,6 +43,7 @@ FASTERRCNN = {
     r"box/class_logits": r"roi_heads.box_predictor.cls_score",
     r"box/box_regression": r"roi_heads.box_predictor.bbox_pred",
     r"mask/conv_(\d+)": r"roi_heads.mask_head.\1.0",
+    r"mask/norm_(\d+)": r"roi_heads.mask_head.\1.1",
     r"mask/double": r"roi_heads.mask_predictor.conv5_mask",
     r"mask/mask_logits": r"roi_heads.mask_predictor.mask_fcn_logits",
 }

@@ -57,6 +57,12 @@ MASKRCNN = FASTERRCNN.replace(
     head=TwoStage(masks=MaskStage()),
     source="arXiv 1703.06870, details as torchvision",
 )
+MASKRCNN_V2 = FASTERRCNN_V2.replace(
+    name="maskrcnn_resnet50_fpn_v2",
+    family="maskrcnn",
+    head=dataclasses.replace(FASTERRCNN_V2.head, masks=MaskStage(norm=True)),
+    source="arXiv 1703.06870 and 2111.11429, details as torchvision",
+)
 
 
 def _ssd_stages() -> tuple[Stage, ...]:
@@ -164,7 +170,7 @@ def _lite(size: str) -> Arch:
 
 
 _ALL = [
-    *(RETINANET, RETINANET_V2, SSD300, SSDLITE320, FASTERRCNN, FASTERRCNN_V2, MASKRCNN),
+    *(RETINANET, RETINANET_V2, SSD300, SSDLITE320, FASTERRCNN, FASTERRCNN_V2, MASKRCNN, MASKRCNN_V2),
     *(_sized(size, tf=False) for size in ("d0", "d1", "d2", "d3")),
     *(_sized(size.name, tf=True) for size in EFFICIENTDET.sizes),
     *map(_lite, LITE_ROWS),

@@ -76,7 +76,9 @@ def peer_outputs(model, images_nchw):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", ["fasterrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn"])
+@pytest.mark.parametrize(
+    "name", ["fasterrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2"]
+)
 def test_raw_outputs_equal_torchvision_s(name, torchvision):
     images = golden_rule.generator("input").standard_normal((2, 3, SIDE, SIDE)).astype(np.float32)
     state_dict, wanted = peer_of(name, torchvision, images)

@@ -37,7 +37,8 @@ def variables(name: str):
 def test_parameters_are_the_peers(name, shared):
     with open(shared / "reference" / "dense_tasks.csv") as file:
         published = {row["model"]: int(row["params"]) for row in csv.DictReader(file)}
-    published["tf_efficientdet_lite3x"] = 9_280_862  # effdet 0.4.1's, counted
+    # effdet 0.4.1's and torchvision 0.28's, counted
+    published |= {"tf_efficientdet_lite3x": 9_280_862, "maskrcnn_resnet50_fpn_v2": 46_359_409}
     assert sum(leaf.size for leaf in jax.tree.leaves(variables(name)["params"])) == published[name]
 
 
