@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> None:
 def _line(name: str, found: BreakEven, candidates: int) -> str:
     measured = (f"{seconds:.3f}" for seconds in dataclasses.astuple(found))
     ways = (tuple(found.seconds(way, n, candidates) for way in (True, False)) for n in STEPS)
-    return row(name, *measured, *(f"{shared:.1f} \\| {own:.1f}" for shared, own in ways))
+    return row(name, *measured, *(f"{shared:.1f} | {own:.1f}" for shared, own in ways))
 
 
 def _spec(arguments: argparse.Namespace) -> RunSpec:

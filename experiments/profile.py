@@ -17,6 +17,7 @@ from experiments import cli
 from scaling.arch.arch import Arch
 from scaling.cost.counting import Cost, count
 from scaling.cost.measuring import measure
+from scaling.reports.markdown import table_line
 from scaling.training import compilation_cache
 from scaling.training.start import start
 
@@ -53,7 +54,7 @@ def main(argv: Sequence[str]) -> None:
     if args.batch < 1:
         raise ValueError(f"--batch={args.batch} must be at least 1.")
     archs = [_arch(name, args.resolution) for name in _names(args.model)]
-    line = {"markdown": _markdown, "csv": _csv}[args.format]
+    line = {"markdown": table_line, "csv": _csv}[args.format]
     if args.layers:
         _print_table(LAYERS, (row for arch in archs for row in _layer_rows(arch)), line)
         print(flush=True)
@@ -114,14 +115,10 @@ def _layer_rows(arch: Arch) -> Iterator[tuple]:
 def _print_table(columns: Sequence[str], rows, line) -> None:
     """Print each row as soon as it is known."""
     print(line(columns), flush=True)
-    if line is _markdown:
+    if line is table_line:
         print("|" + " --- |" * len(columns))
     for row in rows:
         print(line(row), flush=True)
-
-
-def _markdown(cells: Sequence) -> str:
-    return "| " + " | ".join(map(str, cells)) + " |"
 
 
 def _csv(cells: Sequence) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from experiments import cli
 from experiments.predict import load_weights, name_weights, open_picture, pictures
 from scaling.border.files import write_atomically
+from scaling.reports.markdown import verbatim
 
 GRADIENTS = {"saliency": "", "guided": "guided", "deconvolution": "deconvolution"}
 KINDS = ("maps", "occlusion", *GRADIENTS, "gradcam")
@@ -96,12 +97,12 @@ def _save(rows: Sequence[Panels], title: str, path: Path) -> None:
     columns = max(map(len, rows))
     size = 1.6 * columns + 0.4, 1.9 * len(rows) + 0.4
     figure = Figure(figsize=size, dpi=120, layout="constrained")
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(verbatim(title), fontsize=10)
     for i, panels in enumerate(rows):
         for j, (caption, image) in enumerate(panels):
             axes: Any = figure.add_subplot(len(rows), columns, i * columns + j + 1)
             axes.imshow(image, cmap="viridis", interpolation="nearest")
-            axes.set_title(caption, fontsize=6)
+            axes.set_title(verbatim(caption), fontsize=6)
             axes.axis("off")
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from experiments.benchmarks.rows import Measurement
 from experiments.benchmarks.summaries import SUMMARIES
+from scaling.reports.markdown import table_line
 
 HEAD = """# Benchmarks
 
@@ -65,7 +66,7 @@ def _section(section: str, machine: str, rows: Sequence[Measurement]) -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [_line(columns), "|" + " --- |" * len(columns), *map(_line, rows)]
+    return [table_line(columns), "|" + " --- |" * len(columns), *map(table_line, rows)]
 
 
 def cells(row: Measurement) -> tuple[str, ...]:
@@ -91,10 +92,6 @@ def cells(row: Measurement) -> tuple[str, ...]:
 def line(row: Measurement) -> str:
     """Return a row as one printed line."""
     return "  ".join(cell for cell in cells(row) if cell)
-
-
-def _line(values: Iterable[str]) -> str:
-    return "| " + " | ".join(value.replace("|", "/") for value in values) + " |"
 
 
 def _quartiles(row: Measurement) -> str:

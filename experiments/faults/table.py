@@ -10,6 +10,7 @@ from typing import Any
 
 from experiments.faults.kind import Outcome
 from scaling.border.files import write_atomically
+from scaling.reports.markdown import table_line
 
 ROWS, TABLE = "rows.jsonl", "table.md"
 HEAD = """# Faults
@@ -45,7 +46,7 @@ def _line(row: Row) -> str:
     if row["note"]:
         return f"| {row['kind']} | 0 | | | not run: {row['note']} |"
     cells = (row["kind"], row["trials"], row["passed"], f"{row['seconds']:.0f}", row["checked"])
-    return "| " + " | ".join(map(str, cells)) + " |"
+    return table_line(cells)
 
 
 def write(out: Path, rows: Sequence[Row], order: Sequence[str]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 
 from experiments.tables.entry import Entry, Table
+from scaling.reports.markdown import table_line
 
 COLUMNS = ("row", "figure", "paper", "ours", "difference", "why", "source")
 
@@ -23,8 +23,8 @@ def to_markdown(table: Table, name: str) -> str:
         "",
     ]
     lines += [table.note, ""] if table.note else []
-    lines += [_line(COLUMNS), "|" + " --- |" * len(COLUMNS)]
-    lines += [_line(_cells(entry, short=True)) for entry in table.entries]
+    lines += [table_line(COLUMNS), "|" + " --- |" * len(COLUMNS)]
+    lines += [table_line(_cells(entry, short=True)) for entry in table.entries]
     if empty := _to_train(table):
         lines += [
             "",
@@ -39,8 +39,10 @@ def to_wide(table: Table) -> str:
     cells: dict[str, dict[str, str]] = {}
     for entry in table.entries:
         cells.setdefault(entry.row, {})[entry.column] = entry.shown
-    lines = [_line(("row", *columns)), "|" + " --- |" * (len(columns) + 1)]
-    lines += [_line((row, *(found.get(column, "") for column in columns))) for row, found in cells.items()]
+    lines = [table_line(("row", *columns)), "|" + " --- |" * (len(columns) + 1)]
+    lines += [
+        table_line((row, *(found.get(column, "") for column in columns))) for row, found in cells.items()
+    ]
     return "\n".join(lines)
 
 
@@ -67,7 +69,3 @@ def _to_train(table: Table) -> list[Entry]:
 def _cells(entry: Entry, short: bool) -> tuple[str, ...]:
     why = "train" if short and not entry.exact and entry.reason.startswith("python") else entry.reason
     return entry.row, entry.column, entry.paper, entry.shown, entry.difference, why, entry.source
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |"

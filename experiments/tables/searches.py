@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from scaling.reports.markdown import table_line
 from scaling.sweeps.executors import cores, share_cores
 from search.core.objectives import maximise
 from search.core.space import Space
@@ -214,7 +215,7 @@ def markdown(headings: Sequence[str]) -> list[str]:
 
 def row(*cells: str) -> str:
     """A line of a Markdown table."""
-    return "| " + " | ".join(cells) + " |"
+    return table_line(cells)
 
 
 def plus_minus(mean: float, deviation: float) -> str:

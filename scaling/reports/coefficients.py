@@ -13,6 +13,7 @@ from scaling.laws import halving
 from scaling.laws.ranking import Margin, Ranking, rank
 from scaling.reports.curve import metric_of, score_of, validation
 from scaling.reports.grid import CoefficientGrid, Point, Score
+from scaling.reports.markdown import table_line
 from scaling.reports.units import MISSING, number, percent, si
 from scaling.tasks.task import Metric
 
@@ -104,12 +105,12 @@ def _table(grid: CoefficientGrid) -> list[str]:
         for name in ("validation", "validation at equal MACs", "test"):
             has = name in found
             cells.append(percent(found[name].means[i], found[name].half_width(i)) if has else MISSING)
-        lines.append("| " + " | ".join([*cells, str(len(point.rows))]) + " |")
+        lines.append(table_line([*cells, len(point.rows)]))
     if grid.base is not None:
         base = grid.base
         cells = ["", "base (phi = 0)", si(base.macs), number(base.macs / grid.target)]
         cells += [percent(_mean(base, validation)), "", percent(_mean(base, score_of)), str(len(base.rows))]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(table_line(cells))
     return lines
 
 
@@ -148,10 +149,10 @@ def _margins(grid: CoefficientGrid, found: dict[str, Ranking]) -> list[str]:
     lines = [
         f"Margin of the best over others, in points, with Tukey's {level:.0%} intervals (all pairs hold at once):"
     ]
-    lines += ["", "| over | " + " | ".join(found) + " |", "|" + " --- |" * (1 + len(found))]
+    lines += ["", table_line(["over", *found]), "|" + " --- |" * (1 + len(found))]
     for label, i in against.items():
         cells = [_interval(one.margin(winner, i)) for one in found.values()]
-        lines.append("| " + " | ".join([label, *cells]) + " |")
+        lines.append(table_line([label, *cells]))
     return lines
 
 

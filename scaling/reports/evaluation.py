@@ -11,6 +11,7 @@ import numpy as np
 
 from scaling.laws.power import LEVEL
 from scaling.laws.proportion import wilson
+from scaling.reports.markdown import table_line, verbatim
 from scaling.reports.units import MISSING, percent
 from scaling.tasks.intervals import MARGIN
 
@@ -117,7 +118,7 @@ def _classes(found: Evaluation) -> list[str]:
         recall = int(right[i]) / int(truth[i]) if truth[i] else None
         between = MISSING if recall is None else " to ".join(map(percent, wilson(recall, int(truth[i]))))
         precision = percent(int(right[i]) / int(named[i])) if named[i] else MISSING
-        lines.append(f"| {name} | {truth[i]} | {percent(recall)} | {between} | {precision} |")
+        lines.append(table_line((name, truth[i], percent(recall), between, precision)))
     return lines
 
 
@@ -129,7 +130,7 @@ def _confusions(found: Evaluation) -> list[str]:
     if not pairs:
         return ["None: every image is right."]
     names = found.class_names
-    lines = [f"| {names[i]} | {names[j]} | {wrong[i, j]} |" for i, j in pairs]
+    lines = [table_line((names[i], names[j], wrong[i, j])) for i, j in pairs]
     return ["| truth | taken for | images |", "| --- | --- | ---: |", *lines]
 
 
@@ -147,8 +148,9 @@ def confusion_figure(found: Evaluation) -> Any:
     axes.set_xlabel("predicted")
     axes.set_ylabel("truth")
     if len(counts) <= DRAWN_CLASSES:
-        axes.set_xticks(range(len(counts)), found.class_names, rotation=90)
-        axes.set_yticks(range(len(counts)), found.class_names)
+        names = [*map(verbatim, found.class_names)]
+        axes.set_xticks(range(len(counts)), names, rotation=90)
+        axes.set_yticks(range(len(counts)), names)
     return figure
 
 
@@ -160,10 +162,10 @@ def contact_sheet(
 
     rows = max(1, -(-len(images) // columns))
     figure = Figure(figsize=(inches * columns, (inches + 0.6) * rows + 0.4), dpi=120, layout="constrained")
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(verbatim(title), fontsize=11)
     for i, (image, caption) in enumerate(zip(images, captions)):
         axes: Any = figure.add_subplot(rows, columns, i + 1)
         axes.imshow(image.squeeze(), cmap="gray" if image.shape[-1] == 1 else None)
-        axes.set_title(caption, fontsize=8)
+        axes.set_title(verbatim(caption), fontsize=8)
         axes.axis("off")
     return figure

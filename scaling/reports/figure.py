@@ -11,6 +11,7 @@ import numpy as np
 from scaling.laws.power import Law, NoLaw
 from scaling.reports.curve import AXES, Group, interval_of, metric_of, score_of
 from scaling.reports.labels import size_label
+from scaling.reports.markdown import verbatim
 from scaling.reports.study import Series, Study
 from scaling.reports.units import si
 from scaling.runs.rows import Row
@@ -97,10 +98,10 @@ def _subtitle(study: Study, laws: dict[str, Law | NoLaw]) -> str:
 
 def dress(axes: Any, title: str, subtitle: str, x_label: str, y_label: str) -> None:
     """Give axes their titles, labels and grid."""
-    axes.set_title(title, loc="left", fontsize=13, fontweight="bold", color=INK, pad=24)
-    axes.text(0, 1.02, subtitle, transform=axes.transAxes, fontsize=9.5, color=MUTED)
-    axes.set_xlabel(x_label, color=INK, fontsize=11, labelpad=6)
-    axes.set_ylabel(y_label, color=INK, fontsize=11, labelpad=6)
+    axes.set_title(verbatim(title), loc="left", fontsize=13, fontweight="bold", color=INK, pad=24)
+    axes.text(0, 1.02, verbatim(subtitle), transform=axes.transAxes, fontsize=9.5, color=MUTED)
+    axes.set_xlabel(verbatim(x_label), color=INK, fontsize=11, labelpad=6)
+    axes.set_ylabel(verbatim(y_label), color=INK, fontsize=11, labelpad=6)
     axes.grid(True, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(which="both", colors=MUTED, length=0, labelsize=10)
@@ -132,7 +133,13 @@ def _draw_points(axes: Any, found: Series, colour_: str, labels: bool) -> None:
     spread = np.transpose([_spread(g) for g in groups]) if groups else []
     style = {"fmt": "o", "color": colour_, "markersize": 7, "markeredgecolor": "white", "capsize": 0}
     axes.errorbar(
-        x, y, yerr=spread if np.any(spread) else None, elinewidth=1.4, label=found.name, zorder=3, **style
+        x,
+        y,
+        yerr=spread if np.any(spread) else None,
+        elinewidth=1.4,
+        label=verbatim(found.name),
+        zorder=3,
+        **style,
     )
     for g, x_, y_ in zip(groups if labels else (), x, y):
         text = size_label(g.first)

@@ -11,6 +11,7 @@ import numpy as np
 from scaling.reports.coefficients import ranking
 from scaling.reports.figure import INK, MUTED
 from scaling.reports.grid import CoefficientGrid
+from scaling.reports.markdown import verbatim
 
 SHADES = ("#eef3f8", "#8db4d6", "#2563a8", "#173a63")  # light to dark, hue of the first curve
 BEST = "#d9622b"
@@ -87,8 +88,8 @@ def _dress(axes: Any, grid: CoefficientGrid, title: str, alphas: list[float], be
     subtitle = (
         f"{grid.dataset} · {len(grid.points)} points, {runs} runs of {grid.steps} steps · best outlined"
     )
-    axes.set_title(title, loc="left", fontsize=13, fontweight="bold", color=INK, pad=24)
-    axes.text(0, 1.02, subtitle, transform=axes.transAxes, fontsize=9.5, color=MUTED)
+    axes.set_title(verbatim(title), loc="left", fontsize=13, fontweight="bold", color=INK, pad=24)
+    axes.text(0, 1.02, verbatim(subtitle), transform=axes.transAxes, fontsize=9.5, color=MUTED)
     axes.set_xlabel("β, the width's factor", color=INK, fontsize=11, labelpad=6)
     axes.set_ylabel("α, the depth's factor", color=INK, fontsize=11, labelpad=6)
     axes.set_xticks(range(len(betas)), [f"{value:.3g}" for value in betas])

@@ -11,6 +11,7 @@ from scaling.laws.holdout import Prediction, hold_out
 from scaling.laws.power import LEVEL, Law, NoLaw
 from scaling.reports.curve import AXES, BY_LENGTH, Group, fit_law, group, law_points
 from scaling.reports.labels import size_label
+from scaling.reports.markdown import table_line
 from scaling.reports.study import Study
 from scaling.reports.table import describe
 from scaling.reports.units import MISSING, percent, si
@@ -171,5 +172,5 @@ def _range(bounds: Interval) -> str:
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]], left: int) -> list[str]:
     """A Markdown table, its first `left` columns flush left."""
     rule = [" --- " if i < left else " ---: " for i in range(len(heads))]
-    body = ["| " + " | ".join(line) + " |" for line in (heads, *lines)]
+    body = [table_line(cells) for cells in (heads, *lines)]
     return [body[0], "|" + "|".join(rule) + "|", *body[1:]]

@@ -20,6 +20,7 @@ from scaling.reports.curve import (
     weights_of,
 )
 from scaling.reports.labels import network, size_label
+from scaling.reports.markdown import table_line
 from scaling.reports.study import Study
 from scaling.reports.units import MISSING, duration, number, percent, si
 from scaling.runs.rows import OK, Row
@@ -102,7 +103,7 @@ def _networks(study: Study) -> list[str]:
     groups = [(name, same) for name, found in study.series.items() for same in found.groups]
     best = _on_front([g for _, g in groups])
     for name, found in groups:
-        lines.append("| " + " | ".join(_network_cells(name, found, found.first.id in best)) + " |")
+        lines.append(table_line(_network_cells(name, found, found.first.id in best)))
     return lines
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scaling.reports.figure import GRID, INK, MUTED, colour, dress
+from scaling.reports.markdown import verbatim
 from search.reports import regret
 from search.reports.baseline import Baseline
 from search.reports.regret import Curve
@@ -95,7 +96,7 @@ def _draw(axes: Any, made: Curve, target: float | None, label: str, **style: Any
         low = np.maximum(low, middle[shown].min() / 10)
         middle = np.where(shown, middle, np.nan)
     step = "default" if style.get("linestyle") else "steps-post"
-    axes.plot(made.x, middle, label=label, drawstyle=step, **style)
+    axes.plot(made.x, middle, label=verbatim(label), drawstyle=step, **style)
     if made.deviation.any() and made.searches > 1:
         axes.fill_between(
             made.x, low, high, step="post", color=style["color"], alpha=0.14, linewidth=0, zorder=1
