@@ -16,6 +16,7 @@ from scaling.data import resize
 from scaling.data.autoaugment import DRAWS, autoaugment
 from scaling.data.per_image import normalised
 from scaling.data.randaugment import randaugment
+from scaling.runs.ranges import check_augment
 from scaling.runs.spec import AugmentSpec
 
 CROP_ATTEMPTS = 10
@@ -66,7 +67,7 @@ def train_images(
     augment: AugmentSpec, resolution: int, mean: Sequence[float], std: Sequence[float]
 ) -> Callable[[jax.Array, jax.Array], jax.Array]:
     """Build f(images uint8[B, S, S, C], draws [B, u]) -> x_nhwc float32, one image at a time."""
-    check(augment)
+    check_augment(augment)
     layers, magnitude = augment.randaugment_layers, augment.randaugment_magnitude
 
     def one(x_hwc: jax.Array, draws: jax.Array) -> jax.Array:
@@ -87,7 +88,7 @@ def eval_transform(
     augment: AugmentSpec, resolution: int, mean: Sequence[float], std: Sequence[float]
 ) -> Callable[[jax.Array], jax.Array]:
     """Build f(images uint8[B, S, S, C]) -> x_nhwc float32: centre crop of `eval_crop`, resize, normalise."""
-    check(augment)
+    check_augment(augment)
 
     def transform(images_nhwc: jax.Array) -> jax.Array:
         side = images_nhwc.shape[1]
@@ -117,31 +118,6 @@ def check_uncropped(augment: AugmentSpec, what: str) -> None:
         raise ValueError(
             f"augment.eval_crop={augment.eval_crop} would leave out {what} that are scored: set it to 1."
         )
-
-
-def check(augment: AugmentSpec) -> None:
-    """Raise ValueError for a setting outside its range, naming the value and the range."""
-    ranges = {
-        "eval_crop": (augment.eval_crop, 0 < augment.eval_crop <= 1, "above 0 and at most 1"),
-        "area": (augment.area, 0 < augment.area[0] <= augment.area[1] <= 1, "two rising fractions in (0, 1]"),
-        "aspect": (augment.aspect, 0 < augment.aspect[0] <= augment.aspect[1], "two rising numbers above 0"),
-        "pad": (augment.pad, augment.pad >= 0, "at least 0"),
-        "randaugment_layers": (augment.randaugment_layers, augment.randaugment_layers >= 0, "at least 0"),
-        "randaugment_magnitude": (
-            augment.randaugment_magnitude, 0 <= augment.randaugment_magnitude <= 10, "from 0 to 10"
-        ),
-        "autoaugment": (
-            augment.autoaugment, not (augment.autoaugment and augment.randaugment_layers),
-            "empty beside randaugment_layers: one stands in the other's place"
-        ),
-        "gain": (augment.gain, augment.gain >= 0, "at least 0 decibels"),
-        "erase": (augment.erase, 0 <= augment.erase <= 1, "a probability"),
-        "mixup": (augment.mixup, augment.mixup >= 0, "at least 0 (0 is off)"),
-        "cutmix": (augment.cutmix, augment.cutmix >= 0, "at least 0 (0 is off)"),
-    }  # fmt: skip
-    for name, (value, good, rule) in ranges.items():
-        if not good:
-            raise ValueError(f"augment.{name}={value} must be {rule}.")
 
 
 def normalise(x: jax.Array, mean: Sequence[float], std: Sequence[float], how: str = "set") -> jax.Array:

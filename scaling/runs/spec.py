@@ -26,6 +26,7 @@ from scaling.runs.duration import Duration
 from scaling.runs.learning import CHOICES as LEARNING_CHOICES
 from scaling.runs.learning import OptimizerSpec, ScheduleSpec
 from scaling.runs.pinning import SOURCES, fingerprint, pin_data, pin_model, unpinned_as
+from scaling.runs.ranges import check_ranges
 
 TRACKERS = "wandb", "mlflow", "trackio"
 NON_FINITE = STOP, SKIP, ROLLBACK = "stop", "skip", "rollback"
@@ -301,6 +302,7 @@ def check(spec: RunSpec) -> None:
                 f"config.model.{key}={value} must be above 0: a factor of 1 leaves the axis as it is."
             )
     _check_rule(spec.model)
+    check_ranges(spec)
     if spec.optimizer.keep_zeros and not spec.model.init:
         raise ValueError(
             "config.optimizer.keep_zeros is for pruned weights: name them in config.model.init, since new networks "

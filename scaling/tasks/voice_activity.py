@@ -15,7 +15,8 @@ import numpy as np
 import optax
 from jax import lax
 
-from scaling.data.augment import SLOTS, check, draws_of, normalise
+from scaling.data.augment import SLOTS, draws_of, normalise
+from scaling.runs.ranges import check_augment
 from scaling.runs.spec import AugmentSpec
 from scaling.tasks.roc import area_under_roc
 from scaling.tasks.task import Inputs, Metric, Task
@@ -26,7 +27,7 @@ OWN = 2 / 3  # of the equaliser's gain, that each band has by itself
 
 def _train_inputs(made: Inputs):
     _check_plain(made.augment)
-    check(made.augment)
+    check_augment(made.augment)
 
     def one(frames_t1c, voice_t1, draws, key):
         spare = len(frames_t1c) - made.resolution

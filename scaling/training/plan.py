@@ -16,7 +16,7 @@ from scaling.data import Dataset, load
 from scaling.models.network import frozen_stages, recomputed_stages
 from scaling.runs.duration import Duration
 from scaling.runs.resolve import resolve
-from scaling.runs.spec import RunSpec, TrainSpec
+from scaling.runs.spec import RunSpec
 from scaling.tasks import named
 from scaling.tasks.task import Task
 from scaling.training.parallel import Device, check_batch, choose_devices
@@ -107,7 +107,6 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
     `dataset` is the spec's own, where it has been read before.
     """
     train, task = spec.train, named(spec.task)
-    _check_ranges(train)
     devices = choose_devices(train.devices)
     pairs = bool(spec.augment.mixup or spec.augment.cutmix)
     check_batch(train.batch, len(devices), train.accumulate, pairs)
@@ -170,33 +169,6 @@ def read_data(spec: RunSpec) -> Dataset:
     """Read the images of a run, held at the resolution of its network."""
     resolution = resolve(spec.model, 2, 1)[0].resolution  # the number of classes is the data's to say
     return load(spec.data, spec.augment, resolution, named(spec.task).fields)
-
-
-def _check_ranges(train: TrainSpec) -> None:
-    rules_of = {
-        "label_smoothing": (0 <= train.label_smoothing < 1, "in [0, 1)"),
-        "ema": (0 <= train.ema < 1, "in [0, 1); 0 averages nothing"),
-        "eval_batch": (train.eval_batch >= 1, "at least 1"),
-        "keep": (train.keep >= 1, "at least 1 checkpoint"),
-        "steps_per_call": ((train.steps_per_call or 1) >= 1, "at least 1, or None for the backend's own"),
-        "box_weight": (train.box_weight >= 0, "at least 0"),
-        "least_score": (0 <= train.least_score < 1, "in [0, 1)"),
-        "most_overlap": (0 < train.most_overlap <= 1, "in (0, 1]"),
-        "sure_score": (0 <= train.sure_score < 1, "in [0, 1)"),
-        "regions": (train.regions >= 1, "at least 1"),
-        "per_class": (
-            train.per_class >= 0 and train.batch % max(train.per_class, 1) == 0,
-            f"at least 0 and divide train.batch={train.batch}",
-        ),
-        "margin": ((train.margin or 0) >= 0, "at least 0, or None for the loss's own"),
-        "scale": (train.scale > 0, "above 0"),
-        "non_finite_limit": (train.non_finite_limit >= 1, "at least 1; non_finite='stop' allows none"),
-        "rollback_rate": (0 < train.rollback_rate <= 1, "in (0, 1]; 1 leaves the learning rate as it is"),
-        "timeout": (train.timeout >= 0, "a number of seconds, 0 for none"),
-    }
-    for name, (good, rule) in rules_of.items():
-        if not good:
-            raise ValueError(f"config.train.{name}={getattr(train, name)} must be {rule}.")
 
 
 def _steps_per_call(spec: RunSpec) -> int:

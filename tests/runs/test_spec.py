@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import json
+import math
+import re
 
 import pytest
 
@@ -139,6 +141,24 @@ def test_an_empty_config_has_the_defaults():
 def test_an_error_names_the_path_the_value_and_the_rule(config, message):
     with pytest.raises(ValueError, match=message):
         RunSpec.from_config(config)
+
+
+@pytest.mark.parametrize(
+    "section, key, value",
+    [
+        ("train", "steps_per_call", 0),
+        ("train", "ema", 1.0),
+        ("train", "label_smoothing", math.nan),
+        ("train", "progressive_magnitude", (11.0,)),
+        ("augment", "eval_crop", 0.0),
+        ("augment", "erase", 2.0),
+    ],
+)
+def test_a_number_must_lie_in_its_range(section, key, value):
+    with pytest.raises(ValueError, match=rf"config\.{section}\.{key}={re.escape(str(value))} must be "):
+        RunSpec.from_config({section: {key: value}})
+    with pytest.raises(ValueError, match=rf"config\.{section}\.{key}="):
+        RunSpec().revised({f"{section}.{key}": value})
 
 
 @pytest.mark.parametrize(
