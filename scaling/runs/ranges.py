@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from scaling.runs.augmenting import AugmentSpec
+from scaling.runs.learning import OptimizerSpec, ScheduleSpec
 
 if TYPE_CHECKING:
-    from scaling.runs.spec import RunSpec, TrainSpec
+    from scaling.runs.spec import ModelSpec, RunSpec, TrainSpec
 
 Ranges = dict[str, tuple[bool, str]]  # of a field: whether its value is in its range, and the range in words
 
 
 def check_ranges(spec: RunSpec) -> None:
     """Raise ValueError for a number outside its range, naming the value and the range."""
+    _check("model", spec.model, _model(spec.model))
+    _check("optimizer", spec.optimizer, _optimizer(spec.optimizer))
+    _check("schedule", spec.schedule, _schedule(spec.schedule))
     _check("train", spec.train, _train(spec.train))
     check_augment(spec.augment)
 
@@ -27,6 +32,40 @@ def _check(section: str, values: Any, ranges: Ranges) -> None:
     for name, (good, rule) in ranges.items():
         if not good:
             raise ValueError(f"config.{section}.{name}={getattr(values, name)} must be {rule}.")
+
+
+def _model(model: ModelSpec) -> Ranges:
+    return {
+        "phi": (math.isfinite(model.phi), "a finite number, 0 for the base itself"),
+        "norm_momentum": (
+            0 <= (model.norm_momentum or 0) < 1,
+            "in [0, 1), the share of old statistics that is kept, or None for the architecture's own",
+        ),
+    }
+
+
+def _optimizer(optimizer: OptimizerSpec) -> Ranges:
+    share = {name: getattr(optimizer, name) for name in ("momentum", "rms_decay", "b1", "b2")}
+    return {
+        "lr": (0 < optimizer.lr < math.inf, "a finite number above 0"),
+        "lr_batch": (optimizer.lr_batch >= 0, "at least 0; 0 takes lr as it is"),
+        **{name: (0 <= value < 1, "in [0, 1)") for name, value in share.items()},
+        "eps": (0 <= optimizer.eps < math.inf, "a finite number of at least 0"),
+        "weight_decay": (0 <= optimizer.weight_decay < math.inf, "a finite number of at least 0; 0 is off"),
+        "clip_norm": (
+            optimizer.clip_norm is None or optimizer.clip_norm > 0,
+            "above 0, or None for no limit",
+        ),
+        "trust": (0 < optimizer.trust < math.inf, "a finite number above 0"),
+    }
+
+
+def _schedule(schedule: ScheduleSpec) -> Ranges:
+    return {
+        "factor": (0 <= schedule.factor <= 1, "in [0, 1]; 1 leaves the learning rate as it is"),
+        "final": (0 <= schedule.final < math.inf, "a finite number of at least 0, a share of the peak"),
+        "power": (0 <= schedule.power < math.inf, "a finite number of at least 0"),
+    }
 
 
 def _train(train: TrainSpec) -> Ranges:
@@ -72,7 +111,8 @@ def _augment(augment: AugmentSpec) -> Ranges:
             not (augment.autoaugment and augment.randaugment_layers),
             "empty beside randaugment_layers: one stands in the other's place",
         ),
-        "gain": (augment.gain >= 0, "at least 0 decibels"),
+        "noise": (0 <= augment.noise < math.inf, "a finite number of at least 0, of pixels up to 255"),
+        "gain": (0 <= augment.gain < math.inf, "at least 0 decibels, and finite"),
         "erase": (0 <= augment.erase <= 1, "a probability"),
         "mixup": (augment.mixup >= 0, "at least 0 (0 is off)"),
         "cutmix": (augment.cutmix >= 0, "at least 0 (0 is off)"),

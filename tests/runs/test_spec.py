@@ -146,12 +146,29 @@ def test_an_error_names_the_path_the_value_and_the_rule(config, message):
 @pytest.mark.parametrize(
     "section, key, value",
     [
+        ("model", "phi", math.inf),
+        ("model", "norm_momentum", 1.0),
+        ("optimizer", "lr", 0.0),
+        ("optimizer", "lr", math.inf),
+        ("optimizer", "lr_batch", -1),
+        ("optimizer", "momentum", 1.0),
+        ("optimizer", "rms_decay", -0.1),
+        ("optimizer", "b1", 1.0),
+        ("optimizer", "b2", math.nan),
+        ("optimizer", "eps", -1e-8),
+        ("optimizer", "weight_decay", -1e-4),
+        ("optimizer", "clip_norm", -1.0),
+        ("optimizer", "trust", 0.0),
+        ("schedule", "factor", 1.5),
+        ("schedule", "final", -0.1),
+        ("schedule", "power", -1.0),
         ("train", "steps_per_call", 0),
         ("train", "ema", 1.0),
         ("train", "label_smoothing", math.nan),
         ("train", "progressive_magnitude", (11.0,)),
         ("augment", "eval_crop", 0.0),
         ("augment", "erase", 2.0),
+        ("augment", "noise", -1.0),
     ],
 )
 def test_a_number_must_lie_in_its_range(section, key, value):
@@ -159,6 +176,12 @@ def test_a_number_must_lie_in_its_range(section, key, value):
         RunSpec.from_config({section: {key: value}})
     with pytest.raises(ValueError, match=rf"config\.{section}\.{key}="):
         RunSpec().revised({f"{section}.{key}": value})
+
+
+def test_what_is_off_at_0_may_be_0():
+    optimizer = {"lr_batch": 0, "momentum": 0.0, "eps": 0.0, "weight_decay": 0.0, "clip_norm": None}
+    values = {"optimizer": optimizer, "schedule": {"final": 0.0}, "augment": {"noise": 0.0, "mixup": 0.0}}
+    assert RunSpec.from_config(values | {"model": {"norm_momentum": 0.0}}).optimizer.lr_batch == 0
 
 
 @pytest.mark.parametrize(
