@@ -16,6 +16,7 @@ from scaling.models.custom_network import CustomNetwork
 from scaling.models.edge_choice import OPTION
 from scaling.models.initializers import SHAPES, Law, Stated
 from scaling.models.network import Applied, Network
+from scaling.runs.ranges import check_seed
 
 Follow = Callable[[Law, Sequence[int]], Law]  # another law for an array that states one
 
@@ -63,8 +64,10 @@ def initialize(net: Any, seed: int = 0, follow: Follow | None = None) -> dict[st
     Each array is drawn by the law that it states where it is made, from a generator named by its path, so
     it depends on the seed and its own name alone; stacked layers (below a `blocks` key) are drawn one by one.
     An operation that a supernet holds starts as it would in the network of that operation. "choice", if any,
-    is all zeros. `follow` turns the stated laws into others. A user's module draws its own.
+    is all zeros. `follow` turns the stated laws into others. A user's module draws its own. ValueError for a
+    seed below 0 or of more than 63 bits.
     """
+    check_seed(seed)
     if isinstance(net, CustomNetwork):
         return net.initialize(seed)
     stated = stated_variables(net, net.arch.resolution, net.arch.in_channels)

@@ -16,11 +16,18 @@ Ranges = dict[str, tuple[bool, str]]  # of a field: whether its value is in its 
 
 def check_ranges(spec: RunSpec) -> None:
     """Raise ValueError for a number outside its range, naming the value and the range."""
+    check_seed(spec.seed)
     _check("model", spec.model, _model(spec.model))
     _check("optimizer", spec.optimizer, _optimizer(spec.optimizer))
     _check("schedule", spec.schedule, _schedule(spec.schedule))
     _check("train", spec.train, _train(spec.train))
     check_augment(spec.augment)
+
+
+def check_seed(seed: int) -> None:
+    """Raise ValueError for a seed that NumPy or JAX does not take."""
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed={seed} must be from 0 to 2**63 - 1: choose another.")
 
 
 def check_augment(augment: AugmentSpec) -> None:

@@ -41,3 +41,11 @@ def test_without_a_key_nothing_is_drawn_silently():
     net = Network(ARCHS["stacked"])
     with pytest.raises(InvalidRngError, match="params"):
         net.init({}, jnp.zeros((1, 32, 32, 3)), train=False)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_no_generator_takes_is_refused(seed):
+    net = scaling.build(scaling.get("lenet5"))
+    with pytest.raises(ValueError, match=rf"seed={seed} must be from 0 to 2\*\*63 - 1"):
+        initialize(net, seed)
+    assert initialize(net, 2**63 - 1)["params"]

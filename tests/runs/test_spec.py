@@ -125,6 +125,8 @@ def test_an_empty_config_has_the_defaults():
         ({"model": 3}, r"config\.model=3 must be a section of keys"),
         ({"seed": "0"}, r"config\.seed='0' must be int"),
         ({"seed": True}, r"config\.seed=True must be int"),
+        ({"seed": -1}, r"seed=-1 must be from 0 to 2\*\*63 - 1"),
+        ({"seed": 2**63}, r"seed=9223372036854775808 must be from 0"),
         ({"model": {"phi": "1"}}, r"config\.model\.phi='1' must be float"),
         ({"model": {"phi": True}}, r"config\.model\.phi=True must be float"),
         ({"model": {"strides": [1, 2.5]}}, r"config\.model\.strides\[1\]=2\.5 must be int"),
