@@ -123,22 +123,28 @@ def feed(
     ValueError where the batch exceeds the split or does not divide.
     """
     _check_batch(batch, process_count)
+    check_batches(split, batch, per_class)
+    in_memory = isinstance(split, ArraySplit)
+    if resident and not in_memory:
+        raise ValueError("resident=True needs a split in memory: load it with data.resident=True.")
+    order: Order | ClassOrder = Order(len(split), batch, seed, process_index, process_count)
+    if per_class:
+        order = ClassOrder(split.labels, batch, per_class, seed, process_index, process_count)
+    if in_memory and (resident or (resident is None and split.nbytes <= MEMORY_BUDGET)):
+        return Feed(split, order, workers, split.fields)
+    return Feed(split, order, workers)
+
+
+def check_batches(split: Split, batch: int, per_class: int = 0) -> None:
+    """Raise ValueError where an epoch has no whole batch, or none with `per_class` of each of its classes."""
     if batch > len(split):
         raise ValueError(
             f"train.batch={batch} is larger than the training split of {len(split)} images, so an epoch would "
             f"have no step: set train.batch to at most {len(split)}, or use more data (data.limit, "
             "data.validation_fraction)."
         )
-    in_memory = isinstance(split, ArraySplit)
-    if resident and not in_memory:
-        raise ValueError("resident=True needs a split in memory: load it with data.resident=True.")
-    order: Order | ClassOrder = Order(len(split), batch, seed, process_index, process_count)
     if per_class:
         _check_classes(split.labels, batch, per_class)
-        order = ClassOrder(split.labels, batch, per_class, seed, process_index, process_count)
-    if in_memory and (resident or (resident is None and split.nbytes <= MEMORY_BUDGET)):
-        return Feed(split, order, workers, split.fields)
-    return Feed(split, order, workers)
 
 
 def eval_batches(

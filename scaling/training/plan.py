@@ -13,14 +13,17 @@ from scaling.arch.custom import Custom
 from scaling.arch.heads import HEADS
 from scaling.cost.counting import Cost, count
 from scaling.data import Dataset, load
+from scaling.data.loader import check_batches
 from scaling.models.network import frozen_stages, recomputed_stages
 from scaling.runs.duration import Duration
 from scaling.runs.resolve import resolve
 from scaling.runs.spec import RunSpec
 from scaling.tasks import named
 from scaling.tasks.task import Task
+from scaling.training import schedules, starting
 from scaling.training.parallel import Device, check_batch, choose_devices
 from scaling.training.phases import Phase, flops, phases_of
+from scaling.training.schedules import Schedule
 
 # Steps dispatched at once where dispatching costs more than on a CPU, and no images travel with it.
 STEPS_PER_CALL = 10
@@ -41,7 +44,10 @@ class Call:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A run: the network, the data and when what happens. Lengths are in steps, 0 for never."""
+    """A run: the network, the data and when what happens. Lengths are in steps, 0 for never.
+
+    `rate` is the learning rate of a step.
+    """
 
     spec: RunSpec
     task: Task
@@ -53,6 +59,7 @@ class Plan:
     steps_per_epoch: int
     total_steps: int
     phases: tuple[Phase, ...]
+    rate: Schedule
     eval_every: int
     checkpoint_every: int
     log_every: int
@@ -117,7 +124,9 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
     _check_drop_path(spec, arch)
     recomputed_stages(spec.model.remat, len(arch.stages))
     frozen_stages(spec.optimizer.frozen, arch)
-    steps_per_epoch = max(1, len(dataset.train) // train.batch)
+    starting.check(spec.model.init)
+    check_batches(dataset.train, train.batch, train.per_class)
+    steps_per_epoch = len(dataset.train) // train.batch
 
     def steps(text: str) -> int:
         return Duration.parse(text).steps(steps_per_epoch)
@@ -127,6 +136,8 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
         raise ValueError(
             f"config.train.duration={train.duration!r} is no whole step of {steps_per_epoch} per epoch: lengthen it."
         )
+    phases = phases_of(arch, spec, total)
+    starts = [phase.start for phase in phases] if train.alternate else [0]
     return Plan(
         spec=spec,
         task=task,
@@ -137,7 +148,8 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
         devices=tuple(devices),
         steps_per_epoch=steps_per_epoch,
         total_steps=total,
-        phases=phases_of(arch, spec, total),
+        phases=phases,
+        rate=schedules.of_run(spec, starts, total, steps_per_epoch),
         eval_every=steps(train.eval_every),
         checkpoint_every=steps(train.checkpoint_every),
         log_every=max(1, steps(train.log_every)),

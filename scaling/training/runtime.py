@@ -11,7 +11,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from scaling.arch.arch import Sized
 from scaling.data.loader import feed
@@ -51,9 +50,8 @@ class Runtime:
             spec.train.per_class,
         )
         self.resident = self.engine.replicate({**self.feed.resident, SEED: seed_key(spec.seed)})
-        self._scheduled = _schedule(plan)
         self._factor, self._compiled = 1.0, 0.0
-        self._rate = self._scheduled
+        self._rate = plan.rate
         self._optimizer = optimizers.build(spec.optimizer, self._rate)
         self._programs: dict[tuple, Program] = {}
         if spec.model.init:
@@ -65,7 +63,7 @@ class Runtime:
         if factor == self._factor:
             return
         self._factor, self._compiled = factor, self.compile_seconds - self.evaluate.program.seconds
-        self._rate = lambda step: factor * self._scheduled(step)
+        self._rate = lambda step: factor * self.plan.rate(step)
         self._optimizer = optimizers.build(self.plan.spec.optimizer, self._rate)
         self._programs = {}
 
@@ -187,15 +185,6 @@ class Runtime:
             axis_name=synced,
             frozen=self.plan.spec.optimizer.frozen if frozen is None else frozen,
         )
-
-
-def _schedule(plan: Plan) -> schedules.Schedule:
-    """The learning rate of a step; in turns each has the whole schedule, as arXiv 1506.01497 trains them."""
-    spec, starts = plan.spec, [phase.start for phase in plan.phases] if plan.spec.train.alternate else [0]
-    peak = schedules.peak_rate(spec.optimizer, spec.train.batch)
-    lengths = [end - start for start, end in zip(starts, [*starts[1:], plan.total_steps])]
-    each = [schedules.build(spec.schedule, peak, length, plan.steps_per_epoch) for length in lengths]
-    return optax.join_schedules(each, starts[1:]) if starts[1:] else each[0]
 
 
 def _size(tree: Any) -> int:

@@ -6,13 +6,14 @@ steps give other last digits, with which committed runs could not be made again 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import optax
 
 from scaling.runs.duration import Duration
-from scaling.runs.spec import OptimizerSpec, ScheduleSpec
+from scaling.runs.spec import OptimizerSpec, RunSpec, ScheduleSpec
 
 Schedule = Callable[[Any], Any]
 
@@ -45,6 +46,17 @@ def build(spec: ScheduleSpec, peak: float, total_steps: int, steps_per_epoch: in
         return jnp.where(step < warmup, peak * step / warmup, after) if warmup else after
 
     return rate
+
+
+def of_run(spec: RunSpec, starts: Sequence[int], total_steps: int, steps_per_epoch: int) -> Schedule:
+    """Return the schedule of a run; in turns, by the steps they start at, each has the whole of it.
+
+    Source of the turns: arXiv 1506.01497.
+    """
+    peak = peak_rate(spec.optimizer, spec.train.batch)
+    lengths = [end - start for start, end in zip(starts, [*starts[1:], total_steps])]
+    each = [build(spec.schedule, peak, length, steps_per_epoch) for length in lengths]
+    return optax.join_schedules(each, starts[1:]) if starts[1:] else each[0]
 
 
 def _cosine(spec: ScheduleSpec, warmup: int, total_steps: int, steps_per_epoch: int) -> Schedule:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from flax import traverse_util
 
 from scaling.arch.arch import Sized
 from scaling.border.pinned import is_weights, weights_path
+from scaling.weights import hub
 from scaling.weights.files import load_variables
 from scaling.weights.heads import of_classes
 from scaling.weights.pretrained import from_pretrained
@@ -19,7 +21,25 @@ NAMED = 8  # arrays that an error spells out
 
 def read(init: str) -> Mapping[str, Any]:
     """Return the variables that `config.model.init` names: of a pinned file, else of `from_pretrained`."""
-    return load_variables(weights_path(init)) if is_weights(init) else from_pretrained(init)[1]
+    if is_weights(init):
+        return load_variables(weights_path(init))
+    with _naming(init):
+        return from_pretrained(init)[1]
+
+
+def check(init: str) -> None:
+    """Raise ValueError where a name can be of no published weights; nothing is downloaded or read."""
+    if init and not is_weights(init):
+        with _naming(init):
+            hub.check(init)
+
+
+@contextlib.contextmanager
+def _naming(init: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        raise ValueError(f"config.model.init={init!r}: {error.args[0]}") from error
 
 
 def started(arch: Sized, fresh: Mapping[str, Any], given: Mapping[str, Any], init: str) -> dict[str, Any]:

@@ -33,6 +33,14 @@ def find(
     return config, _download(repository, WEIGHTS, cache_dir, revision)
 
 
+def check(name: str) -> None:
+    """Raise as `find` does for a name of nothing, without a download."""
+    if Path(name).is_dir():
+        _in_directory(Path(name))
+    else:
+        repository_of(name)
+
+
 def repository_of(name: str) -> str:
     """Return "owner/repository"; of timm's, the network must be in the zoo and the tag be named."""
     *owner, model = name.split("/")

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -54,6 +55,23 @@ def test_what_is_too_small_is_refused_and_the_others_are_not():
     assert good.plan and not bad.plan and "model.phi=-20" in bad.refusal and "the least is 4" in bad.refusal
     with pytest.raises(ValueError, match="trial model.phi=-20.0 cannot be run: .* choose a larger phi"):
         check([good.trial, bad.trial])
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"train.batch": 1400}, "train.batch=1400 is larger than the training split of 1299 images"),
+        ({"train.batch": 600, "train.per_class": 150}, "train.per_class"),
+        ({"schedule.warmup": "1 epochs"}, "warmup='1 epochs' is 20 steps, not shorter than .* 10 steps"),
+        ({"schedule.name": "exponential", "schedule.every": "0.01 epochs"}, "less than one step"),
+        ({"model.init": "resnet18"}, "model.init='resnet18': .* add the tag"),
+        ({"model.init": "./no/where"}, "model.init='./no/where': .* is not a directory"),
+        ({"model.init": "resnet19.a1_in1k"}, "model.init='resnet19.a1_in1k': .*resnet18"),
+    ],
+)
+def test_what_training_would_refuse_is_refused_before(change, told):
+    good, bad = prospects(made({}, change))
+    assert good.plan and not bad.plan and re.search(told, bad.refusal), bad.refusal
 
 
 def test_data_that_is_not_there_is_told_before_anything_runs(tmp_path):
