@@ -136,6 +136,8 @@ def rehearsed(spec: RunSpec, kept: Path) -> Rehearsal:
                 f"{spec.train.batch}: its process was ended, most likely for lack of memory. Lower the batch, or sweep "
                 "without --dry_run."
             ) from error
+        except ValueError as error:
+            raise ValueError(str(error)) from error  # said here, as if no process were between
 
 
 def _started(spec: RunSpec, kept: Path) -> Rehearsal:

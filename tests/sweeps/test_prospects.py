@@ -1,5 +1,6 @@
 """What is known of trials before they run: plans, refusals, missing data, and what they will take."""
 
+import dataclasses
 import math
 import os
 import re
@@ -9,6 +10,7 @@ import sys
 
 import pytest
 
+from experiments import cli
 from scaling.runs import store
 from scaling.runs.spec import RunSpec
 from scaling.sweeps import estimates as estimating
@@ -151,6 +153,14 @@ def test_a_rehearsal_that_is_killed_is_told(monkeypatch, tmp_path):
         ValueError, match="cifar_resnet20 with model.phi=0 could not be tried with train.batch=64"
     ):
         estimating.rehearsed(made({})[0].spec, tmp_path)
+
+
+def test_what_a_rehearsal_refuses_is_refused_here(monkeypatch, tmp_path):
+    spec = made({})[0].spec
+    wrong = dataclasses.replace(spec, task="no such task")
+    with pytest.raises(ValueError, match="no such task") as refused:
+        estimating.rehearsed(wrong, tmp_path)
+    assert cli._is_ours(refused.value)
 
 
 @pytest.mark.nightly
