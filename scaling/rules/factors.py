@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+AXES = ("depth", "width", "resolution")
+
 
 @dataclass(frozen=True)
 class Coefficients:
@@ -38,8 +40,9 @@ class Powers:
         check_factors(depth=self.depth, width=self.width, resolution=self.resolution)
 
     def factors(self, phi: float) -> Coefficients:
-        """The factors at phi, of any sign."""
-        return Coefficients(self.depth**phi, self.width**phi, self.resolution**phi, phi)
+        """The factors at phi, of any sign; ValueError where one is no finite number above 0."""
+        depth, width, resolution = (_power(getattr(self, axis), phi) for axis in AXES)
+        return Coefficients(depth, width, resolution, phi)
 
     @property
     def bases(self) -> tuple[float, ...]:
@@ -49,7 +52,7 @@ class Powers:
     @property
     def axes(self) -> tuple[str, ...]:
         """The axes that the rule moves."""
-        return tuple(axis for axis in ("depth", "width", "resolution") if getattr(self, axis) != 1)
+        return tuple(axis for axis in AXES if getattr(self, axis) != 1)
 
 
 @dataclass(frozen=True)
@@ -146,11 +149,24 @@ class Detectors:
             raise ValueError(
                 f"phi={phi} leaves rule {self.name!r} no side, 1 + phi / 4 of the base's: choose a finite one above -4."
             )
-        grown = 1.35**phi, math.floor(phi + 0.5), math.floor(phi / 3)
+        grown = _power(1.35, phi), math.floor(phi + 0.5), math.floor(phi / 3)
         return DetectorFactors(*_efficientnet(phi), *grown, 1 + phi / 4, phi=phi)
 
 
 Rule = Powers | Table | Detectors
+
+
+def _power(base: float, phi: float) -> float:
+    """base**phi; ValueError where that is no finite number above 0."""
+    try:
+        factor = base**phi
+    except OverflowError:
+        factor = math.inf
+    if not 0 < factor < math.inf:
+        raise ValueError(
+            f"phi={phi:g} gives the factor {base:.6g}**phi={factor}, not a finite one above 0: choose a phi nearer to 0."
+        )
+    return factor
 
 
 def _efficientnet(phi: float) -> tuple[float, float]:
@@ -175,7 +191,11 @@ def _named(rule: str, sizes: Sequence[Any], name: str) -> Any:
 def check_factors(**factors: float) -> None:
     """Raise ValueError for a factor that is not finite and above 0."""
     for name, factor in factors.items():
-        if not (factor > 0 and math.isfinite(factor)):
+        try:
+            good = factor > 0 and math.isfinite(factor)
+        except (TypeError, ValueError):  # text, or an array
+            good = False
+        if not good:
             raise ValueError(
                 f"{name}={factor} must be a finite factor above 0: 1 leaves the axis as it is, "
                 "values below 1 shrink it."
