@@ -18,6 +18,8 @@ from scaling.rules.scale import apply, coefficients, scale
 from scaling.runs.spec import ModelSpec
 
 LEAST_WIDTH = 1  # channels of a stage, before rounding
+MOST_BLOCKS = 10_000  # ResNet-1202 has 600; more take minutes to count
+MOST_SIDE = 2**20  # pixels, or frames
 
 
 def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Sized, Coefficients]:
@@ -36,6 +38,7 @@ def resolve(model: ModelSpec, num_classes: int, in_channels: int) -> tuple[Sized
         if isinstance(rule, Detectors):  # before rounding, which goes no lower than the least side
             _check_least(base, model, dataclasses.replace(factors, resolution=rule.at(at).resolution))
     _check_least(base, model, factors)
+    _check_most(arch, model)
     rates = {rate: getattr(model, rate) for rate in ("drop_rate", "drop_path_rate", "norm_momentum")}
     return arch.replace(**{k: v for k, v in rates.items() if v is not None}), factors
 
@@ -46,9 +49,7 @@ def _check_least(base: Sized, model: ModelSpec, factors: Coefficients) -> None:
     The least side is the one that rounding does not go below, the least width one channel: further down
     networks of ever smaller factors would be the same.
     """
-    told = f"config.model.phi={model.phi:g}"
-    if model.rule == "axes":
-        told = f"config.model.width={model.width:g}, config.model.resolution={model.resolution:g}"
+    told = _factors_of(model)
     least = 1 if isinstance(base, Custom) else least_resolution(base)
     if factors.resolution < 1 and round_resolution(side := base.resolution * factors.resolution) < least:
         raise ValueError(
@@ -61,6 +62,25 @@ def _check_least(base: Sized, model: ModelSpec, factors: Coefficients) -> None:
             f"{told} leaves the narrowest stage of {base.name} {narrowest:.2g} of a channel, less than {LEAST_WIDTH}: "
             "choose a larger phi or factor, or a larger config.model.base_width."
         )
+
+
+def _check_most(arch: Sized, model: ModelSpec) -> None:
+    """Raise ValueError for more blocks or a larger side than any network has that could be trained."""
+    blocks = 0 if isinstance(arch, Custom) else arch.depth
+    if blocks > MOST_BLOCKS or arch.resolution > MOST_SIDE:
+        raise ValueError(
+            f"{_factors_of(model)} gives {arch.name} {blocks:,} blocks and a side of {arch.resolution:,} pixels, but the "
+            f"most are {MOST_BLOCKS:,} and {MOST_SIDE:,}: choose a smaller phi or factor, or a smaller base."
+        )
+
+
+def _factors_of(model: ModelSpec) -> str:
+    """The fields of a config that say how much its base is scaled."""
+    if model.rule != "axes":
+        return f"config.model.phi={model.phi:g}"
+    return ", ".join(
+        f"config.model.{axis}={getattr(model, axis):g}" for axis in ("depth", "width", "resolution")
+    )
 
 
 def rule_of(model: ModelSpec) -> Rule:

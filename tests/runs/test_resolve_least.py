@@ -1,4 +1,4 @@
-"""A rule goes down as far as the strides and the channels of its base allow, and no further."""
+"""A rule goes down as far as strides and channels of its base allow, and up as far as can be counted."""
 
 import pytest
 
@@ -34,6 +34,23 @@ def test_a_factor_of_one_axis_is_refused_likewise():
         arch_of(rule="axes", width=0.01)
     with pytest.raises(ValueError, match="config.model.phi=-9 leaves the narrowest stage"):
         arch_of(rule="width", phi=-9.0)
+
+
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({"phi": 50.0}, r"config\.model\.phi=50 gives .* 81,906 blocks and a side of"),
+        ({"rule": "resolution", "phi": 120.0}, "the most are 10,000 and 1,048,576: choose a smaller phi"),
+        ({"rule": "axes", "depth": 1e5}, r"config\.model\.depth=100000, .* 900,000 blocks"),
+    ],
+)
+def test_what_no_machine_could_count_is_refused(changes, told):
+    with pytest.raises(ValueError, match=told):
+        arch_of(**changes)
+
+
+def test_the_deepest_network_of_the_zoo_may_be_ten_times_as_deep():
+    assert resolve(ModelSpec("cifar_resnet1202", rule="axes", depth=10.0), 10, 3)[0].depth == 6000
 
 
 def test_a_base_below_its_strides_may_be_as_it_is_but_no_smaller():
