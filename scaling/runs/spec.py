@@ -323,10 +323,11 @@ def check(spec: RunSpec) -> None:
 
 
 def _check_rule(model: ModelSpec) -> None:
+    _check_read(model)
     rule = RULES.get(model.rule)
     if isinstance(rule, Table) or (isinstance(rule, Detectors) and model.size):
         rule.size(model.size)
-        if isinstance(rule, Detectors) and model.phi:
+        if model.phi:
             raise ValueError(
                 f"config.model.size={model.size!r} and config.model.phi={model.phi} both say how large: set one."
             )
@@ -337,6 +338,21 @@ def _check_rule(model: ModelSpec) -> None:
             f"{model.rule!r} goes by phi or factors: leave size empty."
         )
     dwr(model.exponent)
+
+
+def _check_read(model: ModelSpec) -> None:
+    """Raise ValueError for a factor that the rule does not read, by which the same network had another id."""
+    if model.rule == "axes" and model.phi:
+        raise ValueError(
+            f"config.model.phi={model.phi:g} is not read by rule 'axes', which goes by depth, width and resolution: "
+            "leave it at 0, or choose another config.model.rule."
+        )
+    for axis in ("depth", "width", "resolution"):
+        if model.rule != "axes" and (factor := getattr(model, axis)) != 1:
+            raise ValueError(
+                f"config.model.{axis}={factor:g} is read by rule 'axes' alone, and the rule is {model.rule!r}: set "
+                "config.model.rule='axes', or leave it at 1."
+            )
 
 
 def identity(spec: Any) -> str:

@@ -47,6 +47,13 @@ def test_the_spec_of_a_finished_run_is_read_where_its_files_are_gone():
         RunSpec.from_config({"model": {"init": gone["init"]}})
 
 
+def test_a_row_is_read_also_where_its_rule_did_not_read_a_factor():
+    older = {"model": {"rule": "width", "width": 2.0, "phi": 1.0}}
+    assert RunSpec.from_dict(older).model.width == 2.0
+    with pytest.raises(ValueError, match="is read by rule 'axes' alone"):
+        RunSpec.from_config(older)
+
+
 @pytest.mark.parametrize("value, read", [(True, True), (False, False), ([0, 2], (0, 2)), ((), ())])
 def test_stages_to_recompute_are_all_none_or_listed(value, read):
     spec = RunSpec.from_config({"model": {"remat": value}})
@@ -133,6 +140,15 @@ def test_an_empty_config_has_the_defaults():
         ({"model": {"remat": "all"}}, r"config\.model\.remat='all' must be bool"),
         ({"model": {"remat": None}}, r"config\.model\.remat=None must be bool"),
         ({"model": {"remat": [0, True]}}, r"config\.model\.remat\[1\]=True must be int"),
+        (
+            {"model": {"width": 2.0}},
+            r"config\.model\.width=2 is read by rule 'axes' alone, and the rule is 'compound'",
+        ),
+        ({"model": {"rule": "axes", "phi": 1.0}}, r"config\.model\.phi=1 is not read by rule 'axes'"),
+        (
+            {"model": {"rule": "efficientnet", "size": "b1", "phi": 1.0}},
+            r"size='b1' and config\.model\.phi=1\.0 both say how large",
+        ),
         ({"augment": {"area": [1.0]}}, r"config\.augment\.area=.* must have 2 entries"),
         ({"optimizer": {"name": "adam"}}, r"config\.optimizer\.name='adam'.*'adamw'"),
         ({"train": {"engine": "tpu"}}, r"config\.train\.engine='tpu'.*pmap"),
