@@ -240,6 +240,7 @@ class RunSpec:
         """
         if changes.keys() & {"data.dir", "data.source"}:
             changes = {"data.fingerprint": "", **changes}
+        _check_keys(self, changes)
         told = {key.partition(".")[0] for key in changes}
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         kept = {name: plain(value) if name in told else value for name, value in values.items()}
@@ -265,6 +266,14 @@ class RunSpec:
     @functools.cached_property
     def _id(self) -> str:
         return identity(self)
+
+
+def _check_keys(spec: RunSpec, changes: Mapping[str, Any]) -> None:
+    """Raise ValueError where a whole section would be changed, and what is not said of it lost."""
+    for name in changes:
+        if dataclasses.is_dataclass(section := getattr(spec, name, None)):
+            known = ", ".join(f.name for f in dataclasses.fields(section))
+            raise ValueError(f'config.{name} is a section: set its keys by "{name}.key", {known}.')
 
 
 CHOICES: dict[tuple[str, str], tuple[str, ...]] = {

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+import scaling
 from scaling.runs.spec import RunSpec
 from scaling.sweeps.expand import expand, grid, product, seeds, trials, zipped
 
@@ -51,11 +52,21 @@ def test_a_sweep_that_cannot_be_meant_is_an_error_that_names_it(sweep, names):
         ({"modle.phi": 1.0}, r"config\.modle holds no keys; did you mean 'model'"),
         ({"model.phi.x": 1.0}, r"config\.model\.phi holds no keys"),
         ({"model.phi": "one"}, r"config\.model\.phi='one'"),
+        ({"model": {"phi": 1.0}}, r'config\.model is a section: set its keys by "model\.key", name, arch, '),
+        ({"train": None}, r"config\.train is a section"),
     ],
 )
 def test_an_override_that_fits_no_field_is_an_error_that_names_it(overrides, names):
     with pytest.raises(ValueError, match=names):
         trials(RunSpec(), [overrides])
+
+
+def test_an_architecture_is_set_as_a_whole():
+    arch = scaling.get("lenet5")
+    (one, other), _ = trials(
+        RunSpec(), [{"model.arch": value} for value in (arch, arch.to_dict() | {"name": "x"})]
+    )
+    assert one.spec.model.arch == arch and other.spec.model.arch == arch.replace(name="x")
 
 
 def test_same_overrides_give_the_same_id_in_any_order():
