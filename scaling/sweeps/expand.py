@@ -119,7 +119,7 @@ def only(made: Sequence[Trial], wanted: Mapping[str, str]) -> list[Trial]:
 def _listed(sweep: Any) -> list[Mapping[str, Any]]:
     """The override dicts of a sweep that is no dict itself; ValueError where it is something else."""
     found: list[Any] = list(sweep) if isinstance(sweep, Iterable) and not isinstance(sweep, str) else [sweep]
-    if not all(isinstance(one, Mapping) for one in found):
+    if not all(isinstance(one, Mapping) and all(isinstance(key, str) for key in one) for one in found):
         raise ValueError(
             f"get_sweep() gives {sweep!r}: let it return a list of dicts of overrides, or a dict of grid, zip and seeds."
         )
@@ -131,13 +131,13 @@ def _declared(sweep: Mapping[str, Any]) -> list[Overrides]:
         if key not in KEYS:
             hint = (
                 f"write it as an axis, {{'grid': {{{key!r}: [...]}}}}"
-                if "." in key
+                if "." in str(key)
                 else f"known: {', '.join(KEYS)}"
             )
             raise ValueError(f"get_sweep() gives the unknown key {key!r}{nearest(key, KEYS)}; {hint}.")
-    for name, axes in (("zip", sweep.get("zip", {})), ("grid", sweep.get("grid", {}))):
-        for key, values in axes.items():
-            _check_values(f"{name}[{key!r}]", values)
+    for name in KEYS[:2]:
+        if name in sweep:
+            _check_axes(name, sweep[name])
     parts = []
     if "zip" in sweep:
         parts.append(zipped(sweep["zip"]))
@@ -147,6 +147,15 @@ def _declared(sweep: Mapping[str, Any]) -> list[Overrides]:
         _check_values("seeds", sweep["seeds"])
         parts.append(seeds(sweep["seeds"]))
     return product(*parts) if parts else []
+
+
+def _check_axes(name: str, axes: Any) -> None:
+    if not isinstance(axes, Mapping) or not axes or not all(isinstance(key, str) for key in axes):
+        raise ValueError(
+            f"the sweep's {name}={axes!r} must hold at least one axis, {{'model.phi': [0.0, 1.0]}}, say, or be left out."
+        )
+    for key, values in axes.items():
+        _check_values(f"{name}[{key!r}]", values)
 
 
 def _check_values(where: str, values: Any) -> None:
