@@ -104,16 +104,29 @@ def trials(
 def only(made: Sequence[Trial], wanted: Mapping[str, str]) -> list[Trial]:
     """The trials whose configs have these values, {"section.key": text}, set by the sweep or not.
 
+    A file of code or weights may be named without the digest that a run adds to it.
+
     Raises:
       ValueError: where there is no such key, or no trial has these values; says which they have.
     """
-    found = [one for one in made if RunSpec.from_dict(override(one.spec.to_dict(), wanted)) == one.spec]
+    found = [
+        one
+        for one in made
+        if RunSpec.from_dict(override(one.spec.to_dict(), _pinned(wanted, one.spec))) == one.spec
+    ]
     if not found:
         told = " and ".join(f"{key}={value}" for key, value in wanted.items())
         flat = [flatten(one.spec.to_dict()) for one in made]
         there = "; ".join(f"{key} is {', '.join(sorted({str(one[key]) for one in flat}))}" for key in wanted)
         raise ValueError(f"no trial has {told}: of {len(made)} trials {there}.")
     return found
+
+
+def _pinned(wanted: Mapping[str, str], spec: RunSpec) -> dict[str, str]:
+    """What is wanted, files with the digest that they have in a spec."""
+    files = {"model.name": spec.model.name, "model.init": spec.model.init}
+    same = {key for key, file in files.items() if file.rpartition("@")[:2] == (wanted.get(key), "@")}
+    return {key: files[key] if key in same else text for key, text in wanted.items()}
 
 
 def _listed(sweep: Any) -> list[Mapping[str, Any]]:

@@ -6,7 +6,7 @@ import pytest
 
 import scaling
 from scaling.runs.spec import RunSpec
-from scaling.sweeps.expand import expand, grid, product, seeds, trials, zipped
+from scaling.sweeps.expand import expand, grid, only, product, seeds, trials, zipped
 
 
 def test_counts_multiply_and_the_last_axis_is_fastest():
@@ -76,6 +76,27 @@ def test_an_architecture_is_set_as_a_whole():
         RunSpec(), [{"model.arch": value} for value in (arch, arch.to_dict() | {"name": "x"})]
     )
     assert one.spec.model.arch == arch and other.spec.model.arch == arch.replace(name="x")
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Networks and weights of one's own, in the directory of the command."""
+    monkeypatch.chdir(tmp_path)
+    code = "from flax import linen as nn\ndef {}(depth, width, resolution):\n    return nn.Dense(2)\n"
+    (tmp_path / "net.py").write_text(code.format("plain") + code.format("other"))
+    (tmp_path / "w.safetensors").write_bytes(b"weights")
+
+
+def test_a_file_is_picked_without_its_digest_too(files):
+    names = [{"model.name": f"net.py:{name}"} for name in ("plain", "other")]
+    plain, other, init, none = made = trials(RunSpec(), [*names, {"model.init": "w.safetensors"}, {}])[0]
+    assert "@" in plain.spec.model.name and "@" in init.spec.model.init
+    for told in ("net.py:plain", plain.spec.model.name):
+        assert only(made, {"model.name": told}) == [plain]
+    assert only(made, {"model.init": "w.safetensors"}) == [init]
+    assert only(made, {"model.init": ""}) == [plain, other, none]
+    with pytest.raises(ValueError, match="no trial has model.name="):
+        only(made, {"model.name": "net.py"})
 
 
 def test_same_overrides_give_the_same_id_in_any_order():
