@@ -7,7 +7,7 @@ the budget and says how far off it is; `ladder` does so for several budgets.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +74,8 @@ def solve(
     exactly one figure is given, for an unknown rule, and for a budget that the rule does not reach, with
     the range that it reaches.
     """
-    figure, target = _target(macs=macs, params=params, activations=activations, step_ms=step_ms)
+    figure, target = _given(macs=macs, params=params, activations=activations, step_ms=step_ms)
+    target = _budget(figure, target)
     rule = _rule(along)
     if measurements < 1:
         raise ValueError(f"measurements={measurements} must be at least 1.")
@@ -92,27 +93,48 @@ def ladder(
     arch: Sized,
     *,
     along: str | Rule = "compound",
-    macs: Sequence[float] = (),
-    params: Sequence[float] = (),
-    activations: Sequence[float] = (),
+    macs: Iterable[float] = (),
+    params: Iterable[float] = (),
+    activations: Iterable[float] = (),
 ) -> tuple[Solution, ...]:
     """Return one solution a budget, in the order of the budgets; ValueError as `solve`."""
-    figure, targets = _target(macs=macs or None, params=params or None, activations=activations or None)
+    listed = {"macs": _budgets("macs", macs), "params": _budgets("params", params)}
+    figure, targets = _given(**listed, activations=_budgets("activations", activations))
     return tuple(solve(arch, along=along, **{figure: target}) for target in targets)
 
 
-def _target(**figures: Any) -> tuple[str, Any]:
+def _given(**figures: Any) -> tuple[str, Any]:
     """The one figure that is given, and its budget or budgets."""
     given = {name: value for name, value in figures.items() if value is not None}
     if len(given) != 1:
         raise ValueError(
             f"give exactly one of {', '.join(figures)} as the budget; got {list(given) or 'none'}."
         )
-    [(figure, value)] = given.items()
-    for target in value if isinstance(value, Sequence) else (value,):
-        if not (target > 0 and math.isfinite(target)):
-            raise ValueError(f"{figure}={target} must be a finite budget above 0.")
-    return figure, value
+    [found] = given.items()
+    return found
+
+
+def _budgets(figure: str, values: Any) -> tuple[float, ...] | None:
+    """The budgets of a ladder, all of them checked before any is solved; None where there are none."""
+    if values is None:
+        return None
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(  # noqa: TRY004 - as for any other budget
+            f"{figure}={values!r} must be a list of budgets: a single one is for `scaling.solve`."
+        )
+    return tuple(_budget(figure, value) for value in values) or None
+
+
+def _budget(figure: str, value: Any) -> float:
+    """A budget as a number; ValueError where it is none, or not finite and above 0."""
+    try:
+        if value > 0 and math.isfinite(value):
+            return value
+    except (TypeError, ValueError):  # text, a list or an array
+        raise ValueError(
+            f"{figure}={value!r} must be a number: several budgets are for `scaling.ladder`."
+        ) from None
+    raise ValueError(f"{figure}={value} must be a finite budget above 0.")
 
 
 def _rule(along: str | Rule) -> Rule:

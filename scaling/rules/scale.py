@@ -7,7 +7,7 @@ Source: arXiv 1905.11946 (compound scaling).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from scaling.arch.arch import Arch, Sized
@@ -41,8 +41,8 @@ A = TypeVar("A", Arch, Custom, Sized)
 
 def scale(
     arch: A,
-    depth: float | Sequence[float] = 1.0,
-    width: float | Sequence[float] = 1.0,
+    depth: float | Iterable[float] = 1.0,
+    width: float | Iterable[float] = 1.0,
     resolution: float = 1.0,
     rounding: str | None = None,
 ) -> A:
@@ -55,6 +55,7 @@ def scale(
     ValueError for a factor of 0 or below, an unknown rounding, or a depth below 1 where the rounding refuses
     it. A network of the user's own rounds its depth and width by itself.
     """
+    depth, width = _listed(depth), _listed(width)
     if isinstance(arch, Custom):
         return _scale_custom(arch, depth, width, resolution, rounding)  # pyright: ignore[reportReturnType]
     depths, widths = _of_stages(arch, "depth", depth), _of_stages(arch, "width", width)
@@ -71,13 +72,13 @@ def scale(
     rule = ROUNDINGS[name]
     scaled = arch.replace(rounding=name)
     if wider:
-        alone = isinstance(width, Sequence)
+        alone = isinstance(width, tuple)
         scaled = widen_each(scaled, widths, rule) if alone else widen(scaled, widths[0], rule)
     if deeper:
         check_depth(arch, max(depths), rule)
         deepened = deepen(arch.stages, scaled.stages, depths, rule)
         scaled = scaled.replace(stages=settle(deepened, scaled.entering))
-        if not isinstance(depth, Sequence):
+        if not isinstance(depth, tuple):
             scaled = scaled.replace(head=deepen_head(scaled.head, depth))
     if resolution != 1:
         scaled = scaled.replace(
@@ -102,13 +103,13 @@ def _factor_label(axis: str, factors: Sequence[float]) -> str:
 
 def _scale_custom(
     arch: Custom,
-    depth: float | Sequence[float],
-    width: float | Sequence[float],
+    depth: float | tuple[float, ...],
+    width: float | tuple[float, ...],
     resolution: float,
     rounding: str | None,
 ) -> Custom:
     """Multiply the factors of a user's own network, whose function rounds; the side is rounded here."""
-    if rounding or isinstance(depth, Sequence) or isinstance(width, Sequence):
+    if rounding or isinstance(depth, tuple) or isinstance(width, tuple):
         what = f"rounding={rounding!r}" if rounding else f"a factor for each stage, {depth=}, {width=},"
         raise ValueError(
             f"{arch.family} is a network of your own, so {what} does not apply: it rounds by itself, and takes one "
@@ -193,9 +194,17 @@ def coefficients(arch: Sized, rule: Rule, at: float | str) -> Coefficients:
     return Coefficients(depth, size.width, size.resolution)
 
 
-def _of_stages(arch: Arch, axis: str, given: float | Sequence[float]) -> tuple[float, ...]:
+def _listed(given: Any) -> float | tuple[float, ...]:
+    """Factors in any kind of list as a tuple; a single one as it is."""
+    if isinstance(given, Iterable) and not isinstance(given, str):
+        return tuple(given)
+    factor: Any = given  # checked where its axis is known
+    return factor
+
+
+def _of_stages(arch: Arch, axis: str, given: float | tuple[float, ...]) -> tuple[float, ...]:
     """A factor for each stage."""
-    factors = tuple(given) if isinstance(given, Sequence) else (given,) * len(arch.stages)
+    factors = given if isinstance(given, tuple) else (given,) * len(arch.stages)
     if len(factors) != len(arch.stages):
         raise ValueError(
             f"{axis}={factors} has {len(factors)} factors, but {arch.name} has {len(arch.stages)} stages: give "

@@ -4,6 +4,7 @@ import itertools
 import random
 import time
 
+import numpy as np
 import pytest
 
 import scaling
@@ -169,6 +170,23 @@ def test_a_ladder_is_one_solution_a_budget():
     solved = scaling.ladder(B0, macs=rungs, along="dwr")
     assert [solution.target for solution in solved] == list(rungs)
     assert solved[1] == scaling.solve(B0, macs=8e8, along="dwr")
+    for listed in (list(rungs), np.array(rungs), iter(rungs)):
+        assert scaling.ladder(B0, macs=listed, params=None, along="dwr") == solved
+
+
+@pytest.mark.parametrize(
+    ("macs", "message"),
+    [
+        (4e7, r"macs=40000000\.0 must be a list of budgets"),
+        ("4e7", "macs='4e7' must be a list of budgets"),
+        ([4e8, "4e7"], "macs='4e7' must be a number"),
+        ([4e8, -1.0], r"macs=-1\.0 must be a finite budget above 0"),
+        (np.array([]), "give exactly one of macs, params, activations as the budget; got none"),
+    ],
+)
+def test_what_is_no_ladder_says_why(macs, message):
+    with pytest.raises(ValueError, match=message):
+        scaling.ladder(B0, macs=macs)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +195,9 @@ def test_a_ladder_is_one_solution_a_budget():
         ({"macs": 1e3}, "out of reach.* takes efficientnet_b0 from .* to "),
         ({"params": 5e6, "along": "resolution"}, "cannot be met.*leaves"),
         ({"macs": 1e12, "along": "efficientnet"}, "out of reach"),
+        ({"macs": [4e7]}, r"macs=\[40000000\.0\] must be a number"),
+        ({"macs": np.array([4e7, 8e7])}, "macs=array.* must be a number"),
+        ({"macs": "4e7"}, "macs='4e7' must be a number"),
         ({"macs": 0}, "macs=0 must be a finite budget above 0"),
         ({}, "exactly one of macs, params, activations, step_ms"),
         ({"macs": 1e9, "params": 1e6}, "exactly one"),

@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 
 from scaling import zoo
@@ -173,7 +174,7 @@ def test_names_say_what_was_done():
     assert compound(b0, 1, alpha=1.3).name == "efficientnet_b0 phi=1 (1.3, 1.1, 1.15)"
 
 
-@pytest.mark.parametrize("bad", [0, -1, math.nan, math.inf])
+@pytest.mark.parametrize("bad", [0, -1, math.nan, math.inf, "2"])
 @pytest.mark.parametrize("axis", ["depth", "width", "resolution"])
 def test_a_factor_of_zero_or_below_is_refused_by_name(axis, bad):
     with pytest.raises(ValueError, match=f"{axis}=.*above 0"):
@@ -325,6 +326,10 @@ def test_one_depth_a_stage():
     deeper = scale(base, depth=(1, 2, 3, 1))
     assert [stage.repeats for stage in deeper.stages] == [3, 8, 18, 3]
     assert scale(base, depth=(2, 2, 2, 2)) == scale(base, depth=2)
+    for factors in ([1, 2, 3, 1], np.array([1, 2, 3, 1]), iter((1, 2, 3, 1))):
+        assert scale(base, depth=factors) == deeper
+    widths = (1.0, 1.5, 2.0, 1.0)
+    assert scale(base, width=np.array(widths)).to_json() == scale(base, width=widths).to_json()
     with pytest.raises(ValueError, match="has 2 factors, but resnet50 has 4 stages"):
         scale(base, depth=(1, 2))
 
