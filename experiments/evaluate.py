@@ -17,9 +17,9 @@ import numpy as np
 
 from experiments import cli
 from scaling.arch.custom import is_file
-from scaling.border.files import read_json, write_atomically
+from scaling.border.files import write_atomically
 from scaling.runs.spec import RunSpec
-from scaling.runs.workdir import CONFIG
+from scaling.runs.workdir import CONFIG, recorded
 
 BATCH = 64
 WORST = 20  # images on the contact sheet
@@ -79,9 +79,10 @@ def _split_name(arguments: argparse.Namespace, spec: RunSpec) -> str:
 def read_spec(arguments: argparse.Namespace) -> RunSpec:
     """Return what the run was, on the data that the command line names.
 
-    ValueError where its network is a function of a .py file, which is code, and nobody trusts it.
+    ValueError where the directory is no run's, or its network is a function of a .py file, which is code, and
+    nobody trusts it.
     """
-    spec = RunSpec.from_dict(read_json(arguments.run / CONFIG))
+    spec = RunSpec.from_dict(recorded(arguments.run, CONFIG))
     if is_file(spec.model.name) and not getattr(arguments, "trust_code", False):
         raise ValueError(
             f"--run={arguments.run} has the network {spec.model.name}, a file of code: name a run of a network "

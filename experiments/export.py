@@ -13,8 +13,7 @@ from pathlib import Path
 from experiments import cli
 from experiments.predict import load_weights, name_weights
 from scaling.border.files import write_atomically
-from scaling.runs.rows import read_row
-from scaling.runs.workdir import ROW
+from scaling.runs.workdir import written_row
 
 SAFETENSORS = ".safetensors"
 
@@ -31,7 +30,7 @@ def main(argv: Sequence[str]) -> None:
     if arguments.card is not None:
         from scaling.reports.card import to_card
 
-        write_atomically(arguments.card, to_card(read_row(arguments.run / ROW)))
+        write_atomically(arguments.card, to_card(written_row(arguments.run)))
         print(f"card: {arguments.card}")
 
 

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from experiments import cli
-from scaling.border.files import read_json, write_atomically
+from scaling.border.files import write_atomically
 from scaling.data.photos import SUFFIXES
-from scaling.runs.workdir import CONFIG
+from scaling.runs.workdir import CONFIG, recorded
 
 
 def main(argv: Sequence[str]) -> int:
@@ -85,7 +85,7 @@ def _asked(arguments: argparse.Namespace, weights: Any) -> tuple[Any, Any]:
 
     if arguments.run is None:
         return tasks.of(weights.arch), TrainSpec()
-    spec = RunSpec.from_dict(read_json(arguments.run / CONFIG))
+    spec = RunSpec.from_dict(recorded(arguments.run, CONFIG))
     return tasks.named(spec.task), spec.train
 
 

@@ -54,6 +54,27 @@ def check_owner(workdir: Path, spec: Spec) -> None:
         )
 
 
+def recorded(workdir: Path, name: str) -> Any:
+    """Return what a JSON file of a run's directory holds; ValueError where that is none, or it is damaged."""
+    path = workdir / name
+    if not path.is_file():
+        raise ValueError(f"{workdir} has no {name}, so it is not the directory of a run: name a --workdir.")
+    try:
+        return read_json(path)
+    except ValueError as error:
+        raise ValueError(
+            f"{path} cannot be read ({error}): name another run, or train this one anew elsewhere."
+        ) from error
+
+
+def written_row(workdir: Path) -> Row:
+    """Return a run's row; ValueError where the directory is no run's, or the run has not ended."""
+    if not (workdir / ROW).is_file():
+        recorded(workdir, CONFIG)
+        raise ValueError(f"{workdir} has no {ROW}, so its run has not ended: train it to its end first.")
+    return read_row(workdir / ROW)
+
+
 def claim(workdir: Path, spec: Spec) -> None:
     """Make the directory this run's; one that is keeps its `config.json`."""
     if not (workdir / CONFIG).exists():

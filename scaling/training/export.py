@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from scaling.arch.arch import from_record
-from scaling.border.files import read_json
 from scaling.data.photos import MODES
-from scaling.runs.workdir import CHECKPOINTS, NETWORK
+from scaling.runs.workdir import CHECKPOINTS, NETWORK, recorded
 from scaling.training import checkpoints
 from scaling.training.plan import Plan
 from scaling.training.state import TrainState, models
@@ -42,12 +41,7 @@ def trained(workdir: Path, which: str | None = None, trust_code: bool = False) -
     in a .py file is run with `trust_code` only. ValueError where the directory holds no run, no intact
     checkpoint, no averages, or such a network.
     """
-    path = workdir / NETWORK
-    if not path.is_file():
-        raise ValueError(
-            f"{workdir} has no {NETWORK}, so it is not the directory of a run: name a --workdir."
-        )
-    record = _record(path)
+    record = _record(workdir)
     restored = checkpoints.restore(workdir / CHECKPOINTS, repair=False)
     if restored is None:
         raise ValueError(f"{workdir} holds no intact checkpoint: run its training again.")
@@ -64,14 +58,11 @@ def trained(workdir: Path, which: str | None = None, trust_code: bool = False) -
     return Weights(arch, known[which], preprocessing, classes), int(state.step)
 
 
-def _record(path: Path) -> dict[str, Any]:
+def _record(workdir: Path) -> dict[str, Any]:
     """Read a `network.json`; ValueError, naming the file, where it holds no network."""
-    try:
-        record = read_json(path)
-        if not isinstance(record, dict) or not record.keys() >= {"arch", "preprocessing"}:
-            raise ValueError("it does not hold arch and preprocessing")
-    except ValueError as error:
+    record = recorded(workdir, NETWORK)
+    if not isinstance(record, dict) or not record.keys() >= {"arch", "preprocessing"}:
         raise ValueError(
-            f"{path} cannot be read ({error}): run the training again to have it anew."
-        ) from error
+            f"{workdir / NETWORK} does not hold arch and preprocessing: run the training again to have it anew."
+        )
     return record

@@ -6,11 +6,10 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaling.border.files import read_json
 from scaling.data.dataset import Dataset, hold, load, open_source
 from scaling.runs.resolve import resolve
 from scaling.runs.spec import RunSpec
-from scaling.runs.workdir import CHECKPOINTS, NETWORK
+from scaling.runs.workdir import CHECKPOINTS, NETWORK, recorded
 from scaling.tasks import named
 from scaling.training import checkpoints, pictures
 from scaling.training.evaluate import Scores
@@ -70,7 +69,7 @@ def _dataset(workdir: Path, spec: RunSpec, split: str | None) -> Dataset:
     else:
         whole = load(data, spec.augment, side, fields)
         held, classes, channels = whole.validation, whole.class_names, whole.in_channels
-    record = read_json(workdir / NETWORK)
+    record = recorded(workdir, NETWORK)
     known, told = tuple(record.get("classes") or classes), record["preprocessing"]
     if told is None:
         raise ValueError(f"{workdir}: its network takes no pictures, as its images have {channels} channels.")

@@ -180,3 +180,37 @@ def test_a_reader_that_has_seen_enough_gets_no_traceback():
         f'"{sys.executable}" -c "{code}" | head -1', shell=True, capture_output=True, text=True, check=True
     )
     assert told.stdout == "line\n" and told.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["evaluate", "--run={0}/typo"],
+        ["layer_removal", "--run={0}/typo"],
+        ["compress", "--run={0}/typo", "--out={0}/out"],
+        ["samples", "--run={0}/typo"],
+        ["predict", "--run={0}/typo", "{0}"],
+        ["export", "--run={0}/typo", "--to={0}/net.onnx"],
+        ["export", "--run={0}/typo", "--card={0}/card.md"],
+    ],
+)
+def test_a_mistyped_run_is_told_by_every_command_that_reads_one(
+    command, capsys, tmp_path, words, monkeypatch
+):
+    monkeypatch.delitem(sys.modules, f"experiments.{words[0]}", raising=False)
+    (tmp_path / "cat.png").touch()
+    assert command(*(word.format(tmp_path) for word in words)) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert re.search(r"typo has no \w+\.json, so it is not the directory of a run", said), said
+    assert [path.name for path in tmp_path.iterdir()] == ["cat.png"]
+
+
+def test_a_run_that_is_damaged_or_has_not_ended_is_told(command, capsys, tmp_path, monkeypatch):
+    for name in ("export", "evaluate"):
+        monkeypatch.delitem(sys.modules, f"experiments.{name}", raising=False)
+    (tmp_path / "config.json").write_text("{}")
+    assert command("export", f"--run={tmp_path}", f"--card={tmp_path / 'card.md'}") == 2
+    assert "has no row.json, so its run has not ended" in " ".join(capsys.readouterr().err.split())
+    (tmp_path / "config.json").write_text("{")
+    assert command("evaluate", f"--run={tmp_path}") == 2
+    assert "config.json cannot be read" in " ".join(capsys.readouterr().err.split())
