@@ -159,7 +159,10 @@ def _parser() -> argparse.ArgumentParser:
     name_weights(made)
     made.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="pictures, or folders of them")
     made.add_argument(
-        "--top", type=int, metavar="N", help="classes or things a picture (default: 5 classes, or all things)"
+        "--top",
+        type=cli.at_least_one,
+        metavar="N",
+        help="classes or things a picture (default: 5 classes, or all things)",
     )
     made.add_argument("--csv", type=Path, metavar="FILE", help="write a line a picture and class or thing")
     made.add_argument("--out", type=Path, metavar="DIR", help="draw boxes, masks, restored pictures into it")

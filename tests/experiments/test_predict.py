@@ -61,6 +61,13 @@ def test_the_command_names_classes_and_writes_a_table(weights, photos, tmp_path,
     assert float(lines[0]["probability"]) == pytest.approx(float(first.max()), abs=1e-6)
 
 
+@pytest.mark.parametrize("top", ["0", "-3", "2.5"])
+def test_the_likeliest_are_one_at_least(weights, tmp_path, capsys, top):
+    with pytest.raises(SystemExit):
+        predict.main([f"--weights={weights}", f"--top={top}", str(tmp_path)])
+    assert f"--top: {top} must be a whole number of at least 1" in capsys.readouterr().err
+
+
 def test_what_cannot_be_predicted_says_why(weights, tmp_path):
     with pytest.raises(ValueError, match="does not exist"):
         predict.main([f"--weights={weights}", str(tmp_path / "nothing.png")])
