@@ -79,6 +79,7 @@ def main(argv: Sequence[str]) -> int | None:
     """Print the tables that the command line names, or train a row of one; return the exit code."""
     rest, overrides = cli.split(argv)
     arguments = _parser().parse_args(rest)
+    _check_flags(arguments, overrides)
     if arguments.list or not arguments.table:
         _list(arguments.table or [*TABLES, *SEARCHES])
         return None
@@ -86,7 +87,7 @@ def main(argv: Sequence[str]) -> int | None:
         return _train(arguments, overrides)
     for name in _names(arguments):
         if name in SEARCHES:
-            text, csv = SEARCHES[name](arguments.data, arguments.seeds), None
+            text, csv = SEARCHES[name](arguments.data, arguments.seeds or nasbench201.SEEDS), None
         else:
             table = TABLES[name]()
             text, csv = render.to_markdown(table, name), render.to_csv(table)
@@ -99,6 +100,18 @@ def main(argv: Sequence[str]) -> int | None:
             if csv is not None:
                 write_atomically(arguments.out / f"{name}.csv", csv)
     return None
+
+
+def _check_flags(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> None:
+    """Raise ValueError for a flag that nothing which is asked for reads."""
+    trains = [f"--config.{key}={value}" for key, value in overrides.items()]
+    trains += [f"--workdir={arguments.workdir}"] if arguments.workdir else []
+    if trains and not arguments.train:
+        raise ValueError(f"{trains[0]} is for training a row: add --train=ROW, or leave it out.")
+    if arguments.seeds is not None and not set(arguments.table) & set(SEARCHES):
+        raise ValueError(
+            f"--seeds={arguments.seeds} is for tables of searches: name one of {', '.join(SEARCHES)}, or leave it out."
+        )
 
 
 def _list(names: Sequence[str]) -> None:
@@ -152,7 +165,7 @@ def _names(arguments: argparse.Namespace) -> list[str]:
             raise ValueError(
                 f"--data={arguments.data} is not a directory: give the one with nasbench201.csv.gz."
             )
-        if arguments.seeds < 1:
+        if arguments.seeds is not None and arguments.seeds < 1:
             raise ValueError(
                 f"--seeds={arguments.seeds} must be at least 1: it is how many searches are averaged."
             )
@@ -173,7 +186,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--wide", action="store_true", help="our figures alone, one line a row")
     made.add_argument("--out", type=Path, metavar="DIR", help="write TABLE.md and TABLE.csv there")
     made.add_argument("--data", type=Path, metavar="DIR", help="where the tables of architectures are")
-    made.add_argument("--seeds", type=int, default=nasbench201.SEEDS, metavar="N", help="searches a strategy")
+    made.add_argument(
+        "--seeds", type=int, metavar="N", help=f"searches a strategy (default {nasbench201.SEEDS})"
+    )
     return made
 
 

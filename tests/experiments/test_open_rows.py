@@ -70,3 +70,21 @@ def test_a_row_is_trained_by_its_config(monkeypatch, tmp_path, capsys):
     ):
         with pytest.raises(ValueError, match=message):
             reproduce.main(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["lenet5", "--config.seed=1"], "--config.seed=1 is for training a row: add --train=ROW"),
+        (["lenet5", "--workdir=runs/x"], "--workdir=runs/x is for training a row"),
+        (["--list", "--workdir=runs/x"], "--workdir=runs/x is for training a row"),
+        (["lenet5", "--seeds=-1"], "--seeds=-1 is for tables of searches: name one of nasbench201,"),
+        (
+            ["lenet5", "--train=LeNet-5", "--workdir=runs/x", "--seeds=3"],
+            "--seeds=3 is for tables of searches",
+        ),
+    ],
+)
+def test_a_flag_that_would_not_be_read_is_refused(words, message):
+    with pytest.raises(ValueError, match=message):
+        reproduce.main(words)
