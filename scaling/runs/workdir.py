@@ -82,9 +82,14 @@ def claim(workdir: Path, spec: Spec) -> None:
 
 
 def finished_row(workdir: Path, spec: RunSpec) -> Row | None:
-    """Return the row of this very run where it is there and final."""
+    """Return the row of this very run where it is there and final; ValueError where it is damaged."""
     path = workdir / ROW
-    row = read_row(path) if path.exists() else None
+    try:
+        row = read_row(path) if path.exists() else None
+    except ValueError as error:
+        raise ValueError(
+            f"{str(error).rstrip('.')}: delete it, and the run goes on from its last checkpoint."
+        ) from error
     return row if row and row.status in FINAL and row_of({row.id: row}, spec) else None
 
 

@@ -137,6 +137,20 @@ def test_a_finished_run_is_not_run_again(make_spec, tmp_path, monkeypatch):
     assert run(spec, tmp_path, Silent()) == row
 
 
+def test_a_damaged_row_says_what_to_do_and_that_gives_the_row_again(make_spec, tmp_path):
+    spec, path = make_spec(), tmp_path / "row.json"
+    row = run(spec, tmp_path, Silent())
+    path.write_text(path.read_text()[:-9])
+    with pytest.raises(
+        ValueError, match=r"row\.json is not a readable row.*: delete it, and the run goes on"
+    ):
+        run(spec, tmp_path, Silent())
+    path.unlink()
+    again = run(spec, tmp_path, Silent())
+    assert (again.status, again.steps, again.metrics) == (row.status, row.steps, row.metrics)
+    assert lines(tmp_path)[-1]["step"] == FINAL
+
+
 def test_a_directory_of_another_run_is_refused_and_left_alone(make_spec, tmp_path):
     run(make_spec({"train.duration": "1 steps"}), tmp_path, Silent())
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
