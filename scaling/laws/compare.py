@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -71,7 +72,7 @@ def at_budget(laws: Mapping[str, Law], budget: float, extrapolate: bool = False)
 
 
 def shared_budgets(laws: Sequence[Law], count: int = 3) -> list[float]:
-    """Budgets spread evenly by ratio, ends included, over the range that the most laws cover.
+    """Budgets spread evenly by ratio, ends included, over the widest range that the most laws cover.
 
     None where there are several laws and no two share a budget.
     """
@@ -80,5 +81,11 @@ def shared_budgets(laws: Sequence[Law], count: int = 3) -> list[float]:
     most = max(covered, default=0)
     if most < min(len(laws), 2) or not ends:
         return []
-    within = [end for end, n in zip(ends, covered) if n == most]
-    return [float(v) for v in np.unique(np.geomspace(within[0], within[-1], count))]
+    covers = lambda at: sum(law.covers(at) for law in laws) == most
+    ranges: list[list[float]] = []
+    for before, end in zip([ends[0], *ends], ends):
+        if covers(end):  # goes on where the middle since the end before is covered alike
+            whole = ranges and ranges[-1][-1] == before and covers(math.sqrt(before * end))
+            ranges = [*ranges[:-1], [*ranges[-1], end]] if whole else [*ranges, [end]]
+    widest = max(ranges, key=lambda found: found[-1] / found[0])
+    return [float(v) for v in np.unique(np.geomspace(widest[0], widest[-1], count))]

@@ -145,7 +145,9 @@ def law_points(points: Sequence[Group], axis: str) -> tuple[list[float], list[fl
     for same in points:
         values = [v for row in same.rows if (v := AXES[axis].value(row))]
         if values:
-            x += [statistics.geometric_mean(values)] * len(same.scores)
+            # one value stays what it is: sizes are told apart by it, and a mean rounds
+            size = values[0] if len(set(values)) == 1 else statistics.geometric_mean(values)
+            x += [size] * len(same.scores)
             error += [1 - found for found in same.scores]
     return x, error, least_error([row for same in points for row in same.rows])
 

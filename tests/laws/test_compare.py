@@ -57,5 +57,13 @@ def test_budgets_lie_where_most_laws_do():
     assert shared_budgets([law(low=1e6, high=1e7), law(low=2e7, high=2e8)]) == shared_budgets([]) == []
 
 
+def test_budgets_do_not_reach_over_a_gap_between_laws():
+    near, far = [law(low=1e6, high=8e6)] * 2, [law(low=1e9, high=9e9)] * 2
+    assert all(
+        at_budget({str(i): one for i, one in enumerate(far)}, budget) for budget in shared_budgets(near + far)
+    )
+    assert shared_budgets(near + far) == shared_budgets(far)
+
+
 def test_a_predicted_error_is_at_most_one():
     assert predict(law(5.0), 1e3).error == 1.0

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from scaling.laws.power import NoLaw
 from scaling.reports.build import read_study
-from scaling.reports.curve import drawn, fit_law, group, least_error, score_of, swept, validation
+from scaling.reports.curve import drawn, fit_law, group, law_points, least_error, score_of, swept, validation
 from scaling.reports.curve import scored as in_words
 from scaling.reports.labels import size_label
 from scaling.reports.study import Study
@@ -115,6 +116,14 @@ def test_groups_hold_the_seeds_of_one_network_by_size(study):
     full = next(g for g in groups if len(g.scores) == 2)
     assert full.deviation == pytest.approx(np.std(full.scores, ddof=1))
     assert full.mean(score_of) == pytest.approx(np.mean(full.scores))
+
+
+def test_groups_of_one_size_are_one_size_to_a_law_however_many_seeds_they_have():
+    row = dataclasses.replace(scored(test_top1=0.5), examples_seen=60_000)
+    runs = [changed(row, seed=seed) for seed in range(3)] + [changed(row, seed=9, optimizer={"lr": 0.5})]
+    x, error, _ = law_points(group(runs), "examples")
+    assert set(x) == {60_000} and len(x) == len(error) == 4
+    assert isinstance(fit_law(group(runs), "examples"), NoLaw)
 
 
 def test_how_a_run_was_executed_does_not_part_a_group(rows):

@@ -55,6 +55,13 @@ def test_the_report_names_every_class_and_the_commonest_confusion(found):
     ) and "| dog | 0 | – | – | – |" in to_markdown(alone, "t")
 
 
+def test_names_are_written_letter_by_letter(found, tmp_path):
+    odd = Evaluation(found.shares_nk, found.labels_n, ("$_$", "$5 to $10", "cat|dog", *NAMES[3:]))
+    confusion_figure(odd).savefig(tmp_path / "a.png")
+    contact_sheet([np.zeros((8, 8, 1), np.uint8)], ["$_$"], "$_$").savefig(tmp_path / "b.png")
+    assert r"| cat\|dog | " in to_markdown(odd, "t")
+
+
 def test_pictures_are_drawn_also_without_a_wrong_image(found, tmp_path):
     confusion_figure(found).savefig(tmp_path / "a.png")
     contact_sheet([np.zeros((8, 8, 1), np.uint8), np.zeros((8, 8, 3), np.uint8)], ["x", "y"], "t").savefig(
