@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from search.reports.regret import Curve
 from search.reports.source import RANDOM, WITHOUT_REPLACEMENT, FinishedSearch, unlike
 from search.runs.assemble import assemble
+from search.runs.pinning import TABULAR, at_hand
 from search.runs.spec import SearchSpec
 from search.runs.workdir import BASELINE
 from search.simulation import expectation
@@ -77,12 +77,14 @@ def baseline(searches: Sequence[FinishedSearch], table: np.ndarray | None = None
 
 
 def table_rewards(search: FinishedSearch) -> np.ndarray | None:
-    """The reward of every point, where the search was of a table that is at hand; None where not."""
+    """The reward of every point, where the search was of a table that is still at hand; None where not."""
     evaluator = search.config.get("evaluator", {})
-    file = Path(str(evaluator.get("settings", {}).get("file", "")))
-    if evaluator.get("name") != "tabular" or search.halved or search.objectives > 1 or not file.is_file():
+    if evaluator.get("name") != TABULAR or search.halved or search.objectives > 1:
         return None
-    parts = assemble(SearchSpec.from_dict(search.config), search.directory)
+    spec = SearchSpec.from_dict(search.config)
+    if not at_hand(spec.evaluator):
+        return None
+    parts = assemble(spec, search.directory)
     points = list(parts.space.points())
     found = [evaluation.metrics for evaluation in parts.evaluator(points, [0] * len(points))]
     return np.asarray(parts.objective({name: jnp.asarray([m[name] for m in found]) for name in found[0]}))

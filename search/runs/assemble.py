@@ -19,6 +19,7 @@ from search.evaluators.shared_weights import SharedWeights
 from search.evaluators.short_training import ShortTraining
 from search.evaluators.training import PoolOf, Training
 from search.evaluators.zero_cost import ZeroCost
+from search.runs.pinning import TABULAR, plain_tables
 from search.runs.spec import EvaluatorSpec, ObjectiveSpec, SearchSpec
 from search.runs.workdir import RUNS, SHARED
 from search.spaces import catalogue as spaces
@@ -43,7 +44,8 @@ def assemble(spec: SearchSpec, workdir: Path, pool_of: PoolOf = in_process) -> S
 
     ValueError or KeyError for what is not there or does not fit together.
     """
-    table = _table(spec) if spec.evaluator.name == "tabular" else None
+    spec = dataclasses.replace(spec, evaluator=plain_tables(spec.evaluator))
+    table = _table(spec) if spec.evaluator.name == TABULAR else None
     space = table.space if table else spaces.named(spec.space.name, **spec.space.settings)
     strategy = strategies.named(spec.strategy.name, space, **spec.strategy.settings)
     try:

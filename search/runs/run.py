@@ -93,7 +93,7 @@ class _Desk:
         here = slice(done, done + len(points))
         written = self._history.records[here]
         for record, point, rung in zip(written, points, rungs):
-            _check_same(record, point, rung)
+            _check_same(record, point, rung, self._search.space.to_string(point))
         if len(written) < len(points):
             self._evaluate(points[len(written) :], rungs[len(written) : len(points)], done + len(written))
         return self._history.records[here]
@@ -164,10 +164,11 @@ def _rewards(records: Sequence[Record]) -> np.ndarray:
     return array[:, 0] if array.shape[1] == 1 else array
 
 
-def _check_same(record: Record, point: np.ndarray, rung: int) -> None:
-    if (record.point, record.rung) != (tuple(map(int, point)), rung):
+def _check_same(record: Record, point: np.ndarray, rung: int, name: str) -> None:
+    """Raise ValueError for another point, or one of the same numbers that the space calls otherwise."""
+    if (record.point, record.rung, record.name) != (tuple(map(int, point)), rung, name):
         raise ValueError(
-            f"line {record.index + 1} of the history holds point {list(record.point)} at rung {record.rung}, but this "
-            f"search asks for {point.tolist()} at rung {rung}: its space, strategy, seed or version differs. Give it a --workdir of its own, or "
-            "the config.json that lies beside the history."
+            f"line {record.index + 1} of the history holds point {list(record.point)} ({record.name}) at rung {record.rung}, "
+            f"but this search asks for {point.tolist()} ({name}) at rung {rung}: its space, table, strategy, seed or version "
+            "differs. Give it a --workdir of its own, or the config.json that lies beside the history."
         )

@@ -10,10 +10,11 @@ from typing import Any
 from scaling.border.typed import build, plain
 from scaling.runs.pinning import unpinned_as
 from scaling.runs.spec import RunSpec, execution, identity
+from search.runs import pinning
 
 FREE = ("settings", "limits", "columns", "changes")  # sections that take any key
 OBJECTIVES = ("maximise", "minimise", "product", "absolute")
-EVALUATORS = ("training", "tabular", "short", "zero_cost", "shared_weights")
+EVALUATORS = ("training", pinning.TABULAR, "short", "zero_cost", "shared_weights")
 STAGED = ("training",)  # that measure a point for a stated length
 
 
@@ -64,7 +65,7 @@ class EvaluatorSpec:
     """What a point is worth: one of `EVALUATORS` and the arguments of its class.
 
     `durations` are the lengths of training of a halving search's rungs. `columns` {metric: "FILE:COLUMN"}
-    adds metrics from benchmark tables of the space, such as a latency.
+    adds metrics from benchmark tables of the space, such as a latency. Files are pinned as "FILE@digest".
     """
 
     name: str = "training"
@@ -114,14 +115,15 @@ class SearchSpec:
         return SearchSpec.from_dict(to_dict() if to_dict else config).checked()
 
     def checked(self) -> SearchSpec:
-        """Check the values and pin its runs' files and data by content; ValueError on a wrong value."""
+        """Check the values and pin files, tables and data by content; ValueError on a wrong value."""
         _check(self)
-        return dataclasses.replace(self, run=self.run.pinned())
+        return dataclasses.replace(self, run=self.run.pinned(), evaluator=pinning.pin_tables(self.evaluator))
 
     def same_run_as(self, older: SearchSpec) -> bool:
-        """Whether `older` records this same search, perhaps from before data had fingerprints."""
-        data = unpinned_as(self.run.data, older.run.data)
-        return dataclasses.replace(self, run=dataclasses.replace(self.run, data=data)).id == older.id
+        """Whether `older` records this same search, perhaps from before data or tables were pinned."""
+        run = dataclasses.replace(self.run, data=unpinned_as(self.run.data, older.run.data))
+        evaluator = pinning.unpinned_as(self.evaluator, older.evaluator)
+        return dataclasses.replace(self, run=run, evaluator=evaluator).id == older.id
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values; `SearchSpec.from_config(spec.to_dict()) == spec`."""
