@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -47,13 +48,14 @@ def load(
 
 
 def _sorted(rows: Sequence[Row], name: str) -> list[str]:
-    """The texts of a column: numbers in their order, then the rest."""
+    """The texts of a column: numbers in their order, then the rest, also "nan", which no order has."""
 
     def key(text: str) -> tuple[bool, float, str]:
         try:
-            return False, float(text), text
+            number = float(text)
         except ValueError:
-            return True, 0.0, text
+            number = math.nan
+        return (True, 0.0, text) if math.isnan(number) else (False, number, text)
 
     return sorted({row[name] for row in rows}, key=key)
 

@@ -46,6 +46,15 @@ def test_text_and_empty_cells_are_values_too(tmp_path):
     assert table.at("score", table.space.from_string("op=b,option=")) == 3
 
 
+def test_what_is_not_a_number_stands_after_the_numbers(tmp_path):
+    """Were "nan" sorted as a number, the order would be that of Python's hashes, another in every process."""
+    texts = ["-1", "0.001", "0.01", "0.1", "1", "2", "3", "inf", "-nan", "NaN", "nan", "none"]
+    table = user.load(
+        write(tmp_path, [f"{t},{i}" for i, t in enumerate(texts)][::-1], "rate,y"), ["rate"], ["y"]
+    )
+    assert table.column("y").tolist() == list(range(len(texts)))
+
+
 def test_a_partial_table_is_searched_among_its_lines(tmp_path):
     path = write(tmp_path, ROWS[:-2])
     table = load(path, partial=True)
