@@ -38,7 +38,7 @@ def evolution(space: Space, population: int = 20, tournament: int = 5, batch: in
 
     def child(state, place, key):
         first, drawn, changed = jax.random.split(key, 3)
-        contest = jax.random.randint(drawn, (tournament,), 0, population)
+        contest = jax.random.randint(drawn, (tournament,), 0, jnp.clip(state.told, 1, population))
         parent = contest[jnp.argmax(state.rewards[contest])]
         mutant = mutate(space, changed, state.points[parent])
         return jnp.where(place < population, space.sample(first), mutant)

@@ -13,7 +13,10 @@ from search.core.strategy import Strategy
 
 
 class Survivors(NamedTuple):
-    """The population [P, L] and its rewards [P, M], the best first; `told` counts all points told."""
+    """The population [P, L] and its rewards [P, M], the best first; `told` counts all points told.
+
+    Places that hold no point yet come last: their entries are -1, which no point has.
+    """
 
     key: jax.Array
     points: jax.Array
@@ -32,13 +35,13 @@ def nsga2(space: Space, objectives: int, population: int = 20, batch: int = 1) -
         raise ValueError(f"batch={batch} must be at least 1 and at most the population, {population}.")
 
     def init(key):
-        points = jnp.zeros((population, space.length), jnp.int32)
+        points = jnp.full((population, space.length), -1, jnp.int32)
         rewards = jnp.full((population, objectives), -jnp.inf)
         return Survivors(key, points, rewards, jnp.int32(0))
 
     def child(state, place, key):
         first, drawn, mixed, changed = jax.random.split(key, 4)
-        # members stand in order, so the winner of two is the smaller place
+        # members stand in order, so the winner of two is the smaller place; empty ones are not drawn
         pairs = jax.random.randint(drawn, (2, 2), 0, jnp.clip(state.told, 1, population))
         mother, father = state.points[pairs.min(-1)]
         crossed = jnp.where(jax.random.bernoulli(mixed, shape=mother.shape), mother, father)
@@ -57,7 +60,9 @@ def nsga2(space: Space, objectives: int, population: int = 20, batch: int = 1) -
         equal = (all_points[:, None] == all_points).all(-1)
         lost = jnp.tril(equal, -1).any(-1) | ~jnp.isfinite(all_rewards).all(-1)
         all_rewards = jnp.where(lost[:, None], -jnp.inf, all_rewards)
-        best = survival_order(all_rewards)[:population]
+        order = survival_order(all_rewards)
+        empty = (all_points < 0).any(-1)
+        best = order[jnp.argsort(empty[order], stable=True)][:population]
         return Survivors(state.key, all_points[best], all_rewards[best], state.told + batch)
 
     return Strategy(init, ask, tell)
