@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import jax
@@ -188,6 +188,19 @@ class Space:
             listed = np.concatenate([listed[which], value[:, None].astype(np.int32)], axis=1)
             states = moves[states[which], value]
         return listed
+
+    def each(self) -> Iterator[tuple[int, ...]]:
+        """All points in the order of their ranks, one after another, so in a space of any size."""
+
+        def after(state: int, point: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+            if len(point) == self.length:
+                yield point
+                return
+            moves = self.moves[len(point), state]
+            for value in np.flatnonzero(moves >= 0).tolist():
+                yield from after(int(moves[value]), (*point, value))
+
+        return after(0, ())
 
     def to_string(self, point: Sequence[int] | np.ndarray | jax.Array) -> str:
         """The point's official string."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from scaling.border.typed import nearest
 from search.core.space import Space, read_digits
 
 Row = Mapping[str, str]  # a line of a CSV file by its header
+Point = tuple[int, ...]
 
 ARCH = "arch"  # the column of published tables that names the point
 SHOWN = 5  # examples that an error gives
@@ -94,27 +96,26 @@ def from_rows(
     """Build the table of `names` from the lines of `path`, whose points `read` reads.
 
     ValueError, naming the line, where a point is not in the space or stands twice, a value is not a finite
-    number, or a point of the space is missing.
+    number, or a point of the space is missing; nothing as large as the space is made before.
     """
     need_columns(path, rows, names)
-    columns = {name: np.full(space.size, np.nan) for name in names}
-    line_of: dict[int, int] = {}
+    values: dict[str, list[float]] = {name: [] for name in names}
+    line_of: dict[Point, int] = {}
     for line, row in enumerate(rows, start=2):
         try:
             point = space.checked(read(row))
         except ValueError as error:
             raise ValueError(f"{path}, line {line}: {error}") from error
-        rank = int(ranks(space, point))
-        if rank in line_of:
+        if (first := line_of.setdefault(tuple(point.tolist()), line)) != line:
             raise ValueError(
-                f"{path}, line {line}: {space.to_string(point)!r} stands in line {line_of[rank]} already: "
+                f"{path}, line {line}: {space.to_string(point)!r} stands in line {first} already: "
                 "a point has one line, so average repeated runs or give each a column."
             )
-        line_of[rank] = line
         for name in names:
-            columns[name][rank] = _number(path, line, name, row[name])
+            values[name].append(_number(path, line, name, row[name]))
     _complete(path, space, line_of)
-    return Table(space, columns)
+    order = np.argsort(ranks(space, np.array(list(line_of))))
+    return Table(space, {name: np.array(column)[order] for name, column in values.items()})
 
 
 def benchmark_table(path: Path, space: Space, but: Sequence[str] = (ARCH,)) -> Table:
@@ -148,17 +149,17 @@ def _number(path: Path, line: int, name: str, text: str) -> float:
     if not np.isfinite(value):
         raise ValueError(
             f"{path}, line {line}: {name} is {text!r}, not a finite number: give the point a value, or leave "
-            "its line out and read the file with partial=True."
+            "its line out and read the file with partial=True (--partial)."
         )
     return value
 
 
-def _complete(path: Path, space: Space, line_of: Mapping[int, int]) -> None:
-    if len(line_of) < space.size:
-        missing = [rank for rank in range(space.size) if rank not in line_of]
-        examples = ", ".join(space.to_string(space.point_of(rank)) for rank in missing[:SHOWN])
+def _complete(path: Path, space: Space, known: Collection[Point]) -> None:
+    missing = space.size - len(known)
+    if missing:
+        first = itertools.islice((point for point in space.each() if point not in known), SHOWN)
         raise ValueError(
-            f"{path} lacks {len(missing)} of the {space.size} points of space {space.name!r} ({examples}"
-            f"{', ...' if len(missing) > SHOWN else ''}): add their lines, or, for a table of your own, read "
-            "it with partial=True to search among its lines only."
+            f"{path} lacks {missing} of the {space.size} points of space {space.name!r} "
+            f"({', '.join(map(space.to_string, first))}{', ...' if missing > SHOWN else ''}): add their lines, or, for "
+            "a table of your own, read it with partial=True (--partial) to search among its lines only."
         )

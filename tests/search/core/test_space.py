@@ -35,6 +35,7 @@ def test_benchmarks_have_the_published_sizes():
 def test_size_is_the_number_of_valid_vectors(space):
     assert space.size == SIZES[space.name]
     assert np.array_equal(space.points(), enumerated(space))
+    assert np.array_equal(list(space.each()), enumerated(space))
 
 
 def test_rank_and_unrank_count_the_points_in_order(space):

@@ -65,6 +65,16 @@ def test_a_partial_table_is_searched_among_its_lines(tmp_path):
         table.space.from_string("kernel=11,depth=4")
 
 
+def test_a_few_lines_of_a_space_that_no_memory_holds_are_refused_by_its_size(tmp_path):
+    names = [f"d{i}" for i in range(12)]
+    rows = [",".join([str(value)] * 12) + ",1" for value in range(20)]
+    path = write(tmp_path, rows, ",".join([*names, "y"]))
+    says = rf"lacks {20**12 - 20} of the {20**12} points .*d11=1, .*d11=5, ...\).*partial=True \(--partial\)"
+    with pytest.raises(ValueError, match=says):
+        user.load(path, names, ["y"])
+    assert user.load(path, names, ["y"], partial=True).space.size == 20
+
+
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
