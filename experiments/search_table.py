@@ -1,11 +1,13 @@
 """Search a table of your own with several strategies, and compare them with random search.
 
 python -m experiments.search_table FILE.csv --decisions=kernel,depth --signal=val --score=test
-    [--minimise] [--partial] [--evaluations=50,100,200] [--seeds=500] [--strategies=evolution,lstm_ppo|all]
+    [--minimise] [--minimise_score] [--partial] [--evaluations=50,100,200] [--seeds=500]
+    [--strategies=evolution,lstm_ppo|all]
 
-FILE has one column a decision and one line a point, and may be gzipped. Strategies see column `signal`
-only; `score` (the same column, if left out) is read once, of what each search chose. `all` are those of the
-committed comparisons: each strategy without and with a memory of what it asked, and the two with models.
+FILE has one column a decision and one line a point, and may be gzipped. Strategies see column `signal` only;
+`score` (the same column, if left out) is read once, of what each search chose. Less of the signal is better
+with --minimise, less of a score of its own with --minimise_score. `all` are those of the committed
+comparisons: each strategy without and with a memory of what it asked, and the two with models.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
         raise ValueError(
             f"--seeds={arguments.seeds} must be at least 1: it is how many searches are averaged."
         )
-    task, sign = _task(arguments), -1 if arguments.minimise else 1
+    task, sign = _task(arguments), -1 if _sinking(arguments)[1] else 1
     summaries = compare([task], strategies, budgets, arguments.seeds)
     space = task.table.space
     print(f"{space.name}: {space.size} points, {space.length} decisions; {arguments.seeds} searches each.\n")
@@ -73,13 +75,24 @@ def _line(found: Summary, sign: int) -> str:
 
 
 def _task(arguments: argparse.Namespace) -> Task:
-    """The table, with its columns negated where less is better."""
-    report = arguments.score or arguments.signal
-    columns = list(dict.fromkeys([arguments.signal, report]))
-    table = user.load(arguments.file, _words(arguments.decisions), columns, partial=arguments.partial)
-    if arguments.minimise:
-        table = Table(table.space, {name: -column for name, column in table.columns.items()})
-    return Task(table.space.name, table, arguments.signal, report)
+    """The table, with a column negated where less of it is better."""
+    signal, score = arguments.signal, arguments.score or arguments.signal
+    sinking = dict(zip((signal, score), _sinking(arguments)))
+    table = user.load(arguments.file, _words(arguments.decisions), list(sinking), partial=arguments.partial)
+    columns = {name: -table.column(name) if less else table.column(name) for name, less in sinking.items()}
+    return Task(table.space.name, Table(table.space, columns), signal, score)
+
+
+def _sinking(arguments: argparse.Namespace) -> tuple[bool, bool]:
+    """Whether less of the signal, and of the score, is better; ValueError for a sense of no score."""
+    if arguments.score not in (None, arguments.signal):
+        return arguments.minimise, arguments.minimise_score
+    if arguments.minimise_score:
+        raise ValueError(
+            f"--minimise_score without a --score of its own: the score is the signal {arguments.signal!r}, so say "
+            "--minimise, or name another column as --score."
+        )
+    return arguments.minimise, arguments.minimise
 
 
 def _words(text: str) -> list[str]:
@@ -106,7 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--score", metavar="COLUMN", help="what is reported of their choice (default: the signal)"
     )
-    made.add_argument("--minimise", action="store_true", help="less is better")
+    made.add_argument("--minimise", action="store_true", help="less of the signal is better")
+    made.add_argument("--minimise_score", action="store_true", help="less of the score is better")
     made.add_argument("--partial", action="store_true", help="search the lines of the file only")
     made.add_argument("--evaluations", default="50,100,200", metavar="N,M", help="budgets")
     made.add_argument("--seeds", type=int, default=500, metavar="N", help="searches a strategy")

@@ -148,6 +148,34 @@ def test_a_table_of_ones_own_is_searched_in_its_own_unit(capsys, tmp_path):
     assert "| best of the table |  | 132 |" in capsys.readouterr().out
 
 
+def test_signal_and_score_have_a_sense_each(capsys, tmp_path):
+    """Of a loss and an accuracy that agree, the searches' choice is reported near the best accuracy."""
+    path = tmp_path / "networks.csv"
+    lines = [f"{a},{b},{a + b},{50 - a - b},{a + b}" for a in range(8) for b in range(8)]
+    path.write_text("\n".join(["a,b,loss,accuracy,ms", *lines]))
+    command = [
+        str(path),
+        "--decisions=a,b",
+        "--signal=loss",
+        "--evaluations=16",
+        "--seeds=30",
+        "--strategies=random",
+    ]
+
+    def best(*flags):
+        search_table.main([*command, *flags])
+        lines = [
+            line.split("|")[1:4] for line in capsys.readouterr().out.splitlines() if line.startswith("| best")
+        ]
+        return [float(cells[2]) for cells in lines]
+
+    assert best("--minimise", "--score=accuracy") == [50, 50]
+    assert best("--minimise", "--score=ms", "--minimise_score") == best("--minimise") == [0, 0]
+    assert best("--score=accuracy") == [36, 50]
+    with pytest.raises(ValueError, match="--minimise_score without a --score"):
+        best("--minimise", "--minimise_score")
+
+
 @pytest.mark.parametrize(
     ("flag", "says"),
     [
