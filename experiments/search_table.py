@@ -31,7 +31,7 @@ from experiments.tables.searches import (
 from experiments.tables.transfer import regret
 from search.core.table import Table
 from search.spaces import user
-from search.strategies.catalogue import STRATEGIES
+from search.strategies.catalogue import SEVERAL, STRATEGIES
 
 ALL = "all"
 HEADINGS = ("strategy", "evaluations", "mean report", "deviation", "regret", "found", "distinct")
@@ -45,8 +45,13 @@ def main(argv: Sequence[str]) -> None:
     arguments = _parser().parse_args(argv)
     budgets = _budgets(arguments.evaluations)
     strategies = list(COMPARED) if arguments.strategies == ALL else _words(arguments.strategies)
-    if unknown := [name for name in strategies if name not in (*STRATEGIES, *COMPARED)]:
-        raise ValueError(f"--strategies: {unknown} are none: there are {', '.join(STRATEGIES)}, or {ALL}.")
+    known = [name for name in STRATEGIES if name not in SEVERAL]
+    unknown = [name for name in strategies if name not in (*known, *COMPARED)]
+    if unknown or not strategies:
+        raise ValueError(
+            f"--strategies={arguments.strategies}: {unknown or 'nothing'} cannot search for one number: there are "
+            f"{', '.join(known)}, or {ALL}."
+        )
     if arguments.seeds < 1:
         raise ValueError(
             f"--seeds={arguments.seeds} must be at least 1: it is how many searches are averaged."

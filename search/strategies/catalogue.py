@@ -64,6 +64,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "lstm_reinforce": _lstm_reinforce,
     "lstm_ppo": _lstm_ppo,
 }
+SEVERAL = ("nsga2",)  # those that take several objectives
 
 
 def named(name: str, space: Space, **settings: Any) -> Strategy:

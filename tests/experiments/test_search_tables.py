@@ -182,6 +182,8 @@ def test_signal_and_score_have_a_sense_each(capsys, tmp_path):
         ("--evaluations=0", "at least 1"),
         ("--seeds=0", "at least 1"),
         ("--strategies=annealing", "there are grid"),
+        ("--strategies=", "nothing cannot search.*: there are grid"),
+        ("--strategies=random,nsga2", r"\['nsga2'\] cannot search for one number: there are (?!.*nsga2)"),
     ],
 )
 def test_the_command_refuses_what_cannot_be_searched(tmp_path, flag, says):
