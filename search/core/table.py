@@ -14,11 +14,18 @@ import numpy as np
 from scaling.border.typed import nearest
 from search.core.space import Space, read_digits
 
-Row = Mapping[str, str]  # a line of a CSV file by its header
 Point = tuple[int, ...]
 
 ARCH = "arch"  # the column of published tables that names the point
 SHOWN = 5  # examples that an error gives
+
+
+class Row(dict[str, str]):
+    """A line of a CSV file by its header; `line` is its number there, from 1."""
+
+    def __init__(self, cells: Mapping[str, str], line: int):
+        super().__init__(cells)
+        self.line = line
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +66,9 @@ def read_rows(path: Path) -> list[Row]:
     """The lines of a CSV file with a header, gzipped or not; ValueError where it is no such file."""
     opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rt", newline="") as file:
+        with opener(path, "rt", newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            rows: list[Row] = [dict(row) for row in reader]
+            rows = [Row(cells, reader.line_num) for cells in reader]
             header = list(reader.fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read as a CSV file: {error}") from error
@@ -69,10 +76,10 @@ def read_rows(path: Path) -> list[Row]:
         raise ValueError(f"{path} has no rows: a table is a header line and one line a point.")
     if len(set(header)) < len(header):
         raise ValueError(f"{path} names a column twice in its header {header}: rename one of the two.")
-    for line, row in enumerate(rows, start=2):
+    for row in rows:
         if None in row or None in row.values():
             raise ValueError(
-                f"{path}, line {line}: not {len(header)} cells as in the header: complete the line."
+                f"{path}, line {row.line}: not {len(header)} cells as in the header: complete the line."
             )
     return rows
 
@@ -101,7 +108,8 @@ def from_rows(
     need_columns(path, rows, names)
     values: dict[str, list[float]] = {name: [] for name in names}
     line_of: dict[Point, int] = {}
-    for line, row in enumerate(rows, start=2):
+    for row in rows:
+        line = row.line
         try:
             point = space.checked(read(row))
         except ValueError as error:

@@ -33,6 +33,8 @@ def load(
     rows = read_rows(path)
     if not decisions or not metrics:
         raise ValueError(f"{path}: name at least one decision and one metric among {', '.join(rows[0])}.")
+    if len(set(decisions)) < len(decisions):
+        raise ValueError(f"{path}: {list(decisions)} names a decision twice: name each column once.")
     need_columns(path, rows, [*decisions, *metrics, *(values or {})])
     labels = {name: _numbered((values or {}).get(name) or _sorted(rows, name)) for name in decisions}
 

@@ -40,6 +40,18 @@ def test_a_gzipped_table_is_the_same(tmp_path):
     assert np.array_equal(load(zipped).column("latency"), plain.column("latency"))
 
 
+def test_a_file_that_a_spreadsheet_wrote_has_the_same_header(tmp_path):
+    path = write(tmp_path, ROWS)
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert load(path).space.cardinalities == (2, 3)
+
+
+def test_blank_lines_are_no_points_and_count_as_lines(tmp_path):
+    assert load(write(tmp_path, ["", *ROWS[:2], "", "", *ROWS[2:]])).space.size == 6
+    with pytest.raises(ValueError, match="line 8: 'kernel=3,depth=2' stands in line 4 already"):
+        load(write(tmp_path, ["", *ROWS[:3], "", "", ROWS[1]]))
+
+
 def test_text_and_empty_cells_are_values_too(tmp_path):
     path = write(tmp_path, ["a,,1", "a,x,2", "b,,3", "b,x,4"], "op,option,score")
     table = user.load(path, ["op", "option"], ["score"])
@@ -110,6 +122,8 @@ def test_a_missing_column_is_named_with_the_nearest(tmp_path):
         load(path).column("acuracy")
     with pytest.raises(ValueError, match="at least one decision"):
         user.load(path, [], ["accuracy"])
+    with pytest.raises(ValueError, match=r"\['kernel', 'kernel'\] names a decision twice"):
+        user.load(path, ["kernel", "kernel"], ["accuracy"])
 
 
 def test_a_column_twice_and_a_file_that_is_none(tmp_path):
