@@ -30,8 +30,9 @@ def random_search(
     at_most = np.cumsum(ties)
     below = _all_drawn_among(at_most, evaluations, replace)
     chance = np.diff(below, prepend=0.0)
-    mean, square = (np.bincount(of_level, report**power) / ties @ chance for power in (1, 2))
-    return Expectation(float(mean), float(np.sqrt(max(square - mean**2, 0.0))))
+    mean = np.bincount(of_level, report) / ties @ chance
+    variance = np.bincount(of_level, (report - mean) ** 2) / ties @ chance
+    return Expectation(float(mean), float(np.sqrt(variance)))
 
 
 def _all_drawn_among(subset: np.ndarray, evaluations: int, replace: bool) -> np.ndarray:

@@ -157,6 +157,13 @@ def test_random_search_s_expectation_is_that_of_all_its_runs(evaluations, replac
     assert abs(exact.deviation - np.std(reported)) < 1e-9
 
 
+def test_an_offset_moves_random_search_s_expectation_and_leaves_its_deviation():
+    signal = np.random.default_rng(0).normal(size=500)
+    plain, far = random_search(signal, signal, 50), random_search(signal, signal + 1e9, 50)
+    assert far.mean == pytest.approx(plain.mean + 1e9, abs=1e-3)
+    assert far.deviation == pytest.approx(plain.deviation, rel=1e-3)
+
+
 def test_random_search_s_expectation_refuses_what_cannot_be_drawn():
     table = np.arange(3.0)
     with pytest.raises(ValueError, match="at most 3"):
