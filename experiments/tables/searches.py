@@ -124,7 +124,7 @@ def search(
     """
     seeds = seeds_of(strategy, seeds)
     keys = jax.random.split(jax.random.key(seed), seeds)
-    evaluator = tabular(task.table, {METRIC: task.signal})
+    evaluator = tabular(_centred(task), {METRIC: task.signal})
     found = simulate(
         _strategy(strategy, task.table.space, settings), evaluator, OBJECTIVE, max(budgets), keys
     )
@@ -142,6 +142,12 @@ def search(
         )
         summaries.append(Summary(task, strategy, budget, *numbers, seeds, *missed))
     return summaries
+
+
+def _centred(task: Task) -> Table:
+    """The signal less its mean: searches see float32, in which a large offset makes near values equal."""
+    signal = task.table.column(task.signal)
+    return Table(task.table.space, {task.signal: signal - signal.mean()})
 
 
 def compare(

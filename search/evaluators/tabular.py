@@ -21,8 +21,9 @@ class Tabular:
     """The metrics that a search may see, by rung and rank.
 
     `evaluator(points, rungs) -> {name: [n]}` gives the signals and "cost". `signals[name]` is [R, size],
-    `costs` [R]; with one rung (R = 1) all points are measured alike. What the evaluator does not hold, such
-    as the test accuracy, cannot reach a strategy.
+    `costs` [R]; with one rung (R = 1) all points are measured alike. Both are float32: values nearer than a
+    ten-millionth of their size are equal to a search. What the evaluator does not hold, such as the test
+    accuracy, cannot reach a strategy.
     """
 
     space: Space

@@ -58,6 +58,15 @@ def test_summaries_tell_how_near_the_signal_s_optimum_a_search_came(task):
     assert (with_memory[1].signal_regret == 0) == (with_memory[1].found == 1)
 
 
+def test_an_offset_of_the_signal_changes_no_search(task):
+    """Also one beside which float32 cannot tell most of the table's values apart."""
+    far = Table(task.table.space, {name: column + 1e8 for name, column in task.table.columns.items()})
+    (near,) = search(task, "evolution", (30,), 20)
+    (moved,) = search(Task("far", far, "val", "test"), "evolution", (30,), 20)
+    assert moved.mean == pytest.approx(near.mean + 1e8, abs=1e-3) and moved.found == near.found
+    assert moved.distinct == near.distinct
+
+
 def test_models_are_averaged_over_fewer_seeds():
     assert seeds_of("gp", 500) == MODEL_SEEDS and seeds_of("gp", 3) == 3 and seeds_of("random", 500) == 500
 
