@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from pathlib import Path
 
 from experiments.tables import nasbench201
@@ -70,10 +71,10 @@ def _of(task: Task, evaluations: int, summaries: list[Summary]) -> list[Summary]
 
 
 def regret(summary: Summary) -> str:
-    """The regret in percent of random's, marked where it is no better beyond doubt."""
+    """The regret in percent of random's, marked where it is no better beyond doubt, as one seed never is."""
     exact = summary.task.expectation(summary.evaluations).mean
     optimum = summary.task.optimum
-    error = summary.deviation / summary.seeds**0.5
+    error = summary.deviation / (summary.seeds - 1) ** 0.5 if summary.seeds > 1 else math.inf
     doubt = "" if summary.mean - 2 * error > exact else " !"
     share = 100 * (optimum - summary.mean) / (optimum - exact) if optimum > exact else 0.0
     return f"{share:.0f}{doubt}"

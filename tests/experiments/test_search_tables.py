@@ -127,6 +127,17 @@ def test_regret_is_in_percent_of_random_s_and_doubt_is_marked(task):
     no_better = Summary(task, "evolution", 5, exact + 0.01, 10.0, 5, 100)
     assert transfer.regret(half) == "50"
     assert transfer.regret(no_better) == "100 !"
+    one = Summary(task, "evolution", 5, best, 0.0, 5, 1)
+    assert transfer.regret(one) == "0 !"
+
+
+@pytest.mark.parametrize(("errors", "doubt"), [(1.9, True), (2.1, False)])
+def test_the_standard_error_of_few_seeds_is_that_of_a_sample(task, errors, doubt):
+    found = np.array([0.9, 1.1])
+    error = np.std(found, ddof=1) / np.sqrt(len(found))
+    mean = task.expectation(5).mean + errors * error
+    summary = Summary(task, "evolution", 5, mean, float(found.std()), 5, len(found))
+    assert transfer.regret(summary).endswith("!") is doubt
 
 
 def test_the_command_says_what_it_has_and_what_it_needs(capsys, tmp_path):
