@@ -41,7 +41,7 @@ NOTE = """Reward (the signal): validation accuracy after 12 epochs. Report: test
 the best reward, read once at the end; mean ± standard deviation over {seeds} seeds ({models} for gp and predictor), in
 percent. Every point asked for is an evaluation, also one asked for before; "distinct" is how many different networks
 {most} evaluations were. With memory, a strategy draws up to 8 times until a point is new; gp and predictor never ask
-twice. "Signal regret" is how far the best reward seen stays below the table's best, in points, and "found" the
+twice (up to 256 evaluations). "Signal regret" is how far the best reward seen stays below the table's best, in points, and "found" the
 share of seeds that saw that one: the report of the signal's optimum is where a perfect search ends, and a mean above it is
 luck of the report, not of the search. Published runs had a budget of seconds or of their own, not these
 numbers of evaluations, and stand beside the setting that is nearest to theirs: see their sources."""

@@ -17,7 +17,7 @@ TUNED_ON = ("CIFAR-10", "NAS-Bench-Macro", "TransNAS micro class_object")
 NOTE = """Regret: how far the mean report stays below the best network of the table, in percent of random search's exact
 expected regret at as many evaluations. 100 is random search, 0 the optimum; "!" marks what is not better than random
 by two standard errors. {seeds} seeds, {models} for gp and predictor. With memory, a strategy draws up to 8 times until a
-point is new; gp and predictor never ask twice. Rates and entropy were chosen on the tables marked *, the scoring of rewards on
+point is new; gp and predictor never ask twice (up to 256 evaluations). Rates and entropy were chosen on the tables marked *, the scoring of rewards on
 six (`docs/decisions.md`). NAS-Bench-Macro's reward is one training run, its report the mean of three; TransNAS has one column, which is both."""
 FOUND = """Found: the share of seeds that saw the best signal of the table, in percent. "At it" is the report there:
 where a perfect search ends."""

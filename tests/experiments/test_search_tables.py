@@ -27,6 +27,7 @@ from experiments.tables.settings import Tried
 from search.core.space import Space
 from search.core.table import Table
 from search.strategies import catalogue
+from search.strategies.candidates import Pool
 
 
 @pytest.fixture
@@ -119,6 +120,11 @@ def test_settings_replace_the_catalogues(task):
         for n in (10, 1)
     )
     assert greedy.distinct < wild.distinct
+
+
+@pytest.mark.parametrize("note", [nasbench201.NOTE, transfer.NOTE], ids=["nasbench201", "transfer"])
+def test_the_notes_say_how_long_models_remember(note):
+    assert f"never ask twice (up to {Pool().memory} evaluations)" in " ".join(note.split())
 
 
 def test_regret_is_in_percent_of_random_s_and_doubt_is_marked(task):
