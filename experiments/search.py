@@ -33,6 +33,8 @@ from search.runs.run import run
 from search.runs.spec import FREE, SearchSpec
 from search.runs.workdir import BEST, FINAL, GENOTYPE
 
+NOTHING = (-1, -float("inf"))  # how a record stands that has no reward
+
 
 def main(argv: Sequence[str]) -> int:
     """Search as the command line says; return the exit code."""
@@ -67,7 +69,7 @@ def search(spec: SearchSpec, arguments: argparse.Namespace) -> tuple[Space, list
             spec.evaluations,
             spec.seed,
             history,
-            _line(spec.evaluations, bool(spec.strategy.widths), say),
+            _line(spec.evaluations, bool(spec.strategy.widths), say, history.records),
         )
     (found,) = outcome.best(records, 1)
     outcome.write_best(spec, parts.space, found, workdir)
@@ -115,14 +117,19 @@ def _pool_of(spec: SearchSpec, arguments: argparse.Namespace, watch: Watch | Non
     return pool
 
 
-def _line(total: int, halved: bool, say: Callable[[str], None]) -> Callable[[Record, float], None]:
-    """A reporter that tells one line for each evaluation, with the best reward so far."""
-    best = -float("inf")
+def _line(
+    total: int, halved: bool, say: Callable[[str], None], known: Sequence[Record] = ()
+) -> Callable[[Record, float], None]:
+    """A reporter that tells one line for each evaluation, with the best reward so far.
+
+    That is of the `known` records too, and of those at the highest rung alone: only these compare.
+    """
+    highest = max(map(_standing, known), default=NOTHING)
 
     def show(record: Record, seconds: float) -> None:
-        nonlocal best
-        reward = next(iter(record.rewards))
-        best = max(best, reward if reward is not None else best)
+        nonlocal highest
+        highest = max(highest, _standing(record))
+        reward, best = record.rewards[0], highest[1]
         told = "no reward" if reward is None else "  ".join(f"{r:.5g}" for r in record.rewards)
         how = "cached" if record.cached else f"{seconds:.1f} s"
         rung = f"  at rung {record.rung}" if halved else ""
@@ -131,6 +138,12 @@ def _line(total: int, halved: bool, say: Callable[[str], None]) -> Callable[[Rec
         say(f"{place} {record.status}  {told}  best {best:.5g}  {how}  {record.name}{rung}{why}")
 
     return show
+
+
+def _standing(record: Record) -> tuple[int, float]:
+    """What records are ordered by: the rung, then the first reward."""
+    reward = record.rewards[0]
+    return NOTHING if reward is None else (record.rung, reward)
 
 
 if __name__ == "__main__":

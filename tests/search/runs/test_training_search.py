@@ -22,7 +22,8 @@ from scaling.sweeps.run import Pool, lost_row
 from search.core.objectives import maximise
 from search.evaluators.training import Training
 from search.runs.assemble import Search
-from search.runs.history import History, read
+from search.runs.history import History, Record, read
+from search.runs.outcome import contenders
 from search.runs.run import run
 from search.runs.workdir import HISTORY, MARK, RUNS
 from search.spaces import nasbench201
@@ -121,6 +122,22 @@ def test_what_stops_a_search_leaves_no_process(tmp_path):
     assert search.evaluator._pool.under_way == 0
     found = store.scan(tmp_path / RUNS)
     assert len(found.rows) == 1 and found.unfinished  # the third was perhaps not begun
+
+
+@pytest.mark.parametrize("known", [0, 3, 9])
+def test_the_best_so_far_is_of_the_whole_history_and_of_rewards_that_compare(known):
+    """Rung 0 has the highest rewards, and the best of all was found before the search was resumed."""
+    rungs, rewards = [0, 0, 1, 0, 1, 1, 0, 0, 1, 1, 0, 1], [9, None, 3, 8, 2, 1, 9, 9, None, 2, 7, 4]
+    place = {"point": (0,), "name": "0", "network": "0", "cached": False}
+    records = [
+        Record(index=i, rung=rung, rewards=(reward,), **place)
+        for i, (rung, reward) in enumerate(zip(rungs, rewards))
+    ]
+    lines = []
+    show = command._line(len(records), True, lines.append, records[:known])
+    for i, record in enumerate(records[known:], start=known + 1):
+        show(record, 0.0)
+        assert f"  best {max(contender.reward for contender in contenders(records[:i])):.5g}  " in lines[-1]
 
 
 def test_latency_is_not_measured_beside_other_candidates(tmp_path, training):
