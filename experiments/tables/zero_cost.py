@@ -20,14 +20,13 @@ Parameters and multiply-adds are what a score must beat to be worth its batch.""
 HEADINGS = ("score", "ours", "NASLib's scores", "published", "ours - published")
 
 
-def table(
-    known: Sequence[Mapping[str, str]], scored: Sequence[Mapping[str, str]], batch: int, seed: int
-) -> str:
-    """The correlations of all scores, as Markdown."""
+def table(known: Sequence[Mapping[str, str]], scored: Sequence[Mapping[str, str]]) -> str:
+    """The correlations of all scores, of one batch and seed, as Markdown."""
     by_cell = {line["arch"]: line for line in scored}
     lines = [line for line in known if line["arch"] in by_cell]
     accuracy = [float(line["val_accuracy"]) for line in lines]
     seconds = float(np.median([float(line["seconds"]) for line in scored]))
+    batch, seed = scored[0]["batch"], scored[0]["seed"]
     note = NOTE.format(
         cells=len(lines), known=len(known), source=SAMSUNG, batch=batch, seed=seed, seconds=seconds
     )
