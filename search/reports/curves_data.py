@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 
 from scaling.reports.figure import colour
-from scaling.reports.units import duration
 from search.reports import regret
 from search.reports.baseline import Baseline
 from search.reports.picture import DOTS
 from search.reports.regret import Curve
-from search.reports.source import FinishedSearch, by_label
+from search.reports.source import FinishedSearch, by_label, timed
+from search.reports.tables import cost_text
 
 NAMES = {"evaluations": "Evaluations", "seconds": "Cost"}
 
 
 def curves_data(searches: Sequence[FinishedSearch], baseline: Baseline) -> dict[str, Any]:
     """Everything that is drawn, as JSON."""
-    costs = any(record.cost > 0 for search in searches for record in search.records)
+    costs = timed(searches) and any(record.cost > 0 for search in searches for record in search.records)
     axes = ["evaluations", *(["seconds"] if costs else [])]
     what = regret.measure(searches)
     groups = by_label(searches)
@@ -73,7 +73,7 @@ def _dots(searches: Sequence[FinishedSearch]) -> dict[str, list]:
     kept = kept[:: 1 + len(kept) // DOTS]
     text = [
         f"<b>{escape(records[i].name)}</b><br>reward {records[i].reward:.5g}, index {records[i].index}, "
-        f"{'cached' if records[i].cached else duration(records[i].cost)}"
+        f"{'cached' if records[i].cached else cost_text(searches, records[i].cost)}"
         for i in kept
     ]
     made: dict[str, list] = {axis: _rounded(x[kept]) for axis, x in spent.items()}

@@ -9,7 +9,7 @@ import numpy as np
 
 from scaling.laws import pareto
 from scaling.runs.rows import OK
-from search.reports.source import FinishedSearch, statuses
+from search.reports.source import FinishedSearch, statuses, timed
 from search.runs.history import Record
 
 
@@ -31,14 +31,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Counts:
-    """What searches did: `refused` evaluations went well, but broke a constraint; `seconds` of one device."""
+    """What searches did: `refused` evaluations went well, but broke a constraint; `seconds` of one device.
+
+    None where costs are not seconds.
+    """
 
     evaluations: int
     networks: int
     cached: int
     refused: int
     failures: dict[str, int]
-    seconds: float
+    seconds: float | None
 
 
 def leaderboard(searches: Sequence[FinishedSearch], most: int | None = None) -> list[Entry]:
@@ -79,7 +82,7 @@ def count(searches: Sequence[FinishedSearch]) -> Counts:
         cached=sum(record.cached for record in records),
         refused=sum(r.status == OK and not r.cached and None in r.rewards for r in records),
         failures={status: n for status, n in sorted(statuses(records).items()) if status != OK},
-        seconds=sum(record.cost for record in records),
+        seconds=sum(record.cost for record in records) if timed(searches) else None,
     )
 
 

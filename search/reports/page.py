@@ -40,7 +40,7 @@ def to_html(searches: Sequence[FinishedSearch], title: str, baseline: Baseline) 
         "counts": tables.summary(counts),
         "board_columns": html.heads([*board_heads, *["found by"] * several], TEXT),
         "board": [
-            _board_line(rank, entry, names, several)
+            _board_line(rank, entry, names, searches)
             for rank, entry in enumerate(entries[: tables.SHOWN], start=1)
         ],
         "board_note": tables.note(searches, entries),
@@ -48,7 +48,7 @@ def to_html(searches: Sequence[FinishedSearch], title: str, baseline: Baseline) 
         "curve_note": _curve_note(searches, baseline),
         "comparisons": _comparisons(compare(searches)),
         "columns": html.heads([*heads, "cost", "cached", "status"], TEXT),
-        "evaluations": [_line(label * several, r, names) for label, r in evaluations[:MOST_LINES]],
+        "evaluations": [_line(label * several, r, names, searches) for label, r in evaluations[:MOST_LINES]],
         "left_out": _left_out(len(evaluations)),
         **_lost(evaluations),
         "problems": [problem for search in searches for problem in search.problems],
@@ -86,25 +86,30 @@ def _cards(
         rewards = ", ".join(map(tables.reward_text, entries[0].record.rewards))
         cards.insert(0, (rewards, f"best reward{'s' * (searches[0].objectives > 1)}"))
     cards.append((f"{sum(counts.failures.values()):,}", "evaluations failed"))
-    return [*cards, (duration(counts.seconds), "of evaluation in all")]
+    return [*cards, *([] if counts.seconds is None else [(duration(counts.seconds), "of evaluation in all")])]
 
 
-def _board_line(rank: int, entry: Entry, names: Sequence[str], several: bool) -> list[html.Cell]:
+def _board_line(
+    rank: int, entry: Entry, names: Sequence[str], searches: Sequence[FinishedSearch]
+) -> list[html.Cell]:
     record = entry.record
     cells = [html.number_cell(rank, tables.rank_of(rank, entry)), html.text_cell(record.name, code=True)]
     cells += [*_numbers(record, names), html.status_cell(record.status)]
     cells += [
-        html.number_cell(entry.cost, duration(entry.cost)),
+        html.number_cell(entry.cost, tables.cost_text(searches, entry.cost)),
         html.number_cell(entry.asked, str(entry.asked)),
     ]
     cells += [html.number_cell(entry.first, str(entry.first))]
-    return cells + [html.text_cell(", ".join(entry.found_by))] * several
+    return cells + [html.text_cell(", ".join(entry.found_by))] * (len(searches) > 1)
 
 
-def _line(label: str, record: Record, names: Sequence[str]) -> list[html.Cell]:
+def _line(
+    label: str, record: Record, names: Sequence[str], searches: Sequence[FinishedSearch]
+) -> list[html.Cell]:
     cells = [html.text_cell(label)] if label else []
     cells += [html.number_cell(record.index, str(record.index)), html.text_cell(record.name, code=True)]
-    cells += [*_numbers(record, names), html.number_cell(record.cost, duration(record.cost))]
+    cost = tables.cost_text(searches, record.cost)
+    cells += [*_numbers(record, names), html.number_cell(record.cost, cost)]
     return [*cells, html.text_cell("cached" if record.cached else ""), html.status_cell(record.status)]
 
 

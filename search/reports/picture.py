@@ -13,7 +13,7 @@ from scaling.reports.markdown import verbatim
 from search.reports import regret
 from search.reports.baseline import Baseline
 from search.reports.regret import Curve
-from search.reports.source import FinishedSearch, by_label
+from search.reports.source import FinishedSearch, by_label, timed
 
 EXPECTED = {"color": MUTED, "linestyle": (0, (5, 2)), "linewidth": 1.6}
 DOTS = 4000  # evaluations in a panel, at most
@@ -25,7 +25,7 @@ def save_anytime(searches: Sequence[FinishedSearch], title: str, path: Path, bas
     from matplotlib.figure import Figure
 
     best = baseline.optimum
-    costs = any(record.cost > 0 for search in searches for record in search.records)
+    costs = timed(searches) and any(record.cost > 0 for search in searches for record in search.records)
     panels = [("evaluations", None), *([("evaluations", best)] if best is not None else [])]
     panels += [("seconds", None)] if costs and len(panels) == 1 else []
     figure = Figure(figsize=(1.2 + 6.4 * len(panels), 5.0), dpi=150, layout="constrained", facecolor="white")

@@ -20,6 +20,7 @@ from scaling.runs.workdir import CONFIG, ROW
 from search.runs import history
 from search.runs.history import Record
 from search.runs.outcome import contenders
+from search.runs.pinning import TABULAR
 from search.runs.workdir import BEST, FINAL, GENOTYPE
 
 WITHOUT_REPLACEMENT = "random_without_replacement"
@@ -54,6 +55,11 @@ class FinishedSearch:
     def halved(self) -> bool:
         """Whether points were measured at several rungs, whose rewards do not compare."""
         return bool(self.config.get("strategy", {}).get("widths"))
+
+    @property
+    def timed(self) -> bool:
+        """Whether costs are seconds: of look-ups in a table they are whatever its user counts."""
+        return self.config.get("evaluator", {}).get("name") != TABULAR
 
     @functools.cached_property
     def contenders(self) -> list[Record]:
@@ -165,6 +171,11 @@ def _labelled(searches: Sequence[FinishedSearch]) -> list[FinishedSearch]:
             told.append(f"settings {alike.index(own) + 1}")
         labels.append(" ".join([search.strategy, *told]))
     return [dataclasses.replace(s, label=label) for s, label in zip(searches, labels)]
+
+
+def timed(searches: Iterable[FinishedSearch]) -> bool:
+    """Whether all costs are seconds, so that they add up."""
+    return all(search.timed for search in searches)
 
 
 def statuses(records: Iterable[Record]) -> Counter[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from scaling.reports.units import MISSING, duration, number, si
 from search.reports.leaderboard import Counts, Entry, count, leaderboard
-from search.reports.source import FinishedSearch
+from search.reports.source import FinishedSearch, timed
 from search.runs.history import Record
 from search.runs.workdir import BOARD_CSV
 
@@ -24,7 +24,8 @@ def summary(counts: Counts) -> str:
     parts += [f"{counts.cached:,} answered from the cache"] if counts.cached else []
     parts += [f"{counts.refused:,} over a limit"] if counts.refused else []
     parts += [f"{n:,} {status}" for status, n in counts.failures.items()]
-    return f"{', '.join(parts)}; {duration(counts.seconds)} of evaluation in all."
+    spent = "" if counts.seconds is None else f"; {duration(counts.seconds)} of evaluation in all"
+    return f"{', '.join(parts)}{spent}."
 
 
 def to_markdown(searches: Sequence[FinishedSearch], title: str) -> str:
@@ -39,7 +40,7 @@ def to_markdown(searches: Sequence[FinishedSearch], title: str) -> str:
         name = record.name.replace("|", PIPE)
         cells = [rank_of(rank, entry), f"`{name}`", *map(reward_text, record.rewards)]
         cells += [metric_text(record.metrics.get(name)) for name in names]
-        cells += [record.status, duration(entry.cost), str(entry.asked), str(entry.first)]
+        cells += [record.status, cost_text(searches, entry.cost), str(entry.asked), str(entry.first)]
         lines.append(f"| {' | '.join([*cells, *([', '.join(entry.found_by)] if several else [])])} |")
     return "\n".join([*lines, "", note(searches, entries), ""])
 
@@ -98,6 +99,11 @@ def reward_text(reward: float | None) -> str:
 def metric_text(value: float | None) -> str:
     """A metric in four digits, a large one with a prefix."""
     return number(value, 4) if value is None or abs(value) < 1e4 else si(value)
+
+
+def cost_text(searches: Sequence[FinishedSearch], cost: float) -> str:
+    """A cost in words, or as a number where it is not in seconds."""
+    return duration(cost) if timed(searches) else number(cost, 4)
 
 
 def note(searches: Sequence[FinishedSearch], entries: Sequence[Entry]) -> str:
