@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeGuard
 
 import numpy as np
 
@@ -124,15 +125,18 @@ def feed(
     """
     _check_batch(batch, process_count)
     check_batches(split, batch, per_class)
-    in_memory = isinstance(split, ArraySplit)
-    if resident and not in_memory:
+    if resident and not isinstance(split, ArraySplit):
         raise ValueError("resident=True needs a split in memory: load it with data.resident=True.")
     order: Order | ClassOrder = Order(len(split), batch, seed, process_index, process_count)
     if per_class:
         order = ClassOrder(split.labels, batch, per_class, seed, process_index, process_count)
-    if in_memory and (resident or (resident is None and split.nbytes <= MEMORY_BUDGET)):
-        return Feed(split, order, workers, split.fields)
-    return Feed(split, order, workers)
+    return Feed(split, order, workers, split.fields if is_resident(split, resident) else {})
+
+
+def is_resident(split: Split, resident: bool | None) -> TypeGuard[ArraySplit]:
+    """Whether `feed` keeps a split on the device, where the config asks for `resident`."""
+    fits = split.nbytes <= MEMORY_BUDGET if resident is None else resident
+    return fits and isinstance(split, ArraySplit)
 
 
 def check_batches(split: Split, batch: int, per_class: int = 0) -> None:

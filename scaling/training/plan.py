@@ -13,7 +13,7 @@ from scaling.arch.custom import Custom
 from scaling.arch.heads import HEADS
 from scaling.cost.counting import Cost, count
 from scaling.data import Dataset, load
-from scaling.data.loader import check_batches
+from scaling.data.loader import check_batches, is_resident
 from scaling.models.network import frozen_stages, recomputed_stages
 from scaling.runs.duration import Duration
 from scaling.runs.resolve import resolve
@@ -153,7 +153,7 @@ def make_plan(spec: RunSpec, dataset: Dataset | None = None) -> Plan:
         eval_every=steps(train.eval_every),
         checkpoint_every=steps(train.checkpoint_every),
         log_every=max(1, steps(train.log_every)),
-        steps_per_call=_steps_per_call(spec),
+        steps_per_call=_steps_per_call(spec, dataset),
     )
 
 
@@ -183,7 +183,8 @@ def read_data(spec: RunSpec) -> Dataset:
     return load(spec.data, spec.augment, resolution, named(spec.task).fields)
 
 
-def _steps_per_call(spec: RunSpec) -> int:
+def _steps_per_call(spec: RunSpec, dataset: Dataset) -> int:
     if spec.train.steps_per_call is not None:
         return spec.train.steps_per_call
-    return 1 if jax.default_backend() == "cpu" or spec.data.resident is False else STEPS_PER_CALL
+    several = jax.default_backend() != "cpu" and is_resident(dataset.train, spec.data.resident)
+    return STEPS_PER_CALL if several else 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scaling.data import ArraySplit, load
-from scaling.data.loader import eval_batches, feed
+from scaling.data.loader import eval_batches, feed, is_resident
 from scaling.data.splits import carve
 from scaling.runs.spec import AugmentSpec, DataSpec
 
@@ -79,6 +79,7 @@ def test_resident_and_streamed_feeds_give_the_same_images(folder, streamed):
     memory = load(DataSpec(source="folder", dir=str(folder), test="val"), AugmentSpec(), 20).train
     resident, stream = feed(memory, 8, 0, True, 0), feed(streamed, 8, 0, None, 0)
     assert stream.resident == {}
+    assert is_resident(memory, True) and is_resident(memory, None) and not is_resident(streamed, None)
     for indices, images in zip(take(resident, 0, 5), take(stream, 0, 5)):
         np.testing.assert_array_equal(resident.resident["image"][indices["index"]], images["image"])
         np.testing.assert_array_equal(resident.resident["label"][indices["index"]], images["label"])

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+from scaling.data import loader
 from scaling.runs import store
 from scaling.runs.estimate import Estimate, keep
 from scaling.runs.rows import read_row
@@ -229,6 +230,17 @@ def test_calls_cover_the_steps_and_stop_at_every_boundary(make_spec, per_call):
     assert {4, 5, 8, 10, FINAL} <= {call.stop for call in calls}
     for n, call in enumerate(calls):
         assert list(plan.calls(call.stop)) == calls[n + 1 :], "a resumed run makes the same calls"
+
+
+@pytest.mark.parametrize("budget, resident", [(0, None), (0, True), (2**31, None), (2**31, False)])
+def test_on_an_accelerator_only_calls_that_carry_no_images_have_several_steps(
+    make_spec, monkeypatch, budget, resident
+):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(loader, "MEMORY_BUDGET", budget)
+    runtime = Runtime(make_plan(make_spec({"data.resident": resident})))
+    assert (runtime.plan.steps_per_call > 1) == bool(runtime.feed.resident)
+    assert bool(runtime.feed.resident) == (resident or (resident is None and budget > 0))
 
 
 def test_a_batch_that_devices_cannot_share_is_refused_before_anything_is_written(make_spec, tmp_path):
