@@ -31,7 +31,7 @@ from scaling.training.evaluate import Scores
 from scaling.training.export import network_record
 from scaling.training.interrupts import Interrupted
 from scaling.training.metrics import NonFinite
-from scaling.training.plan import due, make_plan
+from scaling.training.plan import Call, make_plan
 from scaling.training.progress import Reporter
 from scaling.training.runtime import Runtime
 from scaling.training.state import TrainState, models
@@ -131,13 +131,13 @@ def _train(attempt: Attempt, state: Any) -> Any:
                 clock.restart()
             attempt.ledger.push(call, metrics)
             attempt.steps = call.stop
-            _after(attempt, state)
+            _after(attempt, state, call)
     return state
 
 
-def _after(attempt: Attempt, state: Any) -> None:
+def _after(attempt: Attempt, state: Any, call: Call) -> None:
     """Do what is due after a call: evaluate, save, stop."""
-    plan, steps, stop = attempt.plan, attempt.steps, _stop_reason(attempt)
+    plan, steps, stop = attempt.plan, attempt.steps, _stop_reason(attempt, call)
     evaluates, saves = plan.evaluates(steps), plan.checkpoints(steps)
     if not (evaluates or saves or stop):
         return
@@ -153,10 +153,10 @@ def _after(attempt: Attempt, state: Any) -> None:
         raise Interrupted(stop, f"stopped at step {steps}; the same command goes on from there")
 
 
-def _stop_reason(attempt: Attempt) -> int:
-    """Return a signal's number, TIMED_OUT, or 0; the same in all processes."""
+def _stop_reason(attempt: Attempt, call: Call) -> int:
+    """Return a signal's number, TIMED_OUT, or 0; equal in all processes, which agree where a log is due."""
     plan = attempt.plan
-    if jax.process_count() > 1 and not due(attempt.steps, plan.log_every):
+    if jax.process_count() > 1 and not plan.logs(call):
         return 0
     late = 0 < plan.spec.train.timeout < time.monotonic() - attempt.started
     timed_out = TIMED_OUT if late and attempt.steps < plan.total_steps else 0

@@ -203,12 +203,8 @@ class Ledger:
             call, metrics, finished = self._running.popleft()
             self._clock.tick(call, finished.result())
             self._finished.append((call, metrics))
-            if self._logs(call) or len(self._finished) == HELD:
+            if self._plan.logs(call) or len(self._finished) == HELD:
                 self._read()
-
-    def _logs(self, call: Call) -> bool:
-        every = self._plan.log_every
-        return call.stop // every > call.start // every or call.stop == self._plan.total_steps
 
     def _read(self) -> None:
         finished, self._finished = self._finished, []

@@ -89,6 +89,11 @@ class Plan:
         """Whether a checkpoint follows update number `step`; one always does at the end."""
         return due(step, self.checkpoint_every) or step == self.total_steps
 
+    def logs(self, call: Call) -> bool:
+        """Whether a log is due within a call; one always is at the end."""
+        every = self.log_every
+        return call.stop // every > call.start // every or call.stop == self.total_steps
+
     def last_checkpoint(self, step: int) -> int:
         """The newest update number up to `step` that a checkpoint was due after; 0 where there is none."""
         return step - step % self.checkpoint_every if self.checkpoint_every else 0

@@ -223,10 +223,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make, task, tmp_p
     whole = run(spec, tmp_path / "whole", Silent())
     after = loop._after
 
-    def stopped(attempt, state):
+    def stopped(attempt, state, call):
         if attempt.steps == 1:
             attempt.requests.signum = signal.SIGTERM
-        after(attempt, state)
+        after(attempt, state, call)
 
     monkeypatch.setattr(loop, "_after", stopped)
     with pytest.raises(Interrupted):

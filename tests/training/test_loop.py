@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -14,6 +15,7 @@ from scaling.runs import store
 from scaling.runs.estimate import Estimate, keep
 from scaling.runs.rows import read_row
 from scaling.training import Interrupted, checkpoints, loop, run
+from scaling.training.interrupts import Requests
 from scaling.training.metrics import Ledger
 from scaling.training.plan import make_plan
 from scaling.training.progress import Silent
@@ -41,11 +43,11 @@ def stop_at(monkeypatch):
     def arrange(step):
         after, due = loop._after, [step]
 
-        def signalled(current, state):
+        def signalled(current, state, call):
             if due == [current.steps]:
                 due.clear()
                 current.requests.signum = signal.SIGTERM
-            after(current, state)
+            after(current, state, call)
 
         monkeypatch.setattr(loop, "_after", signalled)
 
@@ -230,6 +232,20 @@ def test_calls_cover_the_steps_and_stop_at_every_boundary(make_spec, per_call):
     assert {4, 5, 8, 10, FINAL} <= {call.stop for call in calls}
     for n, call in enumerate(calls):
         assert list(plan.calls(call.stop)) == calls[n + 1 :], "a resumed run makes the same calls"
+
+
+@pytest.mark.parametrize("per_call", [1, 3, 5])
+def test_processes_agree_on_a_stop_in_every_stretch_between_logs(make_spec, monkeypatch, per_call):
+    changes = {"train.steps_per_call": per_call, "train.log_every": "4 steps", "train.duration": "20 steps"}
+    plan, agreed = make_plan(make_spec({**changes, "train.checkpoint_every": "5 epochs"})), []
+    attempt = SimpleNamespace(plan=plan, steps=0, started=0.0, requests=Requests())
+    attempt.requests.agreed = lambda number: agreed.append(attempt.steps) or number
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    for call in plan.calls(0):
+        attempt.steps = call.stop
+        loop._stop_reason(attempt, call)
+    assert all(any(log <= step < log + per_call for step in agreed) for log in range(4, 21, 4))
+    assert len(agreed) <= 5
 
 
 @pytest.mark.parametrize("budget, resident", [(0, None), (0, True), (2**31, None), (2**31, False)])

@@ -37,11 +37,11 @@ def stop_when(monkeypatch):
     def arrange(true):
         after, armed = loop._after, [True]
 
-        def signalled(attempt, state):
+        def signalled(attempt, state, call):
             if armed and true(attempt):
                 armed.clear()
                 attempt.requests.signum = signal.SIGTERM
-            after(attempt, state)
+            after(attempt, state, call)
 
         monkeypatch.setattr(loop, "_after", signalled)
 

@@ -112,10 +112,10 @@ def test_a_run_in_turns_resumes_to_the_same_bits(make, tmp_path, monkeypatch):
     spec, after = make(), loop._after
     whole = run(spec, tmp_path / "whole", Silent())
 
-    def stopped(attempt, state):
+    def stopped(attempt, state, call):
         if attempt.steps == 5:
             attempt.requests.signum = signal.SIGTERM
-        after(attempt, state)
+        after(attempt, state, call)
 
     monkeypatch.setattr(loop, "_after", stopped)
     with pytest.raises(Interrupted):
