@@ -69,7 +69,8 @@ def execute(made: Sequence[Trial], arguments: argparse.Namespace) -> bool:
         with stoppable():
             say, watch = shown(sys.stdout)
             report = _lines(len(todo), say)
-            run(todo, arguments.workdir, executor_of(arguments), train_command, report, watch)
+            executor, retry = executor_of(arguments), arguments.retry
+            run(todo, arguments.workdir, executor, train_command, report, retry, watch)
     except KeyboardInterrupt:
         left = len(pending(made, store.scan(arguments.workdir)))
         print(f"interrupted with {left} of {len(made)} trials to go: the same command goes on from here.")

@@ -108,10 +108,10 @@ def driven(workdir: Path, engine: str) -> None:
 def executed(
     made: Sequence[Trial], workdir: Path, engine: str = "local", say: Callable[[str], None] = print
 ) -> Counter:
-    """Run trials by a driver in this process; return how many rows of each status it heard of."""
+    """Run trials, also failed ones, by a driver in this process; return how many rows of each status came."""
     heard: list[Row] = []
-    held = leases.Leases(LEASE, say)
-    run(made, workdir, executor_of(engine, say), command, lambda trial, row: heard.append(row), leases=held)
+    executor, held = executor_of(engine, say), leases.Leases(LEASE, say)
+    run(made, workdir, executor, command, lambda trial, row: heard.append(row), retry=True, leases=held)
     return Counter(row.status for row in heard)
 
 

@@ -58,17 +58,19 @@ def run(
     executor: Executor,
     command: Command,
     report: Report,
+    retry: bool = False,
     watch: Watch | None = None,
     leases: Leases | None = None,
 ) -> None:
     """Run every trial to its row; `command(run directory)` is the process, `report` hears of each row.
 
+    What has a row by now keeps it, with `retry` only a final one.
     `watch` is called about every second with what is under way.
     A trial that fails never stops the others. Any exception, Ctrl-C too, cancels the processes and
     leaves their runs without a row, to be resumed by the next call. Whoever else runs trials of this
     directory meanwhile shares the work: each trial is run by one of them, and every one hears of its row.
     """
-    pool = Pool(workdir, executor, command, True, watch, leases)
+    pool = Pool(workdir, executor, command, retry, watch, leases)
     try:
         for trial in trials:
             pool.submit(trial)

@@ -59,10 +59,14 @@ def fake_trials(workdir, *deeds):
 
 def run_all(made, workdir, workers=2, grace=0.2, **options):
     """Run what is pending and return [(name, status)] as reported."""
+    return run_each(pending(made, store.scan(workdir), **options), workdir, workers, grace, **options)
+
+
+def run_each(todo, workdir, workers=2, grace=0.2, **options):
+    """Run what was pending once, and return [(name, row)] as reported."""
     heard = []
-    executor = LocalExecutor(workers, grace)
-    todo = pending(made, store.scan(workdir), **options)
-    run(todo, workdir, executor, command, lambda trial, row: heard.append((trial.spec.model.name, row)))
+    told = lambda trial, row: heard.append((trial.spec.model.name, row))
+    run(todo, workdir, LocalExecutor(workers, grace), command, told, **options)
     return heard
 
 
@@ -99,6 +103,15 @@ def test_rerun_skips_the_finished_and_retries_the_failed_when_asked(tmp_path):
     assert [name for name, _ in run_all(made, tmp_path, retry=True)] == ["crash"]
     assert [starts(tmp_path, trial) for trial in made] == [1, 2]
     assert (tmp_path / made[1].spec.id / "attempt-1.json").exists()
+
+
+@pytest.mark.parametrize("retry", [False, True])
+def test_what_another_driver_finished_since_is_run_again_only_when_asked(tmp_path, retry):
+    made = fake_trials(tmp_path, "crash")
+    todo = pending(made, store.scan(tmp_path))
+    run_all(made, tmp_path)  # by another driver, while this one is getting ready
+    ((name, row),) = run_each(todo, tmp_path, retry=retry)
+    assert (name, row.status, starts(tmp_path, made[0])) == ("crash", "failed", 1 + retry)
 
 
 def test_a_trial_over_its_time_is_ended_even_where_it_resists(tmp_path):
