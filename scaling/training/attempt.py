@@ -49,15 +49,20 @@ class Attempt:
     trackers: Trackers
 
     def measures(self) -> dict[str, Any]:
-        """Return the row's measured fields so far, over all attempts at this run."""
-        found: dict[str, Any] = self.clock.measures(self.plan.spec.train.batch)
+        """Return the row's measured fields so far, over all attempts at this run.
+
+        Step times and waiting are those of the last attempt that was long enough to tell.
+        """
+        before, found = self.before, dict[str, Any]()
+        if self.clock.is_steady or "step_ms" not in before:
+            found |= self.clock.measures(self.plan.spec.train.batch)
         if self.ledger.last:
             found["train_loss"] = finite(self.ledger.last["loss"])
         found |= {"skipped": self.ledger.skipped.steps, "rollbacks": self.rollbacks}
-        found["compile_seconds"] = self.runtime.compile_seconds
-        found["peak_memory"] = environment.peak_memory(self.plan.devices)
-        found["seconds"] = self.before.get("seconds", 0.0) + time.monotonic() - self.started
-        return {**self.before, **found}
+        found["compile_seconds"] = before.get("compile_seconds", 0.0) + self.runtime.compile_seconds
+        found["peak_memory"] = max(before.get("peak_memory", 0), environment.peak_memory(self.plan.devices))
+        found["seconds"] = before.get("seconds", 0.0) + time.monotonic() - self.started
+        return {**before, **found}
 
     def rolled_back(self, failed: int) -> TrainState:
         """Go back before step `failed`, to go on at a lower learning rate; return the state there.

@@ -55,6 +55,11 @@ class Clock:
         """The part of the time in which the devices waited for data."""
         return self._waited / self._total if self._total else 0.0
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether more than the first calls were timed."""
+        return sum(map(len, self._times.values())) > WARM_UP_CALLS
+
     def measures(self, batch: int) -> dict[str, float]:
         """Return step_ms (median at the last resolution, first calls left out) and what follows."""
         if not self._times:

@@ -66,4 +66,4 @@ def test_several_steps_a_call_share_its_time_and_the_last_resolution_tells(monke
 
 
 def test_nothing_was_measured_before_the_first_step():
-    assert Clock().measures(8) == {} and Clock().data_wait == 0.0
+    assert Clock().measures(8) == {} and Clock().data_wait == 0.0 and not Clock().is_steady

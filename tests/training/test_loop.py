@@ -14,7 +14,7 @@ from scaling.data import loader
 from scaling.runs import store
 from scaling.runs.estimate import Estimate, keep
 from scaling.runs.rows import read_row
-from scaling.training import Interrupted, checkpoints, loop, run
+from scaling.training import Interrupted, checkpoints, environment, loop, run
 from scaling.training.interrupts import Requests
 from scaling.training.metrics import Ledger
 from scaling.training.plan import make_plan
@@ -89,6 +89,21 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make_spec, tmp_pa
     for name in ("metrics", "train_loss", "examples_seen", "train_flops"):
         assert getattr(whole, name) == getattr(parts, name), name
     assert parts.seconds > 0
+
+
+@pytest.mark.parametrize("stop, last_tells", [(2, True), (10, False)])
+def test_a_row_measures_all_attempts(make_spec, tmp_path, stop_at, monkeypatch, stop, last_tells):
+    spec = make_spec()
+    stop_at(stop)
+    with pytest.raises(Interrupted):
+        run(spec, tmp_path, Silent())
+    _, first = checkpoints.restore(tmp_path / "checkpoints")
+    monkeypatch.setattr(environment, "peak_memory", lambda devices: 1)
+    row = run(spec, tmp_path, Silent())
+    assert row.peak_memory == first["peak_memory"] > 1
+    assert row.seconds > row.compile_seconds > first["compile_seconds"] > 0
+    for name in ("step_ms", "images_per_second"):
+        assert (getattr(row, name) != first[name]) == last_tells, name
 
 
 @pytest.mark.nightly
