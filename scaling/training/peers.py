@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -107,22 +108,22 @@ def _watching(workdir: Path) -> Iterator[None]:
     peers, over = Peers(workdir, jax.process_index(), jax.process_count()), threading.Event()
     peers.beat()
     multihost_utils.sync_global_devices("peers")  # from here on, all files are of this attempt
-    threading.Thread(target=_watch, args=(peers, over), daemon=True).start()
+    watcher = threading.Thread(target=_watch, args=(peers, over), daemon=True)
+    watcher.start()
+    tell = peers.leave
     try:
         yield
-        peers.beat(DONE)
+        tell = partial(peers.beat, DONE)
     except KeyboardInterrupt:  # all of them stop
-        peers.beat(DONE)
+        tell = partial(peers.beat, DONE)
         raise
     except (jax.errors.JaxRuntimeError, ValueError):  # of JAX, also as ValueError
         over.wait(SILENT + 3 * PAUSE)  # of a lost peer, the watcher ends this process
-        peers.leave()
-        raise
-    except BaseException:
-        peers.leave()
         raise
     finally:
         over.set()
+        watcher.join()  # a beat that is under way would land on what is told now
+        tell()
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Who loses a peer says so once and ends; who finishes, or is merely slow, is not thought lost."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 
+import jax
 import pytest
 
 from scaling.training import interrupts, peers
@@ -62,6 +64,33 @@ def test_the_sentence_says_who_and_from_where_it_goes_on(two, tmp_path):
     assert two[0].tell(1) == "process 1 of 2 is gone; the same command goes on from step 0"
     (tmp_path / "checkpoints" / "00000120").mkdir(parents=True)
     assert two[0].tell(1).endswith("from step 120")
+
+
+@pytest.mark.parametrize("error, left", [(None, False), (KeyboardInterrupt, False), (OSError, True)])
+def test_how_a_process_ended_outlasts_a_beat_that_was_under_way(two, tmp_path, monkeypatch, error, left):
+    beat, begun, threads = Peers.beat, threading.Event(), set(threading.enumerate())
+
+    def slow(self, state=""):
+        if threading.current_thread() not in threads:
+            begun.set()
+            time.sleep(0.2)
+        beat(self, state)
+
+    monkeypatch.setattr(Peers, "beat", slow)
+    monkeypatch.setattr(peers, "PAUSE", 0.01)
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(peers.multihost_utils, "sync_global_devices", lambda name: None)
+    with (
+        contextlib.suppress(KeyboardInterrupt, OSError),
+        contextlib.contextmanager(peers._watching)(tmp_path),
+    ):
+        assert begun.wait(10)
+        if error:
+            raise error
+    for thread in set(threading.enumerate()) - threads:
+        thread.join()
+    assert (tmp_path / ".peer-0").exists() != left
+    assert left or two[1]._read(0)[0] == DONE
 
 
 @pytest.mark.parametrize("met", [True, False])
