@@ -43,8 +43,16 @@ def page_server(make: Callable[[], str], stamp: Callable[[], str], port: int) ->
 def stamp(sources: Sequence[Path], patterns: Sequence[str]) -> str:
     """Tells which files of these patterns lie in directories and when each was written, in a few letters."""
     paths = [path for source in sources for pattern in patterns for path in source.glob(pattern)]
-    written = sorted((str(path), path.stat().st_mtime_ns) for path in paths)
+    written = sorted((str(path), time) for path in paths if (time := _written(path)) is not None)
     return hashlib.sha256(repr(written).encode()).hexdigest()[:16]
+
+
+def _written(path: Path) -> int | None:
+    """When a file was written, in nanoseconds; None where it is gone since it was found."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def refreshing(page: str, stamp: str) -> str:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +67,13 @@ def test_the_stamp_is_told_and_asking_for_it_makes_no_page(tmp_path, asked):
     after = asked(server, "/stamp")
     assert after != before and len(made) == 1
     assert f'data-stamp="{after[1]}"' in asked(server)[1] and len(made) == 2
+
+
+def test_a_row_that_is_gone_before_it_is_looked_at_is_none(tmp_path, monkeypatch):
+    (tmp_path / ROW).write_text("{}")
+    before, glob = stamp([tmp_path], ROWS), Path.glob
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: [*glob(self, pattern), self / "retried" / ROW])
+    assert stamp([tmp_path], ROWS) == before
 
 
 def test_only_a_served_page_asks_and_only_its_server():
