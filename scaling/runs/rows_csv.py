@@ -1,6 +1,7 @@
 """Rows as `rows.csv`: a line a run, a column a field, nested ones with dotted titles.
 
 A text is written as it is, everything else as JSON, None as an empty cell, and "-" where a row lacks a field.
+A text with a carriage return is JSON too: `csv` would leave it bare, and a reader end the line there.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _cells(title: str, value: Any) -> dict[str, str]:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, str) and not _is_json(value) and value not in ("", LACKING):
+    if isinstance(value, str) and "\r" not in value and not _is_json(value) and value not in ("", LACKING):
         return value
     return encode(value)
 

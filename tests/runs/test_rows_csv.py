@@ -33,6 +33,13 @@ def test_rows_and_their_text_round_trip():
     assert from_csv(text) == (rows, []) and to_csv(from_csv(text)[0]) == text
 
 
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_a_text_of_several_lines_round_trips_through_a_file(tmp_path, end):
+    row = dataclasses.replace(OTHER, message=f"{end}10%{end}100%{end}")
+    (tmp_path / "rows.csv").write_text(to_csv([row, OTHER]))
+    assert read_csv(tmp_path / "rows.csv") == ([row, OTHER], [])
+
+
 def test_what_a_row_lacks_is_marked_and_not_filled_in():
     new, old = csv.DictReader(io.StringIO(to_csv([ROW, older(ROW)])))
     assert (new["spec.model.size"], old["spec.model.size"]) == ('""', LACKING)
