@@ -110,12 +110,16 @@ def edges(
 ) -> Padding:
     """Padding before and after height and width of (n, h, w, c), for windows dilated as the settings say.
 
-    `sides` are a window's rows and columns. Padding is that of plain windows, times the dilation. Where a
-    stride is traded the side stays, also where `pad` alone would make it smaller.
+    `sides` are a window's rows and columns. Padding is that of plain windows, times the dilation; that of
+    TensorFlow's strided windows is that of all the pixels that one spans. Where a stride is traded the side
+    stays, also where `pad` alone would make it smaller.
     """
 
     def along(size: int, side: int, stride: int) -> tuple[int, int]:
-        low, high = pads(size, side, settings.step(stride), settings.padding, pad, ceil)
+        step = settings.step(stride)
+        if pad is None and settings.padding == "tf" and step > 1:
+            return pads(size, (side - 1) * settings.dilation + 1, step, "tf")
+        low, high = pads(size, side, step, settings.padding, pad, ceil)
         high = max(high, side - 1 - low) if settings.traded and stride > 1 else high
         return low * settings.dilation, high * settings.dilation
 

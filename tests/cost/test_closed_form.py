@@ -4,7 +4,7 @@ import pytest
 
 import scaling
 from scaling.arch.arch import Arch
-from scaling.arch.blocks import Conv, Pool
+from scaling.arch.blocks import Conv, MBConv, Pool
 from scaling.arch.map_heads import UPSAMPLINGS, Aspp, Fcn, LrAspp, MapHead, UNet
 from scaling.arch.stages import Stage
 from scaling.cost.closed_form import totals
@@ -53,6 +53,12 @@ def test_networks_for_segmentation_cost_what_is_counted(name):
 def test_a_dilated_network_costs_what_is_counted(family):
     smallest = min(map(scaling.get, scaling.names(family)), key=lambda arch: arch.depth)
     assert_counted(smallest.replace(output_stride=8, resolution=75))
+
+
+@pytest.mark.parametrize("padding", ["torch", "tf"])
+@pytest.mark.parametrize("block", [Conv(dilation=2), MBConv(expand=2, dilation=2)])
+def test_a_window_both_dilated_and_strided_costs_what_is_counted(block, padding):
+    assert_counted(SMALL.replace(stages=(Stage(block, 8, stride=2),), resolution=16, padding=padding))
 
 
 def test_dilated_windows_that_lose_pixels_are_walked():

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
+from jax import lax
 
 from scaling.arch.arch import Arch
 from scaling.arch.blocks import Conv, FusedMBConv, MBConv, Pool, Residual
@@ -16,8 +17,9 @@ from scaling.arch.head import Head
 from scaling.arch.stages import Stage
 from scaling.models.initialize import initialize, is_stated, stated_variables
 from scaling.models.initializers import SHAPES, Law, fan_in, fan_out, parameter
-from scaling.models.layers import Convolution, Settings
+from scaling.models.layers import Convolution, Settings, convolve
 from scaling.models.network import DROP_PATH, Network
+from scaling.models.operators import operators_of
 
 
 def arch_of(*blocks, **changes) -> Arch:
@@ -288,3 +290,25 @@ class TestInitialize:
             caplog.clear()
             initialize(Network(MIXED.replace(num_classes=7)), 0)
         assert not [r.getMessage() for r in caplog.records if "Finished XLA compilation" in r.getMessage()]
+
+
+@pytest.mark.parametrize("operators", ["lax", "cpu"])
+@pytest.mark.parametrize("groups", [1, 4])
+@pytest.mark.parametrize("side, stride, dilation", [(8, 2, 2), (7, 2, 3), (10, 3, 2), (8, 1, 2)])
+def test_tf_padding_is_same_padding(operators, groups, side, stride, dilation, assert_close):
+    rng = np.random.default_rng(0)
+    x_nhwc, kernel_hwio = (
+        jnp.asarray(rng.normal(size=shape), jnp.float32)
+        for shape in ((2, side, side, 4), (3, 3, 4 // groups, 4))
+    )
+    settings = Settings(padding="tf", operators=operators_of(operators), dilation=dilation)
+
+    def theirs(x, k):
+        form = {"rhs_dilation": (dilation,) * 2, "dimension_numbers": ("NHWC", "HWIO", "NHWC")}
+        return lax.conv_general_dilated(x, k, (stride,) * 2, "SAME", feature_group_count=groups, **form)
+
+    def answers(function):
+        y, pull = jax.vjp(function, x_nhwc, kernel_hwio)
+        return y, *pull(jnp.cos(jnp.arange(y.size, dtype=jnp.float32)).reshape(y.shape))
+
+    assert_close(answers(lambda x, k: convolve(x, k, stride, groups, settings)), answers(theirs), 1e-5)

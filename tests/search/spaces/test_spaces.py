@@ -160,6 +160,14 @@ def test_networks_count_and_build(member):
         assert (other.params, other.macs) == (cost.params, cost.macs)
 
 
+def test_cells_whose_reduction_strides_dilated_windows_build():
+    operations = ["squeezed_dil_3x3", "dil_3x3"]
+    space = catalogue.named("nasnet", blocks=1, operations=operations, leaving="all", **SMALL_CELLS)
+    arch = space.decode([0, 0, 1, 1, 0, 0, 1, 1])
+    supernet, _ = space.universal(arch)
+    assert all(abstract_variables(Network(built), 32, 3)["params"] for built in (arch, supernet))
+
+
 def test_unknown_names_and_settings_are_refused():
     with pytest.raises(KeyError, match="did you mean 'nasnet'"):
         catalogue.named("nasnett")
