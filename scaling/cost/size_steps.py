@@ -61,11 +61,12 @@ class Sizes:
         if not bases:
             return 0.0, 0.0
         far = math.log(REACH) / max(abs(math.log(base)) for base in bases)
+        least = max(-far, self.rule.least)
         try:
-            apply(self.base, self.rule, -far)
+            apply(self.base, self.rule, least)
         except ValueError:
             return 0.0, far
-        return -far, far
+        return least, far
 
 
 def sizes_near(sizes: Sizes, target: float) -> list[Point]:

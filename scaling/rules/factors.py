@@ -36,6 +36,8 @@ class Powers:
     width: float = 1.0
     resolution: float = 1.0
 
+    least = -math.inf  # of all phi there is none
+
     def __post_init__(self):
         check_factors(depth=self.depth, width=self.width, resolution=self.resolution)
 
@@ -128,6 +130,7 @@ class Detectors:
     source: str
 
     bases = (1.2, 1.1, 1.35)
+    least = math.nextafter(-4.0, 0.0)  # the least phi: 1 + phi / 4 of the side must be above 0
 
     def at(self, at: float | str) -> DetectorFactors:
         """The factors at a phi of any sign, or of the size of that name; ValueError where there is none."""
@@ -145,7 +148,7 @@ class Detectors:
         return DetectorFactors(*row, *grown, *rest)
 
     def _formula(self, phi: float) -> DetectorFactors:
-        if not (phi > -4 and math.isfinite(phi)):
+        if not (phi >= self.least and math.isfinite(phi)):
             raise ValueError(
                 f"phi={phi} leaves rule {self.name!r} no side, 1 + phi / 4 of the base's: choose a finite one above -4."
             )

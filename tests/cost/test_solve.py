@@ -147,6 +147,16 @@ def test_the_figure_of_a_size_gives_that_size_back():
         assert solution.error == 0 and sizes(solution.arch) == sizes(sized)
 
 
+def test_a_detector_shrinks_as_far_as_its_rule_goes():
+    base = scaling.get("efficientdet_d0").replace(resolution=128)
+    target = totals(base).macs / 2
+    solution = scaling.solve(base, along="efficientdet", macs=target)
+    assert -4 < solution.at < 0 and abs(solution.error) <= solution.step / 2
+    assert solution.achieved == totals(solution.arch).macs
+    with pytest.raises(ValueError, match="out of reach"):
+        scaling.solve(base, along="efficientdet", macs=1)
+
+
 @pytest.mark.nightly
 def test_fifty_solves_take_seconds():
     start = time.process_time()
