@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from scaling.arch.fields import DEPTH, WIDTH
-from scaling.arch.map_heads import UP_KERNELS, UPSAMPLINGS, MapHead
+from scaling.arch.map_heads import UP_KERNELS, UPSAMPLINGS, MapHead, too_far
 from scaling.arch.totals import Map, Totals
 
 JUDGE, GENERATOR = "judge", "generator"  # the modules of the two
@@ -42,8 +41,7 @@ class Adversarial(MapHead):
         counts = (self.latent, self.convs, self.grid, len(self.widths), *self.widths)
         if min(counts) < 1:
             return f"needs numbers of at least 1, not {counts} for latent, convs, grid and widths."
-        far = [pair for pair in pairwise((1, *strides)) if pair[1] > 2 * pair[0]]
-        return f"goes up by 2 at a time, but from stride {far[0][1]} to {far[0][0]} is more." if far else ""
+        return too_far((1, *strides))
 
     def width(self, step: int) -> int:
         """The channels after so many steps up."""

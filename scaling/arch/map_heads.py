@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from scaling.arch.fields import DEPTH, LATER, WIDTH
 from scaling.arch.norm import Norm
@@ -15,6 +16,15 @@ from scaling.arch.totals import Map, Totals
 # Sides of the windows of which four outputs make four pixels: of stride 2, a 2x2 window overlaps none
 UP_KERNELS = {"transposed": 1, "shuffle": 3}
 UPSAMPLINGS = ("bilinear", "nearest", *UP_KERNELS)
+
+
+def too_far(strides: Sequence[int]) -> str:
+    """Say between which maps is more than the 2 that `UP_KERNELS` go up by; "" where nowhere."""
+    far = [pair for pair in pairwise(strides) if pair[1] > 2 * pair[0]]
+    told = "let strides at most double from map to map."
+    return (
+        f"goes up by 2 at a time, but from stride {far[0][1]} to {far[0][0]} is more: {told}" if far else ""
+    )
 
 
 @dataclass(frozen=True)
@@ -154,7 +164,8 @@ class UNet(MapHead):
 
     At every map: upsampling, the map beside it, `convs` 3x3 convolutions. `widths` go from the coarsest step
     to the finest; the last one serves for more steps. `upsampling` is bilinear, nearest, transposed (a 2x2
-    transposed convolution) or shuffle (a 3x3 convolution and sub-pixels). Source: arXiv 1505.04597."""
+    transposed convolution) or shuffle (a 3x3 convolution and sub-pixels); for these two, strides at most
+    double from map to map. Source: arXiv 1505.04597."""
 
     widths: tuple[int, ...] = field(default=(256, 128, 64, 32), metadata=WIDTH)
     convs: int = field(default=2, metadata=DEPTH)
@@ -169,7 +180,9 @@ class UNet(MapHead):
             return f"has upsampling={self.upsampling!r}: choose one of {', '.join(UPSAMPLINGS)}."
         if min((*self.widths, self.convs, len(self.widths)), default=0) < 1:
             return f"needs widths and convs of at least 1, not {self.widths} and {self.convs}."
-        return "" if self.reads(strides) else f"reads strides from {self.finest} on; the maps have {strides}."
+        if not (read := self.reads(strides)):
+            return f"reads strides from {self.finest} on; the maps have {strides}."
+        return too_far(read) if self.upsampling in UP_KERNELS else ""
 
     def cost(self, maps: Sequence[Map], classes: int, side: int) -> Totals:
         sums, (*finer, read) = Totals(), maps

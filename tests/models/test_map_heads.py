@@ -1,5 +1,7 @@
 """Heads that answer for every pixel: every parameter learns, they scale, drop, and lower anywhere."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,7 @@ from flax.errors import InvalidRngError
 from jax import export
 
 import scaling
-from scaling.arch.map_heads import UPSAMPLINGS, Aspp, Fcn, LrAspp, UNet
+from scaling.arch.map_heads import UP_KERNELS, UPSAMPLINGS, Aspp, Fcn, LrAspp, UNet
 from scaling.arch.norm import Norm
 from scaling.cost.measuring import measure
 from scaling.models.initialize import abstract_variables
@@ -114,6 +116,17 @@ def test_a_heads_own_last_convolution_widens_and_its_norm_survives_json():
 def test_a_head_that_does_not_fit_is_refused(head, told):
     with pytest.raises(ValueError, match=told):
         SMALL.replace(head=head)
+
+
+@pytest.mark.parametrize("how", UPSAMPLINGS)
+def test_a_kernel_that_doubles_does_not_go_up_further(how):
+    head, strides = UNet((8,), convs=1, upsampling=how), (1, 1, 4, 2)
+    if how in UP_KERNELS:
+        with pytest.raises(ValueError, match="from stride 4 to 1 is more: let strides at most double"):
+            SMALL.replace(head=head, strides=strides)
+    else:
+        assert SMALL.replace(head=head, strides=strides).map_strides == (1, 4, 8)
+    assert SMALL.replace(head=dataclasses.replace(head, finest=4), strides=strides)
 
 
 @pytest.mark.nightly
