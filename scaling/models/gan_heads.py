@@ -15,7 +15,7 @@ from scaling.arch.map_heads import UP_KERNELS
 from scaling.models.head import average_to
 from scaling.models.initializers import Law
 from scaling.models.layers import BatchNorm, Convolution, Settings
-from scaling.models.map_heads import ConvNorm, resize, to_space
+from scaling.models.map_heads import ConvNorm, filling, resize
 
 SPREAD = Law("normal", 0.02)  # of the generator's first kernels: arXiv 1511.06434 section 4
 
@@ -69,7 +69,7 @@ class GeneratorModule(nn.Module):
             x = Convolution(4 * width, UP_KERNELS[how], self.settings, use_bias=bias, law=SPREAD, name=name)(
                 x
             )
-            return to_space(x)[:, : sides[0], : sides[1]]
+            return filling(x, sides)
         x = resize(x, sides, "bilinear" if how in UP_KERNELS else how)
         return Convolution(width, KERNEL, self.settings, use_bias=bias, law=SPREAD, name=name)(x)
 

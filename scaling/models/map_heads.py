@@ -113,9 +113,7 @@ class UNetModule(nn.Module):
         if how not in UP_KERNELS:
             return resize(x, sides, how)
         x = Convolution(4 * width, UP_KERNELS[how], self.settings, use_bias=True, name=f"step_{step}_up")(x)
-        x = to_space(x)[:, : sides[0], : sides[1]]
-        lacking = [(0, side - have) for side, have in zip(sides, x.shape[1:3])]  # below a pooling that cut
-        return jnp.pad(x, ((0, 0), *lacking, (0, 0)), "edge")
+        return filling(x, sides)
 
 
 def settings_of(value: OwnLayers, settings: Settings) -> Settings:
@@ -148,6 +146,16 @@ def resize(x_nhwc, sides, method: str = "bilinear"):
         return x_nhwc
     shape = (x_nhwc.shape[0], *sides, x_nhwc.shape[3])
     return jax.image.resize(x_nhwc, shape, method, antialias=False)
+
+
+def filling(x_nhwc, sides, by: int = 2):
+    """Spread channels over squares that fill `sides`: (n, h, w, by**2 c) -> (n, *sides, c).
+
+    What is over is cut off; the edge's pixels stand for those that windows cut on the way down.
+    """
+    x = to_space(x_nhwc, by)[:, : sides[0], : sides[1]]
+    lacking = [(0, side - have) for side, have in zip(sides, x.shape[1:3])]
+    return jnp.pad(x, ((0, 0), *lacking, (0, 0)), "edge")
 
 
 def to_space(x_nhwc, by: int = 2):

@@ -13,7 +13,7 @@ from scaling.arch.map_heads import UP_KERNELS
 from scaling.arch.picture_heads import Reconstruction
 from scaling.models.initializers import ZEROS
 from scaling.models.layers import Convolution, Settings
-from scaling.models.map_heads import resize, to_space
+from scaling.models.map_heads import filling, resize
 
 
 def reconstruct(arch: Arch, maps: Sequence[Any], shape, train: bool, settings: Settings, keys_b) -> dict:
@@ -42,7 +42,7 @@ class ReconstructionModule(nn.Module):
         if self.value.upsampling not in UP_KERNELS:
             return self._convolved(resize(x, sides, self.value.upsampling), self.num_classes)
         x = self._convolved(x, scale**2 * self.num_classes)
-        return to_space(x, scale)[:, : sides[0], : sides[1]]
+        return filling(x, sides, scale)
 
     def _convolved(self, x, width: int):
         # No norm follows: the answer begins as wide as what it is made of, or as nothing to be taken off

@@ -1,18 +1,22 @@
 """Heads that answer a picture: its size, that every parameter learns, the cost that is counted."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import pytest
 
 import scaling
 from scaling.arch.arch import Arch
-from scaling.arch.blocks import Conv
-from scaling.arch.map_heads import UPSAMPLINGS
+from scaling.arch.blocks import Conv, Transition
+from scaling.arch.gan_heads import Adversarial
+from scaling.arch.map_heads import UPSAMPLINGS, UNet
 from scaling.arch.picture_heads import Reconstruction
 from scaling.arch.stages import Stage
 from scaling.cost.closed_form import totals
 from scaling.cost.counting import count
-from scaling.models.map_heads import to_space
+from scaling.models.initialize import abstract_variables
+from scaling.models.map_heads import filling, to_space
 
 SMALL = Arch(
     "small", "tests", (Stage(Conv(), 4, stride=2),), (Stage(Conv(norm=False), 4),), Reconstruction(), 12, 3
@@ -35,6 +39,28 @@ def test_every_parameter_learns_and_the_picture_has_its_size(name):
     grads, shape = jax.jit(jax.grad(loss, has_aux=True))(variables["params"])
     assert shape == (2, 12 * HEADS[name].factor, 12 * HEADS[name].factor, 3)
     assert all(float(jnp.max(jnp.abs(leaf))) > 0 for leaf in jax.tree.leaves(grads["decoder"]))
+
+
+@pytest.mark.parametrize("how", UPSAMPLINGS)
+@pytest.mark.parametrize(
+    "head",
+    [Reconstruction(), Adversarial(3, (6, 4), grid=2), UNet((4,), convs=1)],
+    ids=lambda head: type(head).__name__,
+)
+def test_an_answer_fills_what_a_pooling_cut(head, how):
+    stages = (Stage(Transition(1.0), 4, stride=2), Stage(Transition(1.0), 4, stride=2))  # from 15 to 7 and 3
+    arch = SMALL.replace(
+        stem=(Stage(Conv(), 4),), stages=stages, resolution=15, head=dataclasses.replace(head, upsampling=how)
+    )
+    net, images = scaling.build(arch, operators="lax"), jnp.ones((1, 15, 15, 3))
+    variables = abstract_variables(net, 15, 3)
+    assert jax.eval_shape(net.apply, variables, images)["out"].shape == (1, 15, 15, 3)
+    assert totals(arch).macs == count(arch).macs
+
+
+def test_what_fills_is_the_edge():
+    x = jnp.arange(4.0).reshape(1, 1, 1, 4)
+    assert filling(x, (1, 3))[0, :, :, 0].tolist() == [[0, 1, 1]]
 
 
 def test_a_residual_answer_begins_as_nothing():
