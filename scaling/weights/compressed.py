@@ -86,7 +86,9 @@ def to_bytes(found: Quantised) -> np.ndarray:
 
 def from_bytes(data: np.ndarray) -> Quantised:
     """Read what `to_bytes` wrote; ValueError where it is damaged."""
-    whole, at = np.asarray(data, np.uint8).tobytes(), HEAD.size
+    whole = np.asarray(data, np.uint8).tobytes()
+    shape = _stated_shape(whole)
+    at = HEAD.size + 4 * len(shape)
 
     def take(count: int, kind: str) -> np.ndarray:
         nonlocal at
@@ -96,10 +98,7 @@ def from_bytes(data: np.ndarray) -> Quantised:
         at += size
         return np.frombuffer(whole[at - size : at], kind)
 
-    if len(whole) < HEAD.size:
-        raise ValueError("a compressed kernel is damaged: it has no head")
-    symbols, weights, gap_bytes, shared, gap_codes, codes, dimensions = HEAD.unpack_from(whole)
-    shape = tuple(take(dimensions, "<u4").tolist())
+    symbols, weights, gap_bytes, shared, gap_codes, codes, _ = HEAD.unpack_from(whole)
     values, gap_lengths, lengths = take(shared, "<f4"), take(gap_codes, "u1"), take(codes, "u1")
     gaps = huffman.decode(gap_lengths, take(gap_bytes, "u1").tobytes(), symbols)
     read = huffman.decode(lengths, whole[at:], weights)
@@ -109,6 +108,16 @@ def from_bytes(data: np.ndarray) -> Quantised:
     if len(places) != weights or not 0 <= after < LONGEST or np.any(read >= max(shared, 1)):
         raise ValueError("a compressed kernel is damaged: its places and values do not fit its shape")
     return Quantised(shape, places, read, values)
+
+
+def _stated_shape(whole: bytes) -> tuple[int, ...]:
+    """The shape that a kernel's head states; ValueError where it is cut off."""
+    if len(whole) < HEAD.size:
+        raise ValueError("a compressed kernel is damaged: it has no head")
+    *_, dimensions = HEAD.unpack_from(whole)
+    if len(whole) < HEAD.size + 4 * dimensions:
+        raise ValueError("a compressed kernel is damaged: it ends early")
+    return tuple(np.frombuffer(whole, "<u4", dimensions, HEAD.size).tolist())
 
 
 def compressed(tensors: Mapping[str, Any], bits: int) -> dict[str, np.ndarray]:
@@ -123,6 +132,14 @@ def expanded(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the arrays of a network of which `compressed` made these; ValueError for damaged ones."""
     return {
         name: from_bytes(tensor).kernel() if is_kernel(name) else tensor for name, tensor in tensors.items()
+    }
+
+
+def stated_shapes(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what `expanded` returns, nothing expanded: few bytes may state large arrays."""
+    return {
+        name: _stated_shape(np.asarray(tensor, np.uint8).tobytes()) if is_kernel(name) else np.shape(tensor)
+        for name, tensor in tensors.items()
     }
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from scaling.arch.arch import Sized, from_record
 from scaling.border.files import parse_json
 from scaling.border.typed import nearest
-from scaling.weights.compressed import compressed, expanded
+from scaling.weights.compressed import compressed, expanded, stated_shapes
 from scaling.weights.preprocessing import Preprocessing
-from scaling.weights.torch import from_paths, load_paths, load_torch, to_paths, to_torch
+from scaling.weights.torch import check_shapes, from_paths, load_paths, load_torch, to_paths, to_torch
 
 # Keys of the file's metadata, text each; "format" is what PyTorch's loaders look for.
 NAMES, ARCH = "jax_compound.names", "jax_compound.arch"
@@ -95,11 +95,21 @@ def load(path: str | os.PathLike[str], arch: Sized | None = None, trust_code: bo
         arch = arch or from_record(parse_json(metadata[ARCH]), trust_code)
         if PREPROCESSING in metadata:
             preprocessing = Preprocessing.from_dict(parse_json(metadata[PREPROCESSING]))
-        build = load_paths if metadata.get(NAMES) == "ours" else load_torch
         classes = class_names(parse_json(metadata.get(CLASSES, "[]")))
-        return Weights(arch, build(arch, _whole(path, metadata)), preprocessing, classes)
+        return Weights(arch, _fitting(arch, path, metadata), preprocessing, classes)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{os.fspath(path)} cannot be loaded: {error}") from error
+
+
+def _fitting(arch: Sized, path: str | os.PathLike[str], metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Read a file's arrays as a network's variables; what does not fit is refused before it is expanded."""
+    tensors = read_safetensors(path)
+    if metadata.get(NAMES) != "ours":
+        return load_torch(arch, tensors)
+    if BITS not in metadata:
+        return load_paths(arch, tensors)
+    check_shapes(arch, stated_shapes(tensors))
+    return from_paths(expanded(tensors))
 
 
 def class_names(told: Any) -> tuple[str, ...]:
@@ -118,15 +128,10 @@ def load_variables(path: str | os.PathLike[str]) -> dict[str, Any]:
     if metadata.get(NAMES) != "ours":
         return load(path).variables
     try:
-        return from_paths(_whole(path, metadata))
+        tensors = read_safetensors(path)
+        return from_paths(expanded(tensors) if BITS in metadata else tensors)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{os.fspath(path)} cannot be loaded: {error}") from error
-
-
-def _whole(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Read a file's arrays, compressed or not."""
-    tensors = read_safetensors(path)
-    return expanded(tensors) if BITS in metadata else tensors
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:

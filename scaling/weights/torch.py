@@ -57,14 +57,19 @@ def load_paths(arch: Sized, tensors: Mapping[str, Any]) -> dict[str, Any]:
     A path looks like "params/stem_0/first/conv/kernel". Raises ValueError listing every array that is
     missing, unknown or of another shape.
     """
+    check_shapes(arch, {name: np.shape(tensor) for name, tensor in tensors.items()})
+    return from_paths(tensors)
+
+
+def check_shapes(arch: Sized, given: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise ValueError listing every path whose array is missing, unknown or of another shape."""
     shapes = {"/".join(path): shape for path, shape in shapes_of(arch).items()}
-    problems = [f"missing {name}" for name in shapes if name not in tensors]
-    problems += [f"unknown {name}" for name in sorted(set(tensors) - set(shapes))]
+    problems = [f"missing {name}" for name in shapes if name not in given]
+    problems += [f"unknown {name}" for name in sorted(set(given) - set(shapes))]
     for name, shape in shapes.items():
-        if name in tensors and np.shape(tensors[name]) != shape:
-            problems.append(f"{name} has shape {np.shape(tensors[name])}, {arch.name} needs {shape}")
+        if name in given and given[name] != shape:
+            problems.append(f"{name} has shape {given[name]}, {arch.name} needs {shape}")
     check_fit(arch, problems)
-    return from_paths({name: tensors[name] for name in shapes})
 
 
 def from_paths(tensors: Mapping[str, Any]) -> dict[str, Any]:

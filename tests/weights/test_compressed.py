@@ -5,7 +5,8 @@ import pytest
 
 import scaling
 from scaling.models.initialize import initialize
-from scaling.weights.compressed import expanded, from_bytes, quantise, to_bytes
+from scaling.weights import files
+from scaling.weights.compressed import Quantised, expanded, from_bytes, quantise, stated_shapes, to_bytes
 from scaling.weights.pruning import GLOBAL, LAYER, density_of, prune, schedule
 
 ARCH = scaling.get("lenet5")
@@ -28,6 +29,7 @@ def test_bytes_hold_the_quantised_kernel(shape, density):
     again = from_bytes(to_bytes(found))
     np.testing.assert_array_equal(again.kernel(), found.kernel())
     assert again.kernel().shape == shape and again.kernel().dtype == np.float32
+    assert stated_shapes({"params/x/kernel": to_bytes(found)}) == {"params/x/kernel": shape}
 
 
 def test_what_is_0_stays_and_each_weight_takes_its_nearest_shared_value():
@@ -74,6 +76,20 @@ def test_a_shape_larger_than_its_symbols_say_is_not_made():
     data[19:23] = 255  # the first side
     with pytest.raises(ValueError, match="do not fit its shape"):
         from_bytes(data)
+
+
+def test_kernels_that_do_not_fit_the_network_are_refused_before_they_are_expanded(
+    variables, tmp_path, monkeypatch
+):
+    path = tmp_path / "w.safetensors"
+    scaling.save(path, ARCH, variables, bits=4)
+    tensors, metadata = files.read_safetensors(path), files.read_metadata(path)
+    nothing = np.zeros(0, int)
+    tensors["params/classifier/kernel"] = to_bytes(Quantised((3000, 3000), nothing, nothing, nothing))
+    files.write_safetensors(path, tensors, metadata)
+    monkeypatch.setattr(files, "expanded", lambda tensors: pytest.fail("expanded"))
+    with pytest.raises(ValueError, match=r"classifier/kernel has shape \(3000, 3000\)"):
+        scaling.load(path)
 
 
 @pytest.mark.parametrize("scope", [LAYER, GLOBAL])
