@@ -21,7 +21,7 @@ from scaling.models.initialize import initialize
 from scaling.models.native import Window
 from scaling.models.native import build as build_module
 from scaling.models.native.build import build, library
-from scaling.models.native.ready import prepare
+from scaling.models.native.ready import failure, prepare
 from scaling.models.network import Network
 from scaling.models.operators import operators_of
 
@@ -241,3 +241,14 @@ def test_what_the_compiler_says_is_passed_on(nothing_built, monkeypatch, tmp_pat
     with pytest.raises(RuntimeError, match="it broke"):
         build()
     assert not list(library().parent.iterdir())
+
+
+def test_a_compiler_that_takes_too_long_is_one_that_fails(nothing_built, monkeypatch, tmp_path):
+    slow, said = tmp_path / "slow-compiler", []
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o700)
+    monkeypatch.setenv("CXX", str(slow))
+    monkeypatch.setattr(build_module, "SECONDS", 0.1)
+    prepare(said.append)
+    assert "took more than the 0.1 s" in said[-1] and not native.available()
+    assert "took more than" in failure(library()).read_text()

@@ -59,7 +59,11 @@ def build() -> Path:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        told = "try again where less runs, or set CXX to another compiler."
+        raise RuntimeError(f"{command[0]} took more than the {SECONDS} s that it may: {told}") from error
     if done.returncode:
         raise RuntimeError(f"{command[0]} failed:\n{done.stderr.strip()}\nIt needs C++20 (GCC 11, Clang 14).")
 
