@@ -32,7 +32,7 @@ from scaling.models.initializers import (
     statistic,
     units,
 )
-from scaling.models.max_pool import max_pool
+from scaling.models.max_pool import MOST, max_pool
 from scaling.models.native import Window
 from scaling.models.operators import LAX, Operators
 from scaling.models.phases import Padding
@@ -348,7 +348,7 @@ def pool(
     """Max or average pooling, as the value `Pool` says."""
     padding, dilation = edges(x_nhwc.shape, (kernel, kernel), stride, settings, pad, ceil), settings.dilation
     stride = settings.step(stride)
-    if op == "max" and settings.operators.dense != "lax":
+    if op == "max" and kernel <= MOST and settings.operators.dense != "lax":
         return max_pool(x_nhwc, kernel, stride, padding, dilation)
     window = (1, kernel, kernel, 1), (1, stride, stride, 1), ((0, 0), *padding, (0, 0))
     spread = {"window_dilation": (1, dilation, dilation, 1)}

@@ -16,11 +16,12 @@ from jax import lax
 from scaling.models.phases import Padding, interleave, phase_taps
 
 NOBODY = 255  # marks where no window is
+MOST = 15  # rows and columns of a window whose pixels a mark tells apart
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
 def max_pool(x_nhwc, kernel: int, stride: int, padding: Padding, dilation: int = 1) -> Any:
-    """Return the largest pixel of each k x k window; padded ones never win. At most 15 x 15 windows."""
+    """Return the largest pixel of each k x k window; padded ones never win. At most `MOST` rows."""
     return _forward(x_nhwc, kernel, stride, padding, dilation)[0]
 
 

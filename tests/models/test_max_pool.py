@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from scaling.models.max_pool import max_pool
+from scaling.models.layers import Settings, pool
+from scaling.models.max_pool import MOST, max_pool
+from scaling.models.operators import operators_of
 
 
 def plain(x_nhwc, kernel, stride, padding):
@@ -53,3 +55,15 @@ def test_bfloat16_keeps_its_type():
 def test_what_is_not_a_number_is_passed_on():
     x_nhwc = jnp.ones((1, 4, 4, 1)).at[0, 1, 1, 0].set(jnp.nan)
     assert bool(jnp.isnan(max_pool(x_nhwc, 2, 2, ((0, 0), (0, 0)))[0, 0, 0, 0]))
+
+
+def test_a_window_of_more_pixels_than_a_mark_tells_apart_is_pooled():
+    x_nhwc = jnp.asarray(np.random.default_rng(0).normal(size=(1, 18, 18, 2)), jnp.float32)
+    form = "max", MOST + 2, 1
+    ours, theirs = (
+        value_and_gradient(
+            lambda x, how=how: pool(x, *form, Settings(operators=operators_of(how)), 0), x_nhwc
+        )
+        for how in ("cpu", "lax")
+    )
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
