@@ -355,7 +355,9 @@ def pool(
     if op == "max":
         return lax.reduce_window(x_nhwc, -jnp.inf, lax.max, *window, **spread)
     total = lax.reduce_window(x_nhwc.astype(jnp.float32), 0.0, lax.add, *window, **spread)
-    if count_pad:
+    if count_pad and (pad is None or not ceil):
         return (total / kernel**2).astype(x_nhwc.dtype)
-    ones = jnp.ones((1, *x_nhwc.shape[1:3], 1), jnp.float32)
-    return (total / lax.reduce_window(ones, 0.0, lax.add, *window, **spread)).astype(x_nhwc.dtype)
+    counted = (pad or 0) * dilation if count_pad else 0  # what a last window has beyond counts for nothing
+    ones = jnp.ones((1, *(side + 2 * counted for side in x_nhwc.shape[1:3]), 1), jnp.float32)
+    beyond = *window[:2], ((0, 0), *((low - counted, high - counted) for low, high in padding), (0, 0))
+    return (total / lax.reduce_window(ones, 0.0, lax.add, *beyond, **spread)).astype(x_nhwc.dtype)

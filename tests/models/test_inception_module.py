@@ -50,6 +50,13 @@ def test_an_average_counts_padded_zeros_if_asked(count_pad, corner, edge):
     np.testing.assert_allclose([y[0, 0], y[0, 1], y[1, 1]], [corner, edge, 1.0], rtol=1e-6)
 
 
+def test_an_average_counts_no_zero_beyond_the_padding():
+    """As in PyTorch: the last window of AvgPool2d(3, 2, 1, ceil_mode=True) has a pixel and one of padding."""
+    y = pool(jnp.ones((1, 6, 6, 1)), "avg", 3, 2, Settings(), pad=1, ceil=True, count_pad=True)[0, :, :, 0]
+    parts = np.array([2 / 3, 1, 1, 1 / 2])
+    np.testing.assert_allclose(y, np.outer(parts, parts), rtol=1e-6)
+
+
 def module(value: Inception, width: int) -> InceptionModule:
     return InceptionModule(value, width, 1, Settings())
 
