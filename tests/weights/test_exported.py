@@ -55,6 +55,15 @@ def test_a_program_that_computes_something_else_is_deleted(saved, tmp_path, monk
     assert not (tmp_path / "net.stablehlo").exists()
 
 
+def test_a_later_output_that_is_no_number_is_not_passed_over(saved, tmp_path, monkeypatch):
+    ours = [np.ones((3, 2), np.float32), np.ones((3, 2), np.float32)]
+    monkeypatch.setattr(exported, "_function", lambda weights: lambda x: ours)
+    path = tmp_path / "net.stablehlo"
+    path.touch()
+    with pytest.raises(ValueError, match="differs by nan"):
+        exported._distance(scaling.load(saved), lambda x: [ours[0], np.nan * ours[1]], path)
+
+
 def test_onnx_agrees_with_onnxruntime(saved, tmp_path):
     pytest.importorskip("jax2onnx")
     distance = exported.to_onnx(scaling.load(saved), tmp_path / "net.onnx")
