@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import operator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+from scaling.arch.fields import DEPTH, SIDE, marked
 from scaling.arch.head import LINEAR, OUTPUTS
 from scaling.arch.map_heads import MapHead
 from scaling.arch.stages import settle
 
-MOST_BLOCKS = 10_000  # of a network that is read; one of this process may have more
+# Of a network that is read; one of this process may have more
+MOST_BLOCKS = 10_000  # or layers within blocks
+MOST_IN_A_ROW = 1000  # layers or pixels that a field counts
 
 if TYPE_CHECKING:
     from scaling.arch.arch import Arch
@@ -46,11 +51,28 @@ def check(arch: Arch) -> None:
 
 def check_sizes(arch: Arch) -> None:
     """Raise ValueError where a network from a file is larger than any: to count it would take for ever."""
-    blocks = sum(stage.repeats for stage in arch.stem + arch.stages)
+    for value in _values(arch):
+        for name in (*marked(value, DEPTH), *marked(value, SIDE)):
+            if (number := getattr(value, name)) > MOST_IN_A_ROW:
+                raise ValueError(
+                    f"{arch.name}: {type(value).__name__}.{name}={number} is more than the {MOST_IN_A_ROW} that a "
+                    "file may hold: make it smaller."
+                )
+    layers = lambda block: max([1, *(getattr(block, name) for name in marked(block, DEPTH))])
+    blocks = sum(stage.repeats * layers(stage.block) for stage in arch.stem + arch.stages)
     if blocks > MOST_BLOCKS:
         raise ValueError(
             f"{arch.name}: {blocks} blocks are more than the {MOST_BLOCKS} that a file may hold."
         )
+
+
+def _values(value: Any) -> Iterator[Any]:
+    """Walk all dataclasses of which a value is made, itself the first."""
+    if dataclasses.is_dataclass(value):
+        yield value
+        value = tuple(getattr(value, f.name) for f in dataclasses.fields(value))
+    for inner in value if isinstance(value, tuple) else ():
+        yield from _values(inner)
 
 
 def _check_stages(arch: Arch) -> None:

@@ -4,8 +4,9 @@ one."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from scaling.arch.fields import SIDE
 from scaling.arch.map_heads import MapHead
 from scaling.arch.totals import Map, Totals
 
@@ -22,7 +23,7 @@ class Embedding(MapHead):
     """
 
     size: int = 64
-    grid: int = 1
+    grid: int = field(default=1, metadata=SIDE)
     classifies: bool = False
 
     def problem(self, strides: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Marks of a value's fields: which count channels, which count layers, which came later."""
+"""Marks of a value's fields: which count channels, which layers or pixels, which came later."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 WIDTH = {"width": True}
 # Marks one that counts layers: depth scaling reaches it, and leaves the stage's repeats alone.
 DEPTH = {"depth": True}
+# Marks one that counts pixels along a side of a grid, or the values of a window.
+SIDE = {"side": True}
 # Marks a field that came later: JSON leaves it out at its default, so that older texts and ids stay.
 LATER = {"later": True}
 

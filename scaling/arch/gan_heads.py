@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from scaling.arch.fields import DEPTH, WIDTH
+from scaling.arch.fields import DEPTH, SIDE, WIDTH
 from scaling.arch.map_heads import UP_KERNELS, UPSAMPLINGS, MapHead, too_far
 from scaling.arch.totals import Map, Totals
 
@@ -28,7 +28,7 @@ class Adversarial(MapHead):
     latent: int = 100
     widths: tuple[int, ...] = field(default=(256, 128, 64), metadata=WIDTH)
     convs: int = field(default=1, metadata=DEPTH)
-    grid: int = 4
+    grid: int = field(default=4, metadata=SIDE)
     upsampling: str = "shuffle"
     act: str = "relu"
 

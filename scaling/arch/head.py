@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from scaling.arch.fields import LATER, WIDTH
+from scaling.arch.fields import LATER, SIDE, WIDTH
 
 OUTPUTS = LINEAR, CODES, LEARNED_CODES = "linear", "codes", "learned_codes"
 
@@ -26,7 +26,7 @@ class Head:
     width: int | None = None
     preact: bool = False
     hidden: tuple[int, ...] = field(default=(), metadata=LATER)
-    grid: int = field(default=1, metadata=LATER)
+    grid: int = field(default=1, metadata={**LATER, **SIDE})
     slide: bool = field(default=False, metadata=LATER)
     per_pixel: bool = field(default=False, metadata=LATER)
     layer_norm: bool = field(default=False, metadata=LATER)
@@ -48,7 +48,7 @@ class Auxiliary:
     weight: float = 0.3
     width: int = field(default=128, metadata=WIDTH)
     hidden: tuple[int, ...] = field(default=(1024,), metadata=WIDTH)
-    grid: int = 4
+    grid: int = field(default=4, metadata=SIDE)
     drop_rate: float = 0.7
     norm: bool = True
     norm_hidden: bool = False

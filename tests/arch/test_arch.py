@@ -6,9 +6,12 @@ import json
 import pytest
 
 from scaling.arch.arch import Arch, Norm
-from scaling.arch.blocks import Conv, FusedMBConv, MBConv, Pool, Residual
-from scaling.arch.head import Head
-from scaling.arch.stages import Stage
+from scaling.arch.blocks import Conv, Dense, FusedMBConv, LocalNorm, MBConv, Pool, Residual
+from scaling.arch.embedding_heads import Embedding
+from scaling.arch.gan_heads import Adversarial
+from scaling.arch.head import Auxiliary, Head
+from scaling.arch.map_heads import UNet
+from scaling.arch.stages import Stage, settle
 
 ARCH = Arch(
     name="all_blocks",
@@ -100,6 +103,26 @@ def test_an_impossible_network_is_refused_with_the_value_and_the_rule(changes, m
 def test_an_unknown_field_is_named():
     with pytest.raises(TypeError, match="'widht'"):
         ARCH.replace(widht=3)
+
+
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({"stages": settle((Stage(Dense(growth=1, layers=2000), 8),), 8)}, "Dense.layers=2000"),
+        ({"stages": (Stage(LocalNorm(size=2000), 8),)}, "LocalNorm.size=2000"),
+        ({"stages": settle((Stage(Dense(growth=1, layers=900), 8),) * 12, 8)}, "10801 blocks"),
+        ({"head": Head(hidden=(8,), grid=2000)}, "Head.grid=2000"),
+        ({"head": UNet(convs=2000)}, "UNet.convs=2000"),
+        ({"head": Adversarial(convs=2000)}, "Adversarial.convs=2000"),
+        ({"head": Adversarial(grid=2000)}, "Adversarial.grid=2000"),
+        ({"head": Embedding(grid=2000)}, "Embedding.grid=2000"),
+        ({"auxiliary": (Auxiliary(0, grid=2000),)}, "Auxiliary.grid=2000"),
+    ],
+)
+def test_a_file_s_network_that_would_take_for_ever_is_refused(changes, told):
+    arch = ARCH.replace(stem=(Stage(Conv(), 8, stride=2),)).replace(**changes)
+    with pytest.raises(ValueError, match=f"{told} .*more than the .* that a file may hold"):
+        Arch.from_json(arch.to_json())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from scaling.arch import padding as windows
 from scaling.arch.blocks.base import Block
-from scaling.arch.fields import LATER
+from scaling.arch.fields import LATER, SIDE
 from scaling.arch.totals import Site, Totals
 
 
@@ -90,7 +90,7 @@ class LocalNorm(Pixelwise):
     Source: Krizhevsky et al., NIPS 2012, section 3.3.
     """
 
-    size: int = 5
+    size: int = field(default=5, metadata=SIDE)
     alpha: float = 1e-4
     beta: float = 0.75
     bias: float = 2.0
