@@ -14,7 +14,7 @@ from scaling.arch.head import Head
 from scaling.arch.stages import Stage
 from scaling.models import native
 from scaling.models.activations import ACTIVATIONS
-from scaling.models.batch_norm import normalize
+from scaling.models.batch_norm import affine, normalize
 from scaling.models.dense import native_dense
 from scaling.models.depthwise import depthwise
 from scaling.models.initialize import initialize
@@ -185,6 +185,16 @@ def test_extreme_inputs_stay_finite(kernels):
     one, zero = jnp.ones(1), jnp.zeros(1)
     y = native.apply(x_nhwc, one, zero, "silu")
     np.testing.assert_allclose(y, jax.nn.silu(x_nhwc), rtol=1e-6, atol=1e-30)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("activation", native.ACTIVATIONS)
+def test_what_is_not_a_number_is_passed_on(kernels, activation):
+    x_nhwc = normal(1, 3, 3, 20).at[0, 1, 1, 5].set(jnp.nan)
+    arguments = x_nhwc, jnp.ones(20), jnp.zeros(20)
+    ours = native.apply(*arguments, activation)
+    np.testing.assert_allclose(ours, affine(*arguments, activation), rtol=1e-6, atol=1e-6)
+    assert np.isnan(ours).sum() == 1
 
 
 @pytest.mark.nightly

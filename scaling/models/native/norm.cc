@@ -52,7 +52,7 @@ struct Identity {
 };
 
 struct Relu {
-  static Vector Value(Vector v) { return v > 0.0f ? v : Vector{}; }
+  static Vector Value(Vector v) { return v <= 0.0f ? Vector{} : v; }  // what is no number stays
   static Vector Slope(Vector v) { return v > 0.0f ? Vector{} + 1.0f : Vector{}; }
 };
 
