@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import operator
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from scaling.arch.fields import DEPTH, SIDE, marked
+from scaling.arch.fields import DEPTH, SIDE, WIDTH, marked
 from scaling.arch.head import LINEAR, OUTPUTS
 from scaling.arch.map_heads import MapHead
 from scaling.arch.stages import settle
@@ -16,6 +17,9 @@ from scaling.arch.stages import settle
 # Of a network that is read; one of this process may have more
 MOST_BLOCKS = 10_000  # or layers within blocks
 MOST_IN_A_ROW = 1000  # layers or pixels that a field counts
+
+# Numbers that must be above 0 in any block or head, beside widths that scaling reaches and sides
+ABOVE_0 = ("width", "kernel", "kernels", "groups", "expand", "inner", "squeeze", "dilation", "rates")
 
 if TYPE_CHECKING:
     from scaling.arch.arch import Arch
@@ -75,11 +79,39 @@ def _values(value: Any) -> Iterator[Any]:
         yield from _values(inner)
 
 
+def _problem_of_numbers(value: Any) -> str:
+    """Say which width or window of a block or head is not above 0; "" where all are."""
+    for part in _values(value):
+        for name in _above_0(type(part)):
+            given = getattr(part, name)
+            if not all(number > 0 for number in _numbers(given)):
+                return f"has {type(part).__name__}.{name}={given}, which must be above 0: give a larger one."
+    return ""
+
+
+@functools.cache
+def _above_0(kind: type) -> tuple[str, ...]:
+    """The fields of a dataclass whose numbers must be above 0."""
+    names = {*ABOVE_0, *marked(kind, WIDTH), *marked(kind, SIDE)}
+    return tuple(f.name for f in dataclasses.fields(kind) if f.name in names)
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """Walk the numbers of nested tuples; None is none."""
+    if isinstance(value, tuple):
+        for inner in value:
+            yield from _numbers(inner)
+    elif value is not None:
+        yield value
+
+
 def _check_stages(arch: Arch) -> None:
     for i, stage in enumerate(arch.stem + arch.stages):
         if min(stage.width, stage.repeats, stage.stride) < 1:
             raise ValueError(f"{arch.name}: stage {i} has a width, repeats or stride below 1: {stage}.")
         if problem := stage.block.problem(stage.width, stage.stride):
+            raise ValueError(f"{arch.name}: stage {i} {problem}")
+        if problem := _problem_of_numbers(stage.block):
             raise ValueError(f"{arch.name}: stage {i} {problem}")
         if stage.repeats != 1 and not stage.block.repeatable:
             raise ValueError(
@@ -120,11 +152,13 @@ def _check_output_stride(arch: Arch) -> None:
 def _check_head(arch: Arch) -> None:
     head = arch.head
     if isinstance(head, MapHead):
-        if problem := head.problem(arch.map_strides):
+        if problem := head.problem(arch.map_strides) or _problem_of_numbers(head):
             raise ValueError(f"{arch.name}: the head {type(head).__name__} {problem}")
         return
     if min((head.grid, *head.hidden)) < 1:
         raise ValueError(f"{arch.name}: the head has a hidden width or a grid below 1: {head}.")
+    if problem := _problem_of_numbers(head):
+        raise ValueError(f"{arch.name}: the head {problem}")
     if not head.hidden and (head.grid != 1 or head.slide):
         raise ValueError(f"{arch.name}: grid and slide are of hidden layers, but the head has none: {head}.")
     if head.hidden and head.per_pixel:

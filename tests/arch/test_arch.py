@@ -6,11 +6,11 @@ import json
 import pytest
 
 from scaling.arch.arch import Arch, Norm
-from scaling.arch.blocks import Conv, Dense, FusedMBConv, LocalNorm, MBConv, Pool, Residual
+from scaling.arch.blocks import Conv, Dense, FusedMBConv, LocalNorm, MBConv, MLPConv, Pool, Residual
 from scaling.arch.embedding_heads import Embedding
 from scaling.arch.gan_heads import Adversarial
 from scaling.arch.head import Auxiliary, Head
-from scaling.arch.map_heads import UNet
+from scaling.arch.map_heads import Aspp, UNet
 from scaling.arch.stages import Stage, settle
 
 ARCH = Arch(
@@ -93,6 +93,17 @@ def test_depth_and_widths():
         ({"stages": (Stage(Conv(), 8, repeats=0),)}, "width, repeats or stride below 1"),
         ({"strides": (1, 2)}, r"strides=\(1, 2\) has 2 entries.*give 5 strides, now \(2, 2, 1, 2, 2\)"),
         ({"strides": (1, 2, 0, 1, 1)}, "width, repeats or stride below 1"),
+        ({"stages": (Stage(Conv(kernel=0), 8),)}, r"stage 2 has Conv\.kernel=0, which must be above 0"),
+        ({"stages": (Stage(Conv(groups=0), 8),)}, r"Conv\.groups=0"),
+        ({"stages": (Stage(MBConv(expand=0), 8),)}, r"MBConv\.expand=0"),
+        ({"stages": (Stage(MBConv(dilation=0), 8),)}, r"MBConv\.dilation=0"),
+        ({"stages": (Stage(Residual(inner=0.0), 8),)}, r"Residual\.inner=0\.0"),
+        ({"stages": (Stage(Residual(kernels=(3, 0)), 8),)}, r"Residual\.kernels=\(3, 0\)"),
+        ({"stages": (Stage(MLPConv(inner=(8, 0)), 8),)}, r"MLPConv\.inner=\(8, 0\)"),
+        ({"stages": (Stage(LocalNorm(size=0), 8),)}, r"LocalNorm\.size=0"),
+        ({"head": Head(width=0)}, r"the head has Head\.width=0"),
+        ({"head": Aspp(width=0)}, r"the head Aspp has Aspp\.width=0"),
+        ({"head": Aspp(rates=(1, 0))}, r"Aspp\.rates=\(1, 0\)"),
     ],
 )
 def test_an_impossible_network_is_refused_with_the_value_and_the_rule(changes, message):
