@@ -36,15 +36,27 @@ def named(name: str) -> Callable[[Any], Any]:
     """Return an activation: a name of `ACTIVATIONS`, or "rule:name" with a rule of `RULES` for its gradient.
 
     "guided" passes back what is positive, and only where the unit itself is above 0 (arXiv 1412.6806);
-    "deconvolution" passes back what is positive, whatever the unit did (arXiv 1311.2901).
+    "deconvolution" passes back what is positive, whatever the unit did (arXiv 1311.2901). ValueError for a
+    name that there is not.
     """
     rule, _, inner = name.rpartition(":")
-    return _ruled(rule, inner) if rule else ACTIVATIONS[name]
+    return _ruled(rule, inner) if rule else _known(name, ACTIVATIONS)
+
+
+def gate(name: str) -> Callable[[Any], Any]:
+    """Return a gate: a name of `GATES`; ValueError where there is none."""
+    return _known(name, GATES)
+
+
+def _known(name: str, functions: dict[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    if name not in functions:
+        raise ValueError(f"{name!r} is no activation here: choose one of {', '.join(functions)}.")
+    return functions[name]
 
 
 @functools.cache
 def _ruled(rule: str, name: str) -> Callable[[Any], Any]:
-    function = ACTIVATIONS[name]
+    function = _known(name, ACTIVATIONS)
     ruled: Any = jax.custom_vjp(lambda x: function(x))
 
     def backward(x, gradient):

@@ -17,7 +17,6 @@ from scaling.arch.padding import pads
 from scaling.arch.stages import FeatureGrid
 from scaling.models import activations
 from scaling.models.activation_kernel import compare_codes
-from scaling.models.activations import GATES
 from scaling.models.batch_norm import affine, count, normalize
 from scaling.models.dense import dense, grouped, native_dense
 from scaling.models.depthwise import depthwise
@@ -296,7 +295,7 @@ class SqueezeExcite(nn.Module):
         gate = jnp.mean(x_nhwc, (1, 2), keepdims=True)
         gate = Convolution(self.squeeze, 1, self.settings, use_bias=True, name="reduce")(gate)
         gate = Convolution(x_nhwc.shape[-1], 1, self.settings, use_bias=True, name="expand")(act(gate))
-        return x_nhwc * GATES[self.gate](gate)
+        return x_nhwc * activations.gate(self.gate)(gate)
 
 
 def fold(keys_b, index):

@@ -1,5 +1,7 @@
 """The blocks of mobile networks: one function however run, and every parameter gets a gradient."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -90,6 +92,14 @@ def test_the_gate_is_the_one_that_is_named():
     hard, soft = (SqueezeExcite(4, Settings(), "relu", gate) for gate in ("hard_sigmoid", "sigmoid"))
     variables = hard.init(jax.random.key(0), x_nhwc)
     assert not np.allclose(hard.apply(variables, x_nhwc), soft.apply(variables, x_nhwc), rtol=1e-3)
+
+
+@pytest.mark.parametrize("wrong", [{"act": "nope"}, {"se_act": "nope"}, {"se_gate": "nope"}], ids=str)
+def test_an_activation_that_there_is_not_is_refused(wrong):
+    arch = ARCH.replace(stages=(Stage(dataclasses.replace(V3, **wrong), 16),))
+    for refused in (arch, ARCH.replace(activation="guided:nope")):
+        with pytest.raises(ValueError, match="'nope' is no activation here: choose one of "):
+            jax.eval_shape(Network(refused).init, jax.random.key(0), jnp.ones((1, 16, 16, 3)))
 
 
 def test_a_shuffle_deals_the_groups_out_in_turn_and_its_mirror_undoes_it():
