@@ -6,7 +6,17 @@ import json
 import pytest
 
 from scaling.arch.arch import Arch, Norm
-from scaling.arch.blocks import Conv, Dense, FusedMBConv, LocalNorm, MBConv, MLPConv, Pool, Residual
+from scaling.arch.blocks import (
+    Conv,
+    Dense,
+    FusedMBConv,
+    Local,
+    LocalNorm,
+    MBConv,
+    MLPConv,
+    Pool,
+    Residual,
+)
 from scaling.arch.embedding_heads import Embedding
 from scaling.arch.gan_heads import Adversarial
 from scaling.arch.head import Auxiliary, Head
@@ -121,6 +131,7 @@ def test_an_unknown_field_is_named():
     [
         ({"stages": settle((Stage(Dense(growth=1, layers=2000), 8),), 8)}, "Dense.layers=2000"),
         ({"stages": (Stage(LocalNorm(size=2000), 8),)}, "LocalNorm.size=2000"),
+        ({"stages": (Stage(Local(2000), 8),)}, "Local.kernel=2000"),
         ({"stages": settle((Stage(Dense(growth=1, layers=900), 8),) * 12, 8)}, "10801 blocks"),
         ({"head": Head(hidden=(8,), grid=2000)}, "Head.grid=2000"),
         ({"head": UNet(convs=2000)}, "UNet.convs=2000"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scaling.arch import padding as windows
 from scaling.arch.blocks.base import Block
+from scaling.arch.fields import SIDE
 from scaling.arch.totals import Site, Totals
 
 Box = tuple[float, float, float, float]  # top, left, height, width, as fractions of the image
@@ -20,7 +21,7 @@ class Local(Block):
     al., CVPR 2014 (DeepFace), section 3.
     """
 
-    kernel: int = 3
+    kernel: int = field(default=3, metadata=SIDE)
     pad: int | None = None
 
     def keeping_side(self) -> Local:
