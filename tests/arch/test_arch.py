@@ -16,6 +16,7 @@ from scaling.arch.blocks import (
     MLPConv,
     Pool,
     Residual,
+    XBlock,
 )
 from scaling.arch.embedding_heads import Embedding
 from scaling.arch.gan_heads import Adversarial
@@ -109,6 +110,7 @@ def test_depth_and_widths():
         ({"stages": (Stage(MBConv(dilation=0), 8),)}, r"MBConv\.dilation=0"),
         ({"stages": (Stage(Residual(inner=0.0), 8),)}, r"Residual\.inner=0\.0"),
         ({"stages": (Stage(Residual(kernels=(3, 0)), 8),)}, r"Residual\.kernels=\(3, 0\)"),
+        ({"stages": (Stage(XBlock(16), 8),)}, "width=8, less than the group_width=16"),
         ({"stages": (Stage(MLPConv(inner=(8, 0)), 8),)}, r"MLPConv\.inner=\(8, 0\)"),
         ({"stages": (Stage(LocalNorm(size=0), 8),)}, r"LocalNorm\.size=0"),
         ({"head": Head(width=0)}, r"the head has Head\.width=0"),

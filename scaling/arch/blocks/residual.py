@@ -76,6 +76,12 @@ class XBlock(Block):
         """Return the squeeze width of a block that `channels` reach."""
         return max(1, round(channels * self.se_ratio))
 
+    def problem(self, width: int, stride: int) -> str:
+        del stride
+        if width >= self.group_width:
+            return ""
+        return f"has width={width}, less than the group_width={self.group_width} of its block: make it wider."
+
     def width_step(self, divisor: int) -> int:
         del divisor
         return self.group_width
