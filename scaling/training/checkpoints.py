@@ -72,8 +72,9 @@ def restore(
     Only steps of which `among` is true are looked at.
 
     Damaged ones, and those of another run than `run`, are named in a warning and, with `repair`, renamed to
-    `*.damaged`. `like` is a state of the same structure (None: dicts and lists in its place); the arrays come
-    back as NumPy's. All processes get the same checkpoint. ValueError where arrays do not fit `like`.
+    `*.damaged`; one that made room for another which did not come is there again. `like` is a state of the
+    same structure (None: dicts and lists in its place); the arrays come back as NumPy's. All processes get
+    the same checkpoint. ValueError where arrays do not fit `like`.
     """
     directory = Path(directory).absolute()
     step = _newest_intact(directory, newest, run, repair, among) if jax.process_index() == 0 else NONE
@@ -99,7 +100,7 @@ def drop_after(directory: Path, step: int) -> None:
     """Remove the checkpoints after a step, newest first: the run has gone back to it."""
     if jax.process_index() == 0:
         for later in reversed([saved for saved in saved_steps(directory) if saved > step]):
-            gone = directory / f".{later:08d}.{os.getpid()}.old"  # no half of it is ever seen
+            gone = directory / f".{later:08d}.{os.getpid()}.gone"  # no half of it is ever seen
             (directory / f"{later:08d}").rename(gone)
             shutil.rmtree(gone, ignore_errors=True)
 
@@ -150,7 +151,10 @@ def _write(temporary: Path, state: Any, meta: dict[str, Any]) -> None:
 
 
 def _publish(temporary: Path, final: Path) -> None:
-    """Give a finished checkpoint its name; one that had it makes room first, and is then removed."""
+    """Give a finished checkpoint its name; one that had it makes room first, and is then removed.
+
+    A kill in between leaves that one, for `_mend`.
+    """
     old = final.with_name(f".{final.name}.{os.getpid()}.old")
     if final.exists():
         final.rename(old)
@@ -172,6 +176,8 @@ def _check_fit(path: Path, state: Any, like: Any) -> None:
 def _newest_intact(
     directory: Path, newest: int | None, run: str | None, repair: bool, among: Callable[[int], bool]
 ) -> int:
+    if repair:
+        _mend(directory)
     steps = [step for step in saved_steps(directory) if (newest is None or step <= newest) and among(step)]
     for step in reversed(steps):
         path = directory / f"{step:08d}"
@@ -199,8 +205,17 @@ def _prune(directory: Path, keep: int, held: int | None) -> None:
 
 def _clear(directory: Path) -> None:
     """Remove what processes that died in a save have left; the directory is held, so none is alive."""
+    _mend(directory)
     for leftover in directory.glob(".[0-9]*"):
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _mend(directory: Path) -> None:
+    """Give checkpoints their names back that made room for others which then did not come."""
+    for old in directory.glob(".[0-9]*.old"):
+        final = old.with_name(old.name.split(".")[1])
+        if not final.exists():
+            old.rename(final)
 
 
 def _checksums(path: Path) -> dict[str, str]:

@@ -93,6 +93,33 @@ def test_what_a_killed_save_left_is_no_checkpoint(tmp_path, state):
     assert not list(tmp_path.glob(".0*"))
 
 
+@pytest.mark.parametrize("saves", [False, True])
+def test_a_kill_while_a_checkpoint_is_replaced_leaves_the_old_one(tmp_path, state, monkeypatch, saves):
+    def killed(*paths):
+        raise KeyboardInterrupt
+
+    checkpoints.save(tmp_path, 1, state, {"is": "old"}, keep=2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoints.os, "replace", killed)
+        checkpoints.save(tmp_path, 1, state, {"is": "new"}, keep=2)
+    assert checkpoints.saved_steps(tmp_path) == []
+    if saves:
+        checkpoints.save(tmp_path, 2, state, {}, keep=2)
+    assert checkpoints.restore(tmp_path, like=state, newest=1)[1] == {"is": "old"}
+
+
+def test_what_a_run_went_back_from_does_not_return_where_that_was_killed(tmp_path, state, monkeypatch):
+    def killed(*path, **options):
+        raise KeyboardInterrupt
+
+    for step in (1, 2):
+        checkpoints.save(tmp_path, step, state, {"step": step}, keep=2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoints.shutil, "rmtree", killed)
+        checkpoints.drop_after(tmp_path, 1)
+    assert checkpoints.restore(tmp_path, like=state)[1] == {"step": 1}
+
+
 @pytest.mark.parametrize(
     "damage",
     [
