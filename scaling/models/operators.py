@@ -58,11 +58,12 @@ BY_BACKEND = {
 def operators_of(name: str | None = None) -> Operators:
     """Return a row; by default the backend's, "native" on a CPU where the kernels are built.
 
-    "lax" means plain lax operators. ValueError for an unknown row, or "native" where nothing is built.
+    "lax" means plain lax operators, which a backend without a row has too. ValueError for an unknown row, or
+    "native" where nothing is built.
     """
-    if name == "lax":
-        return LAX
     row = name or _default()
+    if row == "lax":
+        return LAX
     if row not in BY_BACKEND:
         raise ValueError(f"operators={row!r} is not known: use None, 'lax' or one of {sorted(BY_BACKEND)}.")
     if row == "native" and not native.available():
@@ -75,4 +76,6 @@ def operators_of(name: str | None = None) -> Operators:
 
 def _default() -> str:
     backend = jax.default_backend()
-    return "native" if backend == "cpu" and native.available() else backend
+    if backend == "cpu" and native.available():
+        return "native"
+    return backend if backend in BY_BACKEND else "lax"

@@ -79,7 +79,7 @@ def described(config: Mapping[str, Any], test_size: bool = False) -> tuple[Arch,
     arguments = _arguments(config)
     size = (test_size and config.get("test_input_size")) or config["input_size"]
     crop = (test_size and config.get("test_crop_pct")) or config.get("crop_pct")
-    if len(size) != 3 or size[1] != size[2]:
+    if not isinstance(size, list | tuple) or len(size) != 3 or size[1] != size[2]:
         raise ValueError(f"input_size={size} must be [channels, side, side]: networks here read squares.")
     channels = arguments.get("in_chans", size[0])
     arch = arch.replace(num_classes=config["num_classes"], in_channels=channels, resolution=size[1])

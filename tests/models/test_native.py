@@ -231,6 +231,11 @@ def test_without_a_build_plain_jax_runs(nothing_built):
         operators_of("native")
 
 
+def test_a_backend_without_a_row_has_plain_operators(monkeypatch):
+    monkeypatch.setattr("jax.default_backend", lambda: "METAL")
+    assert operators_of() == operators_of("lax")
+
+
 def test_a_damaged_library_is_said_and_not_used(nothing_built):
     library().write_bytes(b"not a library")
     with pytest.warns(UserWarning, match="cannot be loaded"):

@@ -225,6 +225,7 @@ def test_bad_names_are_refused_before_a_download(name, error, told):
         ({"model_args": {"act_layer": "silu"}}, ValueError, "with act_layer, which the zoo's has not"),
         ({"global_pool": "max"}, ValueError, "global_pool='max' must be 'avg'"),
         ({"input_size": [3, 32, 64]}, ValueError, r"must be \[channels, side, side\]"),
+        ({"input_size": 224}, ValueError, r"input_size=224 must be \[channels, side, side\]"),
         ({"crop_mode": "tiles"}, ValueError, "crop_mode='tiles' must be one of"),
     ],
 )
