@@ -8,12 +8,18 @@ from pathlib import Path
 
 WEIGHTS = ".safetensors"  # what tells a file of weights from a name of `scaling.from_pretrained`
 DIGITS = 12
-PINNED = re.compile(rf"(.+{re.escape(WEIGHTS)})@([0-9a-f]{{{DIGITS}}})", re.DOTALL)
+PINNED = re.compile(rf"(.+)@([0-9a-f]{{{DIGITS}}})", re.DOTALL)
 
 
 def digest(content: bytes) -> str:
     """The first twelve hex digits of a content's SHA-256."""
     return hashlib.sha256(content).hexdigest()[:DIGITS]
+
+
+def split(name: str) -> tuple[str, str]:
+    """A file's path and its digest ("" where not pinned); directories may have an @ in their names."""
+    pinned = PINNED.fullmatch(name)
+    return (pinned[1], pinned[2]) if pinned else (name, "")
 
 
 def pin_weights(init: str) -> str:
@@ -26,12 +32,12 @@ def pin_weights(init: str) -> str:
 
 def is_weights(init: str) -> bool:
     """Whether `init` names a file of weights, pinned or not."""
-    return _split(init)[0].endswith(WEIGHTS)
+    return split(init)[0].endswith(WEIGHTS)
 
 
 def weights_path(init: str) -> Path:
     """The path of a pinned file of weights; ValueError where its content is no longer what was pinned."""
-    path, told = _split(init)
+    path, told = split(init)
     found = digest(_content(path, init))
     if told and told != found:
         raise ValueError(
@@ -39,12 +45,6 @@ def weights_path(init: str) -> Path:
             f"put the file back, or name it {path} for a new run."
         )
     return Path(path)
-
-
-def _split(init: str) -> tuple[str, str]:
-    """The path and the digest ("" where not pinned); directories may have an @ in their names."""
-    pinned = PINNED.fullmatch(init)
-    return (pinned[1], pinned[2]) if pinned else (init, "")
 
 
 def _content(path: str, init: str) -> bytes:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scaling.border.pinned import DIGITS, digest
+from scaling.border.pinned import digest, split
 
 if TYPE_CHECKING:
     from search.runs.spec import EvaluatorSpec
 
 TABULAR = "tabular"  # the evaluator whose setting `file` is a table
-PINNED = re.compile(rf"(.+)@([0-9a-f]{{{DIGITS}}})", re.DOTALL)
 
 Change = Callable[[str, str], str]  # (the key of the config, the file it names) -> the file
 
@@ -24,7 +22,7 @@ def pin_tables(spec: EvaluatorSpec) -> EvaluatorSpec:
 
     ValueError where a file cannot be read.
     """
-    return _changed(spec, lambda key, file: file if _split(file)[1] else f"{file}@{_digest(key, file)}")
+    return _changed(spec, lambda key, file: file if split(file)[1] else f"{file}@{_digest(key, file)}")
 
 
 def plain_tables(spec: EvaluatorSpec) -> EvaluatorSpec:
@@ -39,7 +37,7 @@ def unpinned_as(spec: EvaluatorSpec, older: EvaluatorSpec) -> EvaluatorSpec:
     """
     named: dict[str, str] = {}
     _changed(older, lambda key, file: named.setdefault(key, file))
-    return _changed(spec, lambda key, file: path if (path := _split(file)[0]) == named.get(key) else file)
+    return _changed(spec, lambda key, file: path if (path := split(file)[0]) == named.get(key) else file)
 
 
 def at_hand(spec: EvaluatorSpec) -> bool:
@@ -64,19 +62,13 @@ def _changed(spec: EvaluatorSpec, change: Change) -> EvaluatorSpec:
 
 
 def _confirmed(key: str, file: str) -> str:
-    path, told = _split(file)
+    path, told = split(file)
     if told and told != (found := _digest(key, path)):
         raise ValueError(
             f"config.evaluator.{key}={file!r}: the file has changed, its content is now @{found}, so this is another "
             f"search: put the file back, or name it {path} for a new search."
         )
     return path
-
-
-def _split(file: str) -> tuple[str, str]:
-    """The path and the digest ("" where not pinned)."""
-    pinned = PINNED.fullmatch(file)
-    return (pinned[1], pinned[2]) if pinned else (file, "")
 
 
 def _digest(key: str, file: str) -> str:
