@@ -5,10 +5,10 @@ Data: blood cells of three classes, 205 / 87 / 72 photos of 640x480 in the offic
 Paper: arXiv 1911.09070 (EfficientDet), 1708.02002 (RetinaNet), 1512.02325 (SSD), 1506.01497 (Faster R-CNN),
     rules of 1905.11946. Dated 2026-11-28; sized for two CPU cores.
 Command: python -m experiments.sweep --config=configs/bccd.py --workdir=runs/bccd --config.data.dir=DIR
-Expected: AP at IoU 0.5 on the test photos: EfficientDet 75.4, 83.6 and 86.3 by size, Faster R-CNN 87.7 and
-    86.4 in turns, one seed each (experiments/results/bccd), RetinaNet and SSD are not trained yet; networks
-    that were trained on COCO before reach 85 to 95. They took 36, 54, 31 and 11 minutes of one busy core (the
-    smallest an hour beside tests); estimated for a quiet one are 11, 21, 41, 16 and 11, RetinaNet 28, SSD 11.
+Expected: AP at IoU 0.5 on the test photos: EfficientDet 75.4, 83.6 and 86.3 by size, SSD 73.8, Faster R-CNN
+    87.7 and 86.4 in turns, one seed each (experiments/results/bccd), RetinaNet is not trained yet; networks
+    that were trained on COCO before reach 85 to 95. They took 36, 54, 11, 31 and 11 minutes of one busy core
+    (the smallest an hour beside tests); estimated for a quiet one are 11, 21, 41, 11, 16, 11, RetinaNet 28.
 """
 
 from ml_collections import ConfigDict
