@@ -6,8 +6,8 @@ Data: CamVid in the SegNet split, 367 / 101 / 233 frames, 11 classes: DIR holds 
 Paper: arXiv 1511.00561 (SegNet), 1505.04597 (U-Net), rules of 1905.11946. Dated 2026-11-28; sized for two
     CPU cores.
 Command: python -m experiments.sweep --config=configs/camvid.py --workdir=runs/camvid --config.data.dir=DIR
-Expected: mean IoU over classes on the test frames at 480x360: 44.4 and 47.1 % of the smaller two sizes, one
-    seed each (experiments/results/camvid), in 43 minutes of one busy core each; SegNet with pretrained
+Expected: mean IoU over classes on the test frames at 480x360: 44.4, 47.1 and 46.8 % by size, one seed each
+    (experiments/results/camvid), in 43, 43 and some 100 minutes of one busy core; SegNet with pretrained
     weights has 50.2, the most frequent class at each position 17.0.
 """
 
