@@ -7,8 +7,9 @@ Paper: arXiv 1511.00561 (SegNet), 1505.04597 (U-Net), rules of 1905.11946. Dated
     CPU cores.
 Command: python -m experiments.sweep --config=configs/camvid.py --workdir=runs/camvid --config.data.dir=DIR
 Expected: mean IoU over classes on the test frames at 480x360: 44.4, 47.1 and 46.8 % by size, one seed each
-    (experiments/results/camvid), in 43, 43 and some 100 minutes of one busy core; SegNet with pretrained
-    weights has 50.2, the most frequent class at each position 17.0.
+    (experiments/results/camvid), in 44, 43 and 124 minutes of one busy core, a stop of
+    some 20 in the last; SegNet with pretrained weights has 50.2, the most frequent class at each position
+    17.0.
 """
 
 from ml_collections import ConfigDict
